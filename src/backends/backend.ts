@@ -1,0 +1,28 @@
+// What a backend is: it prepares a set of programs once and then runs them many times.
+
+import type { Program } from "../program/program.ts";
+import type { Tensor } from "../program/tensor.ts";
+
+export type Numbers = Float32Array | Float64Array | Int32Array | Uint8Array;
+
+export interface Backend {
+  /** `reference`, `wasm`. */
+  readonly name: string;
+  /** What ran, for a run's record: threads, instruction set. */
+  readonly description: string;
+  /** Places the tensors of programs that take turns; persistent tensors start at zero and are shared by all of them. */
+  readonly prepare: (programs: readonly Program[]) => Promise<Engine>;
+}
+
+export interface Engine {
+  /** Bytes of the arena: persistent and step tensors, and what the kernels need beside them. */
+  readonly bytes: number;
+  /** Copies numbers into a persistent tensor; length must be the tensor's. Not while a run is in flight. */
+  readonly write: (tensor: Tensor, numbers: Numbers) => void;
+  /** Runs one program; resolves when its results may be read and inputs written. */
+  readonly run: (program: Program) => Promise<void>;
+  /** A copy of a persistent tensor, or of a result of the program that ran last. */
+  readonly read: (tensor: Tensor) => Promise<Numbers>;
+  /** Ends workers and frees memory; the engine must not be used after it. */
+  readonly dispose: () => Promise<void>;
+}

@@ -1,0 +1,361 @@
+// The specification of every operation: float64, plain loops, no cleverness. Other backends are held against it.
+
+import { threefry2x32 } from "../../program/random.ts";
+import type { ActivationKind, Attributes, In, Kind, Negatives, Out, Updated } from "../../program/operations.ts";
+import type { Shape } from "../../program/tensor.ts";
+import { makeView } from "./views.ts";
+
+/** An operand: its numbers (float64 for f32 tensors) and its shape. */
+export interface Operand {
+  readonly data: Float64Array | Int32Array | Uint8Array;
+  readonly shape: Shape;
+}
+
+export type Kernel<K extends Kind> = (
+  operands: { readonly [A in In<K> | Out<K> | Updated<K>]: Operand },
+  attributes: Attributes<K>,
+) => void;
+
+type Extents4 = [number, number, number, number];
+
+/** Calls `visit` for every (input pixel, kernel tap, output pixel) of a convolution that lies inside the picture. */
+function forTaps(
+  x: Shape,
+  y: Shape,
+  [kh, kw]: readonly [number, number],
+  { stride, padding }: { stride: number; padding: number },
+  visit: (xAt: number, tap: number, yAt: number) => void,
+): void {
+  const [n, h, w] = x as Extents4;
+  const [, yh, yw] = y as Extents4;
+  for (let i = 0; i < n; i++)
+    for (let row = 0; row < yh; row++)
+      for (let column = 0; column < yw; column++)
+        for (let ky = 0; ky < kh; ky++)
+          for (let kx = 0; kx < kw; kx++) {
+            const xRow = row * stride + ky - padding;
+            const xColumn = column * stride + kx - padding;
+            if (xRow < 0 || xRow >= h || xColumn < 0 || xColumn >= w) continue;
+            visit((i * h + xRow) * w + xColumn, ky * kw + kx, (i * yh + row) * yw + column);
+          }
+}
+
+const activate: Record<ActivationKind, (x: number) => number> = {
+  hardtanh: (x) => Math.min(1, Math.max(-1, x)),
+  tanh: Math.tanh,
+  relu: (x) => Math.max(0, x),
+};
+
+/** Derivative of an activation, from its output. */
+const slope: Record<ActivationKind, (y: number) => number> = {
+  hardtanh: (y) => (Math.abs(y) < 1 ? 1 : 0),
+  tanh: (y) => 1 - y * y,
+  relu: (y) => (y > 0 ? 1 : 0),
+};
+
+/** Weight of view t as a negative of anchor s, 0 if it is none. */
+export function negativeWeight(negatives: Negatives, s: number, t: number, n: number): number {
+  switch (negatives.kind) {
+    case "all":
+      return s === t ? 0 : 1;
+    case "next":
+      return t !== s && (t - s + n) % n <= negatives.count ? 1 : 0;
+    case "authorsCode":
+      return t > s && t - s < negatives.count ? 1 / negatives.count : 0;
+    default:
+      return negatives satisfies never;
+  }
+}
+
+/** dx[i] += …: a zeroed accumulator for a gradient. */
+function zeroed({ data }: Operand): Float64Array {
+  return (data as Float64Array).fill(0);
+}
+
+export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
+  conv2d: ({ x, w, y }, attributes) => {
+    const [kh, kw, c, o] = w.shape as Extents4;
+    const out = zeroed(y);
+    forTaps(x.shape, y.shape, [kh, kw], attributes, (xAt, tap, yAt) => {
+      for (let i = 0; i < c; i++)
+        for (let j = 0; j < o; j++)
+          out[yAt * o + j] += x.data[xAt * c + i] * w.data[(tap * c + i) * o + j];
+    });
+  },
+
+  conv2dInputGradient: ({ dy, w, dx }, attributes) => {
+    const [kh, kw, c, o] = w.shape as Extents4;
+    const out = zeroed(dx);
+    forTaps(dx.shape, dy.shape, [kh, kw], attributes, (xAt, tap, yAt) => {
+      for (let i = 0; i < c; i++)
+        for (let j = 0; j < o; j++)
+          out[xAt * c + i] += dy.data[yAt * o + j] * w.data[(tap * c + i) * o + j];
+    });
+  },
+
+  conv2dWeightGradient: ({ x, dy, dw }, attributes) => {
+    const [kh, kw, c, o] = dw.shape as Extents4;
+    const out = zeroed(dw);
+    forTaps(x.shape, dy.shape, [kh, kw], attributes, (xAt, tap, yAt) => {
+      for (let i = 0; i < c; i++)
+        for (let j = 0; j < o; j++)
+          out[(tap * c + i) * o + j] += x.data[xAt * c + i] * dy.data[yAt * o + j];
+    });
+  },
+
+  linear: ({ x, w, y }) => {
+    const [c, o] = w.shape as [number, number];
+    const out = zeroed(y);
+    for (let i = 0; i < x.shape[0]; i++)
+      for (let k = 0; k < c; k++) for (let j = 0; j < o; j++) out[i * o + j] += x.data[i * c + k] * w.data[k * o + j];
+  },
+
+  linearInputGradient: ({ dy, w, dx }) => {
+    const [c, o] = w.shape as [number, number];
+    const out = zeroed(dx);
+    for (let i = 0; i < dy.shape[0]; i++)
+      for (let k = 0; k < c; k++) for (let j = 0; j < o; j++) out[i * c + k] += dy.data[i * o + j] * w.data[k * o + j];
+  },
+
+  linearWeightGradient: ({ x, dy, dw }) => {
+    const [c, o] = dw.shape as [number, number];
+    const out = zeroed(dw);
+    for (let i = 0; i < x.shape[0]; i++)
+      for (let k = 0; k < c; k++) for (let j = 0; j < o; j++) out[k * o + j] += x.data[i * c + k] * dy.data[i * o + j];
+  },
+
+  addBias: ({ x, b, y }) => {
+    const c = b.data.length;
+    for (let i = 0; i < x.data.length; i++) y.data[i] = x.data[i] + b.data[i % c];
+  },
+
+  biasGradient: ({ dy, db }) => {
+    const out = zeroed(db);
+    for (let i = 0; i < dy.data.length; i++) out[i % out.length] += dy.data[i];
+  },
+
+  activation: ({ x, y }, { kind }) => {
+    for (let i = 0; i < x.data.length; i++) y.data[i] = activate[kind](x.data[i]);
+  },
+
+  activationGradient: ({ dy, y, dx }, { kind }) => {
+    for (let i = 0; i < dy.data.length; i++) dx.data[i] = dy.data[i] * slope[kind](y.data[i]);
+  },
+
+  maxPool: ({ x, y, argmax }, { size }) => {
+    const [, h, w, c] = x.shape as Extents4;
+    forWindows(y.shape, (i, row, column, channel, at) => {
+      let best = Number.NEGATIVE_INFINITY;
+      let place = 0;
+      for (let place2 = 0; place2 < size * size; place2++) {
+        const xRow = row * size + Math.floor(place2 / size);
+        const xColumn = column * size + (place2 % size);
+        const value = x.data[((i * h + xRow) * w + xColumn) * c + channel];
+        if (value > best) {
+          best = value;
+          place = place2;
+        }
+      }
+      y.data[at] = best;
+      argmax.data[at] = place;
+    });
+  },
+
+  maxPoolGradient: ({ dy, argmax, dx }, { size }) => {
+    const [, h, w, c] = dx.shape as Extents4;
+    const out = zeroed(dx);
+    forWindows(dy.shape, (i, row, column, channel, at) => {
+      const place = argmax.data[at];
+      const xRow = row * size + Math.floor(place / size);
+      const xColumn = column * size + (place % size);
+      out[((i * h + xRow) * w + xColumn) * c + channel] = dy.data[at];
+    });
+  },
+
+  averagePool: ({ x, y }, { size }) => {
+    const [, h, w, c] = x.shape as Extents4;
+    forWindows(y.shape, (i, row, column, channel, at) => {
+      let sum = 0;
+      for (let dy = 0; dy < size; dy++)
+        for (let dx = 0; dx < size; dx++)
+          sum += x.data[((i * h + row * size + dy) * w + column * size + dx) * c + channel];
+      y.data[at] = sum / (size * size);
+    });
+  },
+
+  averagePoolGradient: ({ dy, dx }, { size }) => {
+    const [, h, w, c] = dx.shape as Extents4;
+    const out = zeroed(dx);
+    forWindows(dy.shape, (i, row, column, channel, at) => {
+      for (let ky = 0; ky < size; ky++)
+        for (let kx = 0; kx < size; kx++)
+          out[((i * h + row * size + ky) * w + column * size + kx) * c + channel] = dy.data[at] / (size * size);
+    });
+  },
+
+  makeViews: ({ images, indices, parameters, x }, { height, width, low, high }) => {
+    const [, h, w, c] = images.shape as Extents4;
+    const stride = parameters.shape[1];
+    for (let i = 0; i < indices.data.length; i++) {
+      const image = images.data.subarray(indices.data[i] * h * w * c, (indices.data[i] + 1) * h * w * c) as Uint8Array;
+      const view = makeView(
+        { pixels: image, height: h, width: w, channels: c },
+        parameters.data.subarray(i * stride, (i + 1) * stride) as Float64Array,
+        height,
+        width,
+      );
+      for (let k = 0; k < view.length; k++) x.data[i * view.length + k] = low + (high - low) * view[k];
+    }
+  },
+
+  gatherRows: ({ table, indices, y }) => {
+    const length = y.data.length / indices.data.length;
+    for (let i = 0; i < indices.data.length; i++)
+      for (let k = 0; k < length; k++) y.data[i * length + k] = table.data[indices.data[i] * length + k];
+  },
+
+  gatherLabels: ({ table, indices, y }) => {
+    for (let i = 0; i < indices.data.length; i++) y.data[i] = table.data[indices.data[i]];
+  },
+
+  gaussianNoise: ({ x, counter, y }, { sigma, seed, stream }) => {
+    for (let i = 0; i < x.data.length; i++) {
+      const [first, second] = threefry2x32(seed, stream, counter.data[0], i >>> 1);
+      // Box–Muller: two uniforms make the numbers 2k and 2k + 1.
+      const radius = Math.sqrt(-2 * Math.log(((first >>> 8) + 1) * 2 ** -24));
+      const angle = 2 * Math.PI * (second >>> 8) * 2 ** -24;
+      y.data[i] = x.data[i] + sigma * radius * (i % 2 === 0 ? Math.cos(angle) : Math.sin(angle));
+    }
+  },
+
+  l1Distance: ({ a, b, distances }) => {
+    const [n, d] = a.shape as [number, number];
+    const m = b.shape[0];
+    for (let s = 0; s < n; s++)
+      for (let t = 0; t < m; t++) {
+        let sum = 0;
+        for (let k = 0; k < d; k++) sum += Math.abs(a.data[s * d + k] - b.data[t * d + k]);
+        distances.data[s * m + t] = sum;
+      }
+  },
+
+  hingeGates: ({ distances, gates, loss, active }, { m1, m2, negatives }) => {
+    const n = distances.shape[0];
+    let sum = 0;
+    let positives = 0;
+    let opened = 0;
+    for (let s = 0; s < n; s++)
+      for (let t = 0; t < n; t++) {
+        const distance = distances.data[s * n + t];
+        const weight = negativeWeight(negatives, s, t, n);
+        let gate = 0;
+        if (s === t && distance > m1) {
+          gate = 1;
+          sum += distance - m1;
+          positives++;
+        } else if (weight > 0 && distance < m2) {
+          gate = -weight;
+          sum += weight * (m2 - distance);
+          opened++;
+        }
+        gates.data[s * n + t] = gate;
+      }
+    loss.data[0] = sum;
+    active.data[0] = positives;
+    active.data[1] = opened;
+  },
+
+  hingeAnchorError: ({ a, b, gates, error }) => {
+    const [n, d] = a.shape as [number, number];
+    const out = zeroed(error);
+    for (let s = 0; s < n; s++)
+      for (let t = 0; t < n; t++)
+        for (let k = 0; k < d; k++)
+          out[s * d + k] += gates.data[s * n + t] * Math.sign(a.data[s * d + k] - b.data[t * d + k]);
+  },
+
+  hingeViewError: ({ a, b, gates, error }) => {
+    const [n, d] = a.shape as [number, number];
+    const out = zeroed(error);
+    for (let s = 0; s < n; s++)
+      for (let t = 0; t < n; t++)
+        for (let k = 0; k < d; k++)
+          out[t * d + k] -= gates.data[s * n + t] * Math.sign(a.data[s * d + k] - b.data[t * d + k]);
+  },
+
+  softmaxCrossEntropy: ({ logits, labels, loss, dlogits, correct }) => {
+    const [n, c] = logits.shape as [number, number];
+    let sum = 0;
+    let right = 0;
+    for (let i = 0; i < n; i++) {
+      const row = logits.data.subarray(i * c, (i + 1) * c) as Float64Array;
+      const label = labels.data[i];
+      const most = Math.max(...row);
+      const total = row.reduce((partial, value) => partial + Math.exp(value - most), 0);
+      sum += most + Math.log(total) - row[label];
+      if (row.indexOf(most) === label) right++;
+      for (let j = 0; j < c; j++)
+        dlogits.data[i * c + j] = (Math.exp(row[j] - most) / total - (j === label ? 1 : 0)) / n;
+    }
+    loss.data[0] = sum / n;
+    correct.data[0] = right;
+  },
+
+  meanSquaredError: ({ x, target, loss, dx }) => {
+    const n = x.data.length;
+    let sum = 0;
+    for (let i = 0; i < n; i++) {
+      const difference = x.data[i] - target.data[i];
+      sum += difference * difference;
+      dx.data[i] = (2 * difference) / n;
+    }
+    loss.data[0] = sum / n;
+  },
+
+  combine: ({ a, b, y }, { alpha, beta }) => {
+    for (let i = 0; i < a.data.length; i++) y.data[i] = alpha * a.data[i] + beta * b.data[i];
+  },
+
+  adam: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2, epsilon }) => {
+    const t = step.data[0];
+    const correction1 = 1 - beta1 ** t;
+    const correction2 = 1 - beta2 ** t;
+    for (let i = 0; i < gradient.data.length; i++) {
+      const g = gradient.data[i];
+      m.data[i] = beta1 * m.data[i] + (1 - beta1) * g;
+      v.data[i] = beta2 * v.data[i] + (1 - beta2) * g * g;
+      weight.data[i] -= (learningRate * (m.data[i] / correction1)) / (Math.sqrt(v.data[i] / correction2) + epsilon);
+    }
+  },
+
+  reduce: ({ x, y }, { kind }) => {
+    let sum = 0;
+    for (let i = 0; i < x.data.length; i++) sum += kind === "sumOfSquares" ? x.data[i] * x.data[i] : x.data[i];
+    y.data[0] = kind === "mean" ? sum / x.data.length : sum;
+  },
+
+  columnMoments: ({ x, mean, variance }) => {
+    const [n, d] = x.shape as [number, number];
+    for (let k = 0; k < d; k++) {
+      let sum = 0;
+      for (let i = 0; i < n; i++) sum += x.data[i * d + k];
+      let squares = 0;
+      for (let i = 0; i < n; i++) squares += (x.data[i * d + k] - sum / n) ** 2;
+      mean.data[k] = sum / n;
+      variance.data[k] = squares / n;
+    }
+  },
+};
+
+/** Calls `visit` for every element of a pooled [n, h, w, c]. */
+function forWindows(
+  shape: Shape,
+  visit: (image: number, row: number, column: number, channel: number, at: number) => void,
+): void {
+  const [n, h, w, c] = shape as Extents4;
+  let at = 0;
+  for (let i = 0; i < n; i++)
+    for (let row = 0; row < h; row++)
+      for (let column = 0; column < w; column++)
+        for (let channel = 0; channel < c; channel++) visit(i, row, column, channel, at++);
+}

@@ -1,0 +1,16 @@
+// A set of labelled images as bytes: what every reader and the renderer hand to the rest of Saccade.
+
+/** Images as bytes, row-major `[count, height, width, channels]`, with one class number each. */
+export interface ImageSet {
+  /** What a person calls it: "CIFAR-10 train", "procedural objects test". */
+  readonly name: string;
+  /** `count · height · width · channels` bytes, 0 to 255. */
+  readonly pixels: Uint8Array;
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly channels: 1 | 3;
+  /** One class number per image, 0 ≤ label < classes.length. */
+  readonly labels: Int32Array;
+  readonly classes: readonly string[];
+}

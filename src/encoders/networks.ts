@@ -1,0 +1,64 @@
+// The paper's networks (spec.md section 3), exactly. No biases anywhere: the authors' code has none.
+
+import type { After, Block, Encoder } from "./encoder.ts";
+
+const convolution = (index: number, outputs: number, ...then: readonly After[]): Block => ({
+  name: `conv${index}`,
+  outputs,
+  kernel: 3,
+  stride: 1,
+  padding: 1,
+  bias: false,
+  then,
+});
+
+/** The CIFAR network: five convolutions, Hardtanh on the first and third, pooling on the others, 8,192 features. */
+const cifar: Encoder = {
+  name: "cifar",
+  height: 32,
+  width: 32,
+  channels: 3,
+  blocks: [
+    convolution(1, 32, "hardtanh"),
+    convolution(2, 32, "maxPool"),
+    convolution(3, 64, "hardtanh"),
+    convolution(4, 64, "maxPool"),
+    convolution(5, 512, "maxPool"),
+  ],
+  head: { averagePool: 1, outputs: 64 },
+};
+
+/** VGG6 for crops of STL-10: convolution → Hardtanh → pooling, 4,096 features after average pooling. */
+const vgg6: Encoder = {
+  name: "vgg6",
+  height: 64,
+  width: 64,
+  channels: 3,
+  blocks: [
+    convolution(1, 128, "hardtanh"),
+    convolution(2, 256, "hardtanh", "maxPool"),
+    convolution(3, 256, "hardtanh"),
+    convolution(4, 512, "hardtanh", "maxPool"),
+    convolution(5, 1024, "hardtanh", "maxPool"),
+    convolution(6, 1024, "hardtanh", "maxPool"),
+  ],
+  head: { averagePool: 2, outputs: 64 },
+};
+
+/** The EMNIST / MNIST network: convolution → pooling → tanh, 28 → 14 → 7 → 3, 1,152 features. */
+const mnist: Encoder = {
+  name: "mnist",
+  height: 28,
+  width: 28,
+  channels: 1,
+  blocks: [
+    convolution(1, 32, "maxPool", "tanh"),
+    convolution(2, 64, "maxPool", "tanh"),
+    convolution(3, 128, "maxPool", "tanh"),
+  ],
+  head: { averagePool: 1, outputs: 64 },
+};
+
+export type NetworkName = "cifar" | "vgg6" | "mnist";
+
+export const networks: Readonly<Record<NetworkName, Encoder>> = { cifar, vgg6, mnist };

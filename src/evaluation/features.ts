@@ -1,0 +1,148 @@
+// Features of labelled images: a frozen encoder's last block, flattened, or the pixels themselves. Computed once, then cached.
+
+import { createHash } from "node:crypto";
+import type { Backend } from "../backends/backend.ts";
+import { plainView } from "../data/augmentation.ts";
+import type { ImageSet } from "../data/images.ts";
+import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
+import { createModel, synapsesOf } from "../encoders/model.ts";
+import { networks, type NetworkName } from "../encoders/networks.ts";
+import { SaccadeError, wrong } from "../program/errors.ts";
+import { recordProgram } from "../program/program.ts";
+import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
+import { viewParameters } from "../program/views.ts";
+
+/** Rows of numbers with a class each: what every read-out reads. */
+export interface Features {
+  /** [count, width], row-major. */
+  readonly rows: Float32Array;
+  readonly count: number;
+  readonly width: number;
+  readonly labels: Int32Array;
+  readonly classes: number;
+}
+
+export interface FrozenEncoder {
+  readonly network: NetworkName;
+  /** Synapses by name; a head's are not read. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly valueRange: readonly [number, number];
+}
+
+/** Images per forward pass. */
+const chunk = 250;
+
+/**
+ * Features of the last block for every set, and the fingerprint of the encoder that made them.
+ * The encoder is read back afterwards: if a single bit of it moved, this is an error.
+ */
+export async function encoderFeatures(
+  { network, weights, valueRange }: FrozenEncoder,
+  sets: readonly ImageSet[],
+  backend: Backend,
+): Promise<{ features: Features[]; encoderHash: string }> {
+  const model = createModel(networks[network]);
+  const { encoder } = model;
+  const [{ height: h, width: w }] = sets;
+  for (const set of sets)
+    if (set.channels !== encoder.channels || set.height !== h || set.width !== w)
+      throw wrong("features", set.name, `[n, ${h}, ${w}, ${encoder.channels}] for ${network}`, [
+        set.count,
+        set.height,
+        set.width,
+        set.channels,
+      ]);
+  const images = persistent("images", [chunk, h, w, encoder.channels], "input", "u8");
+  const indices = persistent("indices", [chunk], "input", "i32");
+  const parameters = persistent("viewParameters", [chunk, viewParameters], "input");
+  const record = recordProgram(`features of ${network}`);
+  const [low, high] = valueRange;
+  const { x } = record.makeViews(
+    { images, indices, parameters },
+    { height: encoder.height, width: encoder.width, low, high },
+    { x: "pictures" },
+  );
+  const blocks = recordBlocks(record, model, x);
+  const result = recordFeatures(record, encoder.head, blocks[blocks.length - 1].output);
+  const program = record.finish([result]);
+  const engine = await backend.prepare([program]);
+  try {
+    const synapses = synapsesOf(model).filter((tensor) => !tensor.name.startsWith("head."));
+    for (const tensor of synapses) engine.write(tensor, weights.get(tensor.name) ?? noWeights(tensor));
+    const before = hashWeights(synapses, weights);
+    engine.write(
+      indices,
+      Int32Array.from({ length: chunk }, (_, i) => i),
+    );
+    const row = new Float32Array(viewParameters);
+    plainView({ from: { height: h, width: w }, to: encoder }, row);
+    engine.write(
+      parameters,
+      Float32Array.from({ length: chunk * viewParameters }, (_, i) => row[i % viewParameters]),
+    );
+    const width = result.shape[1];
+    const features: Features[] = [];
+    for (const set of sets) {
+      const rows = new Float32Array(set.count * width);
+      const pixels = h * w * encoder.channels;
+      const padded = new Uint8Array(chunk * pixels);
+      for (let start = 0; start < set.count; start += chunk) {
+        const count = Math.min(chunk, set.count - start);
+        padded.set(set.pixels.subarray(start * pixels, (start + count) * pixels));
+        engine.write(images, padded);
+        await engine.run(program);
+        const numbers = await engine.read(result);
+        rows.set(numbers.subarray(0, count * width), start * width);
+      }
+      features.push({ rows, count: set.count, width, labels: set.labels, classes: set.classes.length });
+    }
+    const after = new Map<string, Float32Array>();
+    for (const tensor of synapses) after.set(tensor.name, Float32Array.from(await engine.read(tensor)));
+    if (hashWeights(synapses, after) !== before)
+      throw new SaccadeError("features: the encoder changed while its features were computed; this is a bug");
+    return { features, encoderHash: before };
+  } finally {
+    await engine.dispose();
+  }
+}
+
+function noWeights(tensor: Tensor): never {
+  throw wrong("features", tensor.name, "among the encoder's weights", "nothing");
+}
+
+/** SHA-256 over the bytes of the blocks' synapses, first 16 hex digits. */
+export function hashWeights(synapses: readonly Tensor[], weights: ReadonlyMap<string, Float32Array>): string {
+  const hash = createHash("sha256");
+  for (const { name } of synapses) {
+    const data = weights.get(name) ?? new Float32Array();
+    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  }
+  return hash.digest("hex").slice(0, 16);
+}
+
+/** Pixels in [0, 1], flattened. */
+export function pixelFeatures(set: ImageSet): Features {
+  const width = sizeOf([set.height, set.width, set.channels]);
+  return {
+    rows: Float32Array.from(set.pixels, (value) => value / 255),
+    count: set.count,
+    width,
+    labels: set.labels,
+    classes: set.classes.length,
+  };
+}
+
+/** Some rows of a set of features. */
+export function selectRows({ rows, width, labels, classes }: Features, chosen: Int32Array): Features {
+  const selected = new Float32Array(chosen.length * width);
+  chosen.forEach((from, to) => {
+    selected.set(rows.subarray(from * width, (from + 1) * width), to * width);
+  });
+  return {
+    rows: selected,
+    count: chosen.length,
+    width,
+    labels: Int32Array.from(chosen, (from) => labels[from]),
+    classes,
+  };
+}

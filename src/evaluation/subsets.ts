@@ -1,0 +1,64 @@
+// Which labelled images a read-out may use: a balanced draw per class, a validation split of it, and proof that no test image is in it.
+
+import { createHash } from "node:crypto";
+import type { ImageSet } from "../data/images.ts";
+import { randomStream } from "../program/random.ts";
+import { wrong } from "../program/errors.ts";
+
+/** First words of the paths of random numbers that draw labels and validation splits. */
+const labelDraw = 0x1abe;
+const validationDraw = 0x7a11;
+
+/** `perClass` images of each class, or all; keyed by the seed, in the set's own order. */
+export function drawLabels(labels: Int32Array, classes: number, perClass: number | "all", seed: number): Int32Array {
+  if (perClass === "all") return Int32Array.from(labels, (_, i) => i);
+  const chosen: number[] = [];
+  for (let label = 0; label < classes; label++) {
+    const members = Int32Array.from([...labels.keys()].filter((i) => labels[i] === label));
+    if (members.length < perClass)
+      throw wrong("probe", "labelsPerClass", `at most ${members.length}, the images of class ${label}`, perClass);
+    randomStream(seed, labelDraw, label).shuffle(members);
+    chosen.push(...members.subarray(0, perClass));
+  }
+  return Int32Array.from(chosen).sort();
+}
+
+/** Splits rows into a training part and a validation part of about one fifth, at least one of each class with two or more. */
+export function splitValidation(labels: Int32Array, classes: number, seed: number): { fit: Int32Array; held: Int32Array } {
+  const fit: number[] = [];
+  const held: number[] = [];
+  for (let label = 0; label < classes; label++) {
+    const members = Int32Array.from([...labels.keys()].filter((i) => labels[i] === label));
+    randomStream(seed, validationDraw, label).shuffle(members);
+    const size = members.length < 2 ? 0 : Math.max(1, Math.round(members.length / 5));
+    held.push(...members.subarray(0, size));
+    fit.push(...members.subarray(size));
+  }
+  return { fit: Int32Array.from(fit).sort(), held: Int32Array.from(held).sort() };
+}
+
+/** Rows of `train` whose picture, byte for byte, is also in `test`: they must not train a read-out. */
+export function overlap(train: ImageSet, test: ImageSet): Set<number> {
+  const keys = (set: ImageSet): string[] => {
+    const size = set.pixels.length / set.count;
+    return Array.from({ length: set.count }, (_, i) =>
+      createHash("sha1")
+        .update(set.pixels.subarray(i * size, (i + 1) * size))
+        .digest("base64"),
+    );
+  };
+  const known = new Set(keys(test));
+  return new Set(keys(train).flatMap((key, i) => (known.has(key) ? [i] : [])));
+}
+
+/** The set without some of its rows. */
+export function without(set: ImageSet, rows: ReadonlySet<number>): ImageSet {
+  if (rows.size === 0) return set;
+  const kept = Array.from({ length: set.count }, (_, i) => i).filter((i) => !rows.has(i));
+  const size = set.pixels.length / set.count;
+  const pixels = new Uint8Array(kept.length * size);
+  kept.forEach((from, to) => {
+    pixels.set(set.pixels.subarray(from * size, (from + 1) * size), to * size);
+  });
+  return { ...set, pixels, count: kept.length, labels: Int32Array.from(kept, (i) => set.labels[i]) };
+}

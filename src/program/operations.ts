@@ -1,0 +1,516 @@
+// The operation table: one row per operation with its shape rule and its cost. A backend that lacks a row does not compile.
+//
+// Letters: n images or rows, h w height and width, c channels in, o channels out, k kernel, d embedding width, dx means dL/dx.
+
+import { wrong } from "./errors.ts";
+import { type DType, type Role, type Shape, sizeOf } from "./tensor.ts";
+import { viewParameters } from "./views.ts";
+
+export type ActivationKind = "hardtanh" | "tanh" | "relu";
+
+/** Which views are negatives of anchor s, and what each weighs (spec.md section 2). */
+export type Negatives =
+  /** Every other image of the batch: t ≠ s. */
+  | { readonly kind: "all" }
+  /** The next `count` images, t = s+1 … s+count modulo n: the paper's text. */
+  | { readonly kind: "next"; readonly count: number }
+  /** Super-diagonals 1 … count−1 without wrap-around, each term weighing 1/count: the authors' code. */
+  | { readonly kind: "authorsCode"; readonly count: number };
+
+interface Signature<In extends string, Out extends string, Updated extends string, Attributes> {
+  in: In;
+  out: Out;
+  updated: Updated;
+  attributes: Attributes;
+}
+
+type None = Record<never, never>;
+interface Window2d {
+  readonly stride: number;
+  readonly padding: number;
+}
+interface Pool {
+  /** Side of the square window in pixels; it is also the stride. A remainder at the right or bottom is dropped. */
+  readonly size: number;
+}
+interface Extent {
+  readonly height: number;
+  readonly width: number;
+}
+
+export interface Signatures {
+  /** x [n, h, w, c], w [kh, kw, c, o] → y [n, h', w', o], h' = ⌊(h + 2·padding − kh)/stride⌋ + 1. */
+  conv2d: Signature<"x" | "w", "y", never, Window2d>;
+  /** dy [n, h', w', o], w [kh, kw, c, o] → dx [n, height, width, c]. Also the transposed convolution of dy. */
+  conv2dInputGradient: Signature<"dy" | "w", "dx", never, Window2d & Extent>;
+  /** x [n, h, w, c], dy [n, h', w', o] → dw [kh, kw, c, o]. */
+  conv2dWeightGradient: Signature<"x" | "dy", "dw", never, Window2d & { readonly kernel: readonly [number, number] }>;
+  /** x [n, c], w [c, o] → y [n, o]. */
+  linear: Signature<"x" | "w", "y", never, None>;
+  /** dy [n, o], w [c, o] → dx [n, c]. */
+  linearInputGradient: Signature<"dy" | "w", "dx", never, None>;
+  /** x [n, c], dy [n, o] → dw [c, o]. */
+  linearWeightGradient: Signature<"x" | "dy", "dw", never, None>;
+  /** x [..., c], b [c] → y = x + b. */
+  addBias: Signature<"x" | "b", "y", never, None>;
+  /** dy [..., c] → db [c], the sum over everything but channels. */
+  biasGradient: Signature<"dy", "db", never, None>;
+  /** y = f(x): hardtanh clips to [−1, 1]. */
+  activation: Signature<"x", "y", never, { readonly kind: ActivationKind }>;
+  /** dx = dy · f′, with f′ read off the output: hardtanh |y| < 1, tanh 1 − y², relu y > 0. */
+  activationGradient: Signature<"dy" | "y", "dx", never, { readonly kind: ActivationKind }>;
+  /** x [n, h, w, c] → y [n, ⌊h/size⌋, ⌊w/size⌋, c] and argmax, the place of the first maximum in its window, row by row. */
+  maxPool: Signature<"x", "y" | "argmax", never, Pool>;
+  /** dy and argmax [n, h', w', c] → dx [n, height, width, c]: each error goes to the place that won. */
+  maxPoolGradient: Signature<"dy" | "argmax", "dx", never, Pool & Extent>;
+  /** x [n, h, w, c] → y [n, ⌊h/size⌋, ⌊w/size⌋, c], the mean of each window. */
+  averagePool: Signature<"x", "y", never, Pool>;
+  /** dy [n, h', w', c] → dx [n, height, width, c], each error shared evenly over its window. */
+  averagePoolGradient: Signature<"dy", "dx", never, Pool & Extent>;
+  /**
+   * Gather and augment: images u8 [N, h, w, c], indices i32 [n], parameters f32 [n, 18] → x f32 [n, height, width, c].
+   * Every row of `parameters` says how one view is made (program/views.ts); values end in [low, high].
+   */
+  makeViews: Signature<
+    "images" | "indices" | "parameters",
+    "x",
+    never,
+    Extent & { readonly low: number; readonly high: number }
+  >;
+  /** table f32 [N, ...], indices i32 [n] → y [n, ...]. */
+  gatherRows: Signature<"table" | "indices", "y", never, None>;
+  /** table i32 [N], indices i32 [n] → y i32 [n]. */
+  gatherLabels: Signature<"table" | "indices", "y", never, None>;
+  /** y = x + sigma·ξ, ξ standard normal, keyed by (seed, stream) and counted by (counter[0], element). */
+  gaussianNoise: Signature<
+    "x" | "counter",
+    "y",
+    never,
+    { readonly sigma: number; readonly seed: number; readonly stream: number }
+  >;
+  /** a [n, d], b [m, d] → distances [n, m], ‖a_i − b_j‖₁. */
+  l1Distance: Signature<"a" | "b", "distances", never, None>;
+  /**
+   * The gates of the contrastive hinge loss, eq. 2: distances [n, n] → gates [n, n], loss [1], active [2].
+   * gate_ss = 1[d > m1]; gate_st = −weight·1[d < m2] for the negatives t of s; 0 elsewhere.
+   * loss = Σ [d_ss − m1]₊ + Σ weight·[m2 − d_st]₊; active counts open positive and negative gates.
+   */
+  hingeGates: Signature<
+    "distances",
+    "gates" | "loss" | "active",
+    never,
+    { readonly m1: number; readonly m2: number; readonly negatives: Negatives }
+  >;
+  /** Eq. 3–7, anchors: a, b [n, d], gates [n, n] → error_s = Σ_t gate_st · sgn(a_s − b_t), with sgn 0 = 0. */
+  hingeAnchorError: Signature<"a" | "b" | "gates", "error", never, None>;
+  /** Eq. 3–7, views: a, b [n, d], gates [n, n] → error_t = −Σ_s gate_st · sgn(a_s − b_t). */
+  hingeViewError: Signature<"a" | "b" | "gates", "error", never, None>;
+  /** logits [n, c], labels i32 [n] → loss [1] (mean over rows), dlogits [n, c] of that mean, correct [1] (rows whose first maximum is the label). */
+  softmaxCrossEntropy: Signature<"logits" | "labels", "loss" | "dlogits" | "correct", never, None>;
+  /** x, target of one shape → loss [1] = mean (x − target)², dx = dloss/dx. */
+  meanSquaredError: Signature<"x" | "target", "loss" | "dx", never, None>;
+  /** y = alpha·a + beta·b. */
+  combine: Signature<"a" | "b", "y", never, { readonly alpha: number; readonly beta: number }>;
+  /**
+   * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in place: step i32 [1] counts from 1.
+   * `weight`, `m` and `v` have the gradient's shape.
+   */
+  adam: Signature<
+    "gradient" | "step",
+    never,
+    "weight" | "m" | "v",
+    { readonly learningRate: number; readonly beta1: number; readonly beta2: number; readonly epsilon: number }
+  >;
+  /** x of any shape → y [1]: the sum, the mean, or the sum of squares of all elements. */
+  reduce: Signature<"x", "y", never, { readonly kind: "sum" | "mean" | "sumOfSquares" }>;
+  /** x [n, d] → mean [d] and variance [d] (divided by n) of each column. */
+  columnMoments: Signature<"x", "mean" | "variance", never, None>;
+}
+
+export type Kind = keyof Signatures;
+export type In<K extends Kind> = Signatures[K]["in"];
+export type Out<K extends Kind> = Signatures[K]["out"];
+export type Updated<K extends Kind> = Signatures[K]["updated"];
+export type Attributes<K extends Kind> = Signatures[K]["attributes"];
+
+export type InShapes<K extends Kind> = Record<In<K> | Updated<K>, Shape>;
+
+interface Row<K extends Kind> {
+  /** Inputs in the order in which a listing shows them. */
+  readonly inputs: readonly In<K>[];
+  readonly outputs: { readonly [O in Out<K>]: { readonly role: Role; readonly dtype?: DType } };
+  /** Tensors that the operation changes in place. */
+  readonly updated: readonly Updated<K>[];
+  /** Element types that are not f32. */
+  readonly dtypes?: { readonly [I in In<K>]?: DType };
+  /** Shape of every output, or an error that names the argument. */
+  readonly shapes: (shapes: InShapes<K>, attributes: Attributes<K>) => { readonly [O in Out<K>]: Shape };
+  /** Floating-point operations (a multiply and an add are two), from input and output shapes. */
+  readonly flops: (
+    shapes: InShapes<K>,
+    outputs: { readonly [O in Out<K>]: Shape },
+    attributes: Attributes<K>,
+  ) => number;
+}
+
+/** The extents of a shape that must have exactly `names.length` of them. */
+function extents(operation: string, argument: string, shape: Shape, letters: string): number[] {
+  const wanted = letters.split(" ");
+  if (shape.length !== wanted.length) throw wrong(operation, argument, `[${wanted.join(", ")}]`, shape);
+  return [...shape];
+}
+
+function same(operation: string, argument: string, wanted: Shape, got: Shape, mend?: string): void {
+  if (wanted.length !== got.length || wanted.some((extent, i) => extent !== got[i]))
+    throw wrong(operation, argument, `[${wanted.join(", ")}]`, got, mend);
+}
+
+/** Output extent of a convolution along one side, in pixels. */
+function slide(operation: string, extent: number, kernel: number, { stride, padding }: Window2d): number {
+  if (!(Number.isInteger(stride) && stride >= 1))
+    throw wrong(operation, "stride", "a whole number of at least 1", stride);
+  if (!(Number.isInteger(padding) && padding >= 0 && padding < kernel))
+    throw wrong(operation, "padding", `a whole number from 0 to ${kernel - 1}`, padding);
+  const result = Math.floor((extent + 2 * padding - kernel) / stride) + 1;
+  if (result < 1) throw wrong(operation, "x", `at least ${kernel - 2 * padding} pixels a side`, extent);
+  return result;
+}
+
+function convolved(operation: string, x: Shape, w: Shape, attributes: Window2d): Shape {
+  const [n, h, width, c] = extents(operation, "x", x, "n h w c") as [number, number, number, number];
+  const [kh, kw, cw, o] = extents(operation, "w", w, "kh kw c o") as [number, number, number, number];
+  if (c !== cw) throw wrong(operation, "x", `[n, h, w, ${cw}]`, x, "channels stand last");
+  return [n, slide(operation, h, kh, attributes), slide(operation, width, kw, attributes), o];
+}
+
+function pooled(operation: string, x: Shape, { size }: Pool): Shape {
+  const [n, h, w, c] = extents(operation, "x", x, "n h w c") as [number, number, number, number];
+  if (!(Number.isInteger(size) && size >= 1 && size <= h && size <= w))
+    throw wrong(operation, "size", `a whole number from 1 to ${Math.min(h, w)}`, size);
+  return [n, Math.floor(h / size), Math.floor(w / size), c];
+}
+
+function unpooled(operation: string, dy: Shape, { height, width, size }: Pool & Extent): Shape {
+  const [n, , , c] = extents(operation, "dy", dy, "n h w c") as [number, number, number, number];
+  const full = [n, height, width, c];
+  same(operation, "dy", pooled(operation, full, { size }), dy);
+  return full;
+}
+
+function square(operation: string, distances: Shape): number {
+  const [n, m] = extents(operation, "distances", distances, "n n") as [number, number];
+  if (n !== m) throw wrong(operation, "distances", "a square [n, n]", distances);
+  return n;
+}
+
+/** Convolution FLOPs: two per weight, per output pixel, per image. */
+const convolutionFlops = (y: Shape, w: Shape): number => (2 * sizeOf(y) * sizeOf(w)) / (w[3] ?? 1);
+
+/** How many negatives an anchor has at most, checked against the batch. */
+function checkNegatives(n: number, negatives: Negatives): void {
+  if (negatives.kind === "all") return;
+  const { count } = negatives;
+  const most = negatives.kind === "next" ? n - 1 : n;
+  if (!(Number.isInteger(count) && count >= 1 && count <= most))
+    throw wrong("hingeGates", "negatives", `a count from 1 to ${most} in a batch of ${n}`, count, "enlarge the batch");
+}
+
+const activity = { role: "activity" } as const;
+const error = { role: "error" } as const;
+const update = { role: "update" } as const;
+const metric = { role: "metric" } as const;
+
+function checkErrors(operation: string, { a, b, gates }: Record<"a" | "b" | "gates", Shape>): Shape {
+  const [n] = extents(operation, "a", a, "n d") as [number, number];
+  same(operation, "b", a, b);
+  same(operation, "gates", [n, n], gates);
+  return a;
+}
+
+export const operationTable: { readonly [K in Kind]: Row<K> } = {
+  conv2d: {
+    inputs: ["x", "w"],
+    outputs: { y: activity },
+    updated: [],
+    shapes: ({ x, w }, attributes) => ({ y: convolved("conv2d", x, w, attributes) }),
+    flops: ({ w }, { y }) => convolutionFlops(y, w),
+  },
+  conv2dInputGradient: {
+    inputs: ["dy", "w"],
+    outputs: { dx: error },
+    updated: [],
+    shapes: ({ dy, w }, attributes) => {
+      const dx = [dy[0] ?? 0, attributes.height, attributes.width, w[2] ?? 0];
+      same("conv2dInputGradient", "dy", convolved("conv2dInputGradient", dx, w, attributes), dy);
+      return { dx };
+    },
+    flops: ({ dy, w }) => convolutionFlops(dy, w),
+  },
+  conv2dWeightGradient: {
+    inputs: ["x", "dy"],
+    outputs: { dw: update },
+    updated: [],
+    shapes: ({ x, dy }, attributes) => {
+      const dw = [...attributes.kernel, x[3] ?? 0, dy[3] ?? 0];
+      same("conv2dWeightGradient", "dy", convolved("conv2dWeightGradient", x, dw, attributes), dy);
+      return { dw };
+    },
+    flops: ({ dy }, { dw }) => convolutionFlops(dy, dw),
+  },
+  linear: {
+    inputs: ["x", "w"],
+    outputs: { y: activity },
+    updated: [],
+    shapes: ({ x, w }) => {
+      const [n, c] = extents("linear", "x", x, "n c") as [number, number];
+      const [cw, o] = extents("linear", "w", w, "c o") as [number, number];
+      if (c !== cw) throw wrong("linear", "x", `[n, ${cw}]`, x);
+      return { y: [n, o] };
+    },
+    flops: ({ w }, { y }) => 2 * (y[0] ?? 0) * sizeOf(w),
+  },
+  linearInputGradient: {
+    inputs: ["dy", "w"],
+    outputs: { dx: error },
+    updated: [],
+    shapes: ({ dy, w }) => {
+      const [n, o] = extents("linearInputGradient", "dy", dy, "n o") as [number, number];
+      const [c, ow] = extents("linearInputGradient", "w", w, "c o") as [number, number];
+      if (o !== ow) throw wrong("linearInputGradient", "dy", `[n, ${ow}]`, dy);
+      return { dx: [n, c] };
+    },
+    flops: ({ dy, w }) => 2 * (dy[0] ?? 0) * sizeOf(w),
+  },
+  linearWeightGradient: {
+    inputs: ["x", "dy"],
+    outputs: { dw: update },
+    updated: [],
+    shapes: ({ x, dy }) => {
+      const [n, c] = extents("linearWeightGradient", "x", x, "n c") as [number, number];
+      const [ny, o] = extents("linearWeightGradient", "dy", dy, "n o") as [number, number];
+      if (n !== ny) throw wrong("linearWeightGradient", "dy", `[${n}, o]`, dy);
+      return { dw: [c, o] };
+    },
+    flops: ({ x }, { dw }) => 2 * (x[0] ?? 0) * sizeOf(dw),
+  },
+  addBias: {
+    inputs: ["x", "b"],
+    outputs: { y: activity },
+    updated: [],
+    shapes: ({ x, b }) => {
+      same("addBias", "b", [x.at(-1) ?? 0], b);
+      return { y: x };
+    },
+    flops: ({ x }) => sizeOf(x),
+  },
+  biasGradient: {
+    inputs: ["dy"],
+    outputs: { db: update },
+    updated: [],
+    shapes: ({ dy }) => ({ db: [dy.at(-1) ?? 0] }),
+    flops: ({ dy }) => sizeOf(dy),
+  },
+  activation: {
+    inputs: ["x"],
+    outputs: { y: activity },
+    updated: [],
+    shapes: ({ x }) => ({ y: x }),
+    flops: ({ x }) => sizeOf(x),
+  },
+  activationGradient: {
+    inputs: ["dy", "y"],
+    outputs: { dx: error },
+    updated: [],
+    shapes: ({ dy, y }) => {
+      same("activationGradient", "dy", y, dy);
+      return { dx: dy };
+    },
+    flops: ({ dy }) => 2 * sizeOf(dy),
+  },
+  maxPool: {
+    inputs: ["x"],
+    outputs: { y: activity, argmax: { role: "activity", dtype: "i32" } },
+    updated: [],
+    shapes: ({ x }, attributes) => {
+      const y = pooled("maxPool", x, attributes);
+      return { y, argmax: y };
+    },
+    flops: ({ x }) => sizeOf(x),
+  },
+  maxPoolGradient: {
+    inputs: ["dy", "argmax"],
+    outputs: { dx: error },
+    updated: [],
+    dtypes: { argmax: "i32" },
+    shapes: ({ dy, argmax }, attributes) => {
+      same("maxPoolGradient", "argmax", dy, argmax);
+      return { dx: unpooled("maxPoolGradient", dy, attributes) };
+    },
+    flops: ({ dy }) => sizeOf(dy),
+  },
+  averagePool: {
+    inputs: ["x"],
+    outputs: { y: activity },
+    updated: [],
+    shapes: ({ x }, attributes) => ({ y: pooled("averagePool", x, attributes) }),
+    flops: ({ x }) => sizeOf(x),
+  },
+  averagePoolGradient: {
+    inputs: ["dy"],
+    outputs: { dx: error },
+    updated: [],
+    shapes: ({ dy }, attributes) => ({ dx: unpooled("averagePoolGradient", dy, attributes) }),
+    flops: ({ dy }) => sizeOf(dy),
+  },
+  makeViews: {
+    inputs: ["images", "indices", "parameters"],
+    outputs: { x: { role: "activity" } },
+    updated: [],
+    dtypes: { images: "u8", indices: "i32" },
+    shapes: ({ images, indices, parameters }, { height, width }) => {
+      const [, , , c] = extents("makeViews", "images", images, "N h w c") as [number, number, number, number];
+      const [n] = extents("makeViews", "indices", indices, "n") as [number];
+      same("makeViews", "parameters", [n, viewParameters], parameters);
+      if (c !== 1 && c !== 3) throw wrong("makeViews", "images", "1 or 3 channels", images);
+      return { x: [n, height, width, c] };
+    },
+    flops: (_, { x }) => 40 * sizeOf(x),
+  },
+  gatherRows: {
+    inputs: ["table", "indices"],
+    outputs: { y: activity },
+    updated: [],
+    dtypes: { indices: "i32" },
+    shapes: ({ table, indices }) => ({ y: [sizeOf(indices), ...table.slice(1)] }),
+    flops: () => 0,
+  },
+  gatherLabels: {
+    inputs: ["table", "indices"],
+    outputs: { y: { role: "activity", dtype: "i32" } },
+    updated: [],
+    dtypes: { table: "i32", indices: "i32" },
+    shapes: ({ table, indices }) => {
+      extents("gatherLabels", "table", table, "N");
+      return { y: indices };
+    },
+    flops: () => 0,
+  },
+  gaussianNoise: {
+    inputs: ["x", "counter"],
+    outputs: { y: activity },
+    updated: [],
+    dtypes: { counter: "i32" },
+    shapes: ({ x, counter }) => {
+      same("gaussianNoise", "counter", [1], counter);
+      return { y: x };
+    },
+    flops: ({ x }) => 100 * sizeOf(x),
+  },
+  l1Distance: {
+    inputs: ["a", "b"],
+    outputs: { distances: activity },
+    updated: [],
+    shapes: ({ a, b }) => {
+      const [n, d] = extents("l1Distance", "a", a, "n d") as [number, number];
+      const [m, db] = extents("l1Distance", "b", b, "m d") as [number, number];
+      if (d !== db) throw wrong("l1Distance", "b", `[m, ${d}]`, b);
+      return { distances: [n, m] };
+    },
+    flops: ({ a }, { distances }) => 3 * sizeOf(distances) * (a[1] ?? 0),
+  },
+  hingeGates: {
+    inputs: ["distances"],
+    outputs: { gates: activity, loss: metric, active: metric },
+    updated: [],
+    shapes: ({ distances }, { m1, m2, negatives }) => {
+      const n = square("hingeGates", distances);
+      if (!(m1 >= 0)) throw wrong("hingeGates", "m1", "a margin of at least 0", m1);
+      if (!(m2 > m1)) throw wrong("hingeGates", "m2", `a margin above m1 = ${m1}`, m2);
+      checkNegatives(n, negatives);
+      return { gates: [n, n], loss: [1], active: [2] };
+    },
+    flops: ({ distances }) => 3 * sizeOf(distances),
+  },
+  hingeAnchorError: {
+    inputs: ["a", "b", "gates"],
+    outputs: { error },
+    updated: [],
+    shapes: (shapes) => ({ error: checkErrors("hingeAnchorError", shapes) }),
+    flops: ({ a, gates }) => 3 * sizeOf(gates) * (a[1] ?? 0),
+  },
+  hingeViewError: {
+    inputs: ["a", "b", "gates"],
+    outputs: { error },
+    updated: [],
+    shapes: (shapes) => ({ error: checkErrors("hingeViewError", shapes) }),
+    flops: ({ a, gates }) => 3 * sizeOf(gates) * (a[1] ?? 0),
+  },
+  softmaxCrossEntropy: {
+    inputs: ["logits", "labels"],
+    outputs: { loss: metric, dlogits: error, correct: metric },
+    updated: [],
+    dtypes: { labels: "i32" },
+    shapes: ({ logits, labels }) => {
+      const [n] = extents("softmaxCrossEntropy", "logits", logits, "n c") as [number, number];
+      same("softmaxCrossEntropy", "labels", [n], labels);
+      return { loss: [1], dlogits: logits, correct: [1] };
+    },
+    flops: ({ logits }) => 20 * sizeOf(logits),
+  },
+  meanSquaredError: {
+    inputs: ["x", "target"],
+    outputs: { loss: metric, dx: error },
+    updated: [],
+    shapes: ({ x, target }) => {
+      same("meanSquaredError", "target", x, target);
+      return { loss: [1], dx: x };
+    },
+    flops: ({ x }) => 4 * sizeOf(x),
+  },
+  combine: {
+    inputs: ["a", "b"],
+    outputs: { y: activity },
+    updated: [],
+    shapes: ({ a, b }) => {
+      same("combine", "b", a, b);
+      return { y: a };
+    },
+    flops: ({ a }) => 3 * sizeOf(a),
+  },
+  adam: {
+    inputs: ["gradient", "step"],
+    outputs: {},
+    updated: ["weight", "m", "v"],
+    dtypes: { step: "i32" },
+    shapes: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2 }) => {
+      same("adam", "gradient", weight, gradient);
+      same("adam", "m", weight, m);
+      same("adam", "v", weight, v);
+      same("adam", "step", [1], step);
+      if (!(learningRate > 0)) throw wrong("adam", "learningRate", "above 0", learningRate);
+      if (!(beta1 >= 0 && beta1 < 1)) throw wrong("adam", "beta1", "from 0 to below 1", beta1);
+      if (!(beta2 >= 0 && beta2 < 1)) throw wrong("adam", "beta2", "from 0 to below 1", beta2);
+      return {};
+    },
+    flops: ({ gradient }) => 12 * sizeOf(gradient),
+  },
+  reduce: {
+    inputs: ["x"],
+    outputs: { y: metric },
+    updated: [],
+    shapes: () => ({ y: [1] }),
+    flops: ({ x }) => 2 * sizeOf(x),
+  },
+  columnMoments: {
+    inputs: ["x"],
+    outputs: { mean: metric, variance: metric },
+    updated: [],
+    shapes: ({ x }) => {
+      const [, d] = extents("columnMoments", "x", x, "n d") as [number, number];
+      return { mean: [d], variance: [d] };
+    },
+    flops: ({ x }) => 5 * sizeOf(x),
+  },
+};
+
+export const kinds: readonly Kind[] = Object.keys(operationTable) as Kind[];

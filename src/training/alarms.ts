@@ -1,0 +1,81 @@
+// Alarms: numbers that are not numbers, and embeddings that collapse to a point or to a few directions.
+
+import { SaccadeError } from "../program/errors.ts";
+
+export interface Health {
+  /** Mean over dimensions of the standard deviation over the batch, in units of L1 distance per dimension. */
+  readonly spread: number;
+  /** exp of the entropy of the covariance's spectrum (Roy & Vetterli 2007): 1 is a line, d is a ball. */
+  readonly effectiveRank: number;
+}
+
+/** Spread and effective rank of embeddings [n, d]. */
+export function embeddingHealth(embeddings: Float32Array, d: number): Health {
+  const n = embeddings.length / d;
+  const mean = new Float64Array(d);
+  for (let i = 0; i < embeddings.length; i++) mean[i % d] += embeddings[i] / n;
+  const covariance = new Float64Array(d * d);
+  for (let i = 0; i < n; i++)
+    for (let j = 0; j < d; j++) {
+      const x = embeddings[i * d + j] - mean[j];
+      for (let k = 0; k <= j; k++) covariance[j * d + k] += (x * (embeddings[i * d + k] - mean[k])) / n;
+    }
+  for (let j = 0; j < d; j++) for (let k = 0; k < j; k++) covariance[k * d + j] = covariance[j * d + k];
+  let spread = 0;
+  for (let j = 0; j < d; j++) spread += Math.sqrt(covariance[j * d + j]) / d;
+  return { spread, effectiveRank: effectiveRank(symmetricEigenvalues(covariance, d)) };
+}
+
+function effectiveRank(spectrum: Float64Array): number {
+  const total = spectrum.reduce((sum, value) => sum + Math.max(0, value), 0);
+  if (total === 0) return 0;
+  let entropy = 0;
+  for (const value of spectrum) if (value > 0) entropy -= (value / total) * Math.log(value / total);
+  return Math.exp(entropy);
+}
+
+/** Eigenvalues of a symmetric matrix [d, d] by cyclic Jacobi rotations. */
+export function symmetricEigenvalues(matrix: Float64Array, d: number): Float64Array {
+  const a = matrix.slice();
+  const scale = Math.max(...a.map(Math.abs));
+  for (let sweep = 0; sweep < 50; sweep++) {
+    let off = 0;
+    for (let p = 0; p < d; p++)
+      for (let q = p + 1; q < d; q++) {
+        const apq = a[p * d + q];
+        off = Math.max(off, Math.abs(apq));
+        if (Math.abs(apq) <= 1e-14 * scale) continue;
+        const theta = (a[q * d + q] - a[p * d + p]) / (2 * apq);
+        const t = (theta >= 0 ? 1 : -1) / (Math.abs(theta) + Math.hypot(theta, 1));
+        const c = 1 / Math.hypot(t, 1);
+        const s = t * c;
+        for (let k = 0; k < d; k++) {
+          const [akp, akq] = [a[k * d + p], a[k * d + q]];
+          a[k * d + p] = c * akp - s * akq;
+          a[k * d + q] = s * akp + c * akq;
+        }
+        for (let k = 0; k < d; k++) {
+          const [apk, aqk] = [a[p * d + k], a[q * d + k]];
+          a[p * d + k] = c * apk - s * aqk;
+          a[q * d + k] = s * apk + c * aqk;
+        }
+      }
+    if (off <= 1e-12 * scale) break;
+  }
+  return Float64Array.from({ length: d }, (_, i) => a[i * d + i]);
+}
+
+/** A sentence if the embeddings have collapsed: no spread, or fewer than two directions. */
+export function collapseAlarm({ spread, effectiveRank: rank }: Health): string | undefined {
+  if (spread < 1e-4) return `the embeddings have collapsed to a point (spread ${spread.toExponential(1)})`;
+  if (rank < 1.5) return `the embeddings have collapsed to a line (effective rank ${rank.toFixed(2)})`;
+  return undefined;
+}
+
+/** Stops a run whose loss is no longer a number. */
+export function requireFinite(loss: number, step: number): void {
+  if (!Number.isFinite(loss))
+    throw new SaccadeError(
+      `train: the loss of step ${step} is ${loss}; lower adam.learningRate, or resume from the last checkpoint`,
+    );
+}

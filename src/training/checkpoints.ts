@@ -1,0 +1,75 @@
+// Checkpoints: synapses, optimiser state and position, enough to go on bit-exactly. Random numbers need none: they are keyed.
+
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { SaccadeError } from "../program/errors.ts";
+import type { TrainingStep } from "../rules/end-to-end.ts";
+import { writeWhole } from "./files.ts";
+import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+import type { Position } from "./trainer.ts";
+
+export interface Checkpoint {
+  readonly position: Position;
+  readonly state: ReadonlyMap<string, Float32Array>;
+  /** Fingerprint of the configuration that wrote it. */
+  readonly config: string;
+  readonly path: string;
+}
+
+const format = "saccade-checkpoint-1";
+const fileName = (step: number): string => `step-${String(step).padStart(8, "0")}.safetensors`;
+
+/** Writes a checkpoint and removes all but the newest `keep`. */
+export async function saveCheckpoint(
+  folder: string,
+  recorded: TrainingStep,
+  checkpoint: Omit<Checkpoint, "path">,
+  keep = 3,
+): Promise<string> {
+  const { position, state, config } = checkpoint;
+  const tensors = new Map(
+    recorded.state.map(({ name, shape }) => {
+      const data = state.get(name);
+      if (data === undefined) throw new Error(`checkpoint: no numbers for ${name}`);
+      return [name, { shape, data }] as const;
+    }),
+  );
+  const path = join(folder, fileName(position.step));
+  const metadata = { format, config, position: JSON.stringify(position) };
+  await writeWhole(path, encodeSafetensors({ tensors, metadata }));
+  for (const old of checkpointFiles(folder).slice(0, -keep)) await rm(join(folder, old), { force: true });
+  return path;
+}
+
+/** File names, oldest first. */
+export function checkpointFiles(folder: string): string[] {
+  if (!existsSync(folder)) return [];
+  return readdirSync(folder)
+    .filter((name) => /^step-\d{8}\.safetensors$/.test(name))
+    .sort();
+}
+
+export function loadCheckpoint(path: string): Checkpoint {
+  if (!existsSync(path)) throw new SaccadeError(`${path}: no such checkpoint`);
+  const { tensors, metadata } = decodeSafetensors(readFileSync(path), path);
+  if (metadata.format !== format)
+    throw new SaccadeError(
+      `${path}: format must be ${format}, got ${metadata.format ?? "none"}; it was not written by this version`,
+    );
+  const position = JSON.parse(metadata.position ?? "null") as Position | null;
+  if (position === null || !Number.isSafeInteger(position.step))
+    throw new SaccadeError(`${path}: position must say the step, got ${metadata.position ?? "nothing"}`);
+  return {
+    position,
+    config: metadata.config ?? "",
+    state: new Map([...tensors].map(([name, { data }]) => [name, data])),
+    path,
+  };
+}
+
+/** The newest checkpoint of a run, if it has any. */
+export function latestCheckpoint(folder: string): Checkpoint | undefined {
+  const newest = checkpointFiles(folder).at(-1);
+  return newest === undefined ? undefined : loadCheckpoint(join(folder, newest));
+}

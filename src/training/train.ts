@@ -1,0 +1,123 @@
+// The training loop: steps, metrics, checkpoints, alarms and figures of one run. Who watches it is told by events.
+
+import type { Backend } from "../backends/backend.ts";
+import type { ImageSet } from "../data/images.ts";
+import { networks } from "../encoders/networks.ts";
+import { negativePairs } from "../losses/contrastive-hinge.ts";
+import { SaccadeError } from "../program/errors.ts";
+import { collapseAlarm, embeddingHealth, requireFinite } from "./alarms.ts";
+import { type Checkpoint, saveCheckpoint } from "./checkpoints.ts";
+import type { Config } from "./config.ts";
+import { drawRunFigures } from "./run-figures.ts";
+import { appendMetric, fingerprint, type Metric, type RunFolder, truncateMetrics } from "./run-folder.ts";
+import { configuredNegatives, createTrainer, type StepResult, type Trainer } from "./trainer.ts";
+
+export interface TrainOptions {
+  readonly config: Config;
+  readonly dataset: ImageSet;
+  readonly backend: Backend;
+  readonly run: RunFolder;
+  /** Goes on from here instead of from the seed. */
+  readonly from?: Checkpoint;
+  readonly onStep?: (result: StepResult, trainer: Trainer) => void;
+  readonly onAlarm?: (message: string) => void;
+  /** Ends the run after the step in flight, with a checkpoint. */
+  readonly signal?: AbortSignal;
+}
+
+export interface TrainResult {
+  /** `done`, or `stopped` by the signal. */
+  readonly end: "done" | "stopped";
+  readonly checkpoint: string;
+  readonly steps: number;
+  readonly seconds: number;
+}
+
+/** Steps between looks at the embeddings. */
+const healthEvery = 20;
+/** Collapse is an alarm only after the first so many steps; a fresh encoder's embeddings are small and few-dimensional. */
+const healthFrom = 100;
+
+export async function train(options: TrainOptions): Promise<TrainResult> {
+  const { config, dataset, backend, run, from, onStep, onAlarm, signal } = options;
+  const trainer = await createTrainer(config, dataset, backend);
+  const key = configKey(config);
+  const started = performance.now();
+  let alarmed = false;
+  let saved = "";
+
+  const note = (metric: Metric): void => appendMetric(run, metric);
+  const save = async (): Promise<void> => {
+    const state = await trainer.state();
+    saved = await saveCheckpoint(run.checkpoints, trainer.recorded, { position: trainer.position(), state, config: key });
+  };
+
+  try {
+    if (from) {
+      if (from.config !== key)
+        throw new SaccadeError(
+          `${from.path}: was written by another configuration (${from.config}, this one is ${key}); resume with the run's own config.yaml`,
+        );
+      trainer.restore(from.state, from.position);
+    }
+    await truncateMetrics(run, trainer.position().step);
+    if (!from) await save();
+    const first = trainer.position().step;
+    while (trainer.position().step < trainer.totalSteps && !signal?.aborted) {
+      const result = await trainer.step();
+      const { step } = result.position;
+      requireFinite(result.loss, step);
+      const last = step === trainer.totalSteps;
+      if (step % config.metricsEvery === 0 || last) {
+        const look = step % healthEvery === 0 || last;
+        const health = look
+          ? embeddingHealth(await trainer.embeddings(), networks[config.encoder].head.outputs)
+          : undefined;
+        note(stepMetric(config, trainer.stepsPerEpoch, result, health));
+        const alarm = health && step >= healthFrom ? collapseAlarm(health) : undefined;
+        if (alarm && !alarmed) {
+          alarmed = true;
+          note({ kind: "alarm", step, message: alarm });
+          onAlarm?.(alarm);
+        }
+      }
+      onStep?.(result, trainer);
+      if (step % (config.checkpointEvery * trainer.stepsPerEpoch) === 0 || last || signal?.aborted) await save();
+    }
+    const end = trainer.position().step < trainer.totalSteps ? "stopped" : "done";
+    if (saved === "") await save();
+    if (trainer.position().step > first) await drawRunFigures(run, config, trainer);
+    return {
+      end,
+      checkpoint: saved,
+      steps: trainer.position().step,
+      seconds: (performance.now() - started) / 1000,
+    };
+  } finally {
+    await trainer.dispose();
+  }
+}
+
+function stepMetric(
+  config: Config,
+  stepsPerEpoch: number,
+  { position, loss, activePositives, activeNegatives }: StepResult,
+  health: object | undefined,
+): Metric {
+  return {
+    kind: "step",
+    step: position.step,
+    epoch: position.step / stepsPerEpoch,
+    loss,
+    activePositives: activePositives / config.batch,
+    activeNegatives: activeNegatives / negativePairs(configuredNegatives(config.loss), config.batch),
+    ...health,
+  };
+}
+
+/** Fingerprint of what decides the numbers of a run; lengthening a run or probing it otherwise keeps it. */
+export function configKey(config: Config): string {
+  const { epochs: _, checkpointEvery: __, metricsEvery: ___, probe: ____, name: _____, ...decisive } = config;
+  return fingerprint(decisive);
+}
+
