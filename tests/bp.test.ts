@@ -19,10 +19,10 @@ const small: Encoder = {
   width: 8,
   channels: 3,
   blocks: [
-    { name: "conv1", outputs: 4, kernel: 3, stride: 1, padding: 1, bias: true, then: ["hardtanh"] },
-    { name: "conv2", outputs: 5, kernel: 3, stride: 1, padding: 1, bias: false, then: ["maxPool", "tanh"] },
-    { name: "conv3", outputs: 6, kernel: 3, stride: 1, padding: 1, bias: false, then: ["hardtanh", "maxPool"] },
-    { name: "conv4", outputs: 6, kernel: 3, stride: 1, padding: 1, bias: false, then: [] },
+    { name: "conv1", outputs: 4, kernel: 3, stride: 1, padding: 1, bias: true, after: ["hardtanh"] },
+    { name: "conv2", outputs: 5, kernel: 3, stride: 1, padding: 1, bias: false, after: ["maxPool", "tanh"] },
+    { name: "conv3", outputs: 6, kernel: 3, stride: 1, padding: 1, bias: false, after: ["hardtanh", "maxPool"] },
+    { name: "conv4", outputs: 6, kernel: 3, stride: 1, padding: 1, bias: false, after: [] },
   ],
   head: { averagePool: 2, outputs: 7 },
 };
@@ -36,7 +36,10 @@ async function randomStep(gradientBlock: boolean) {
   // Weights three times the default, so that Hardtanh saturates here and there and both kinds of gate are open.
   const weights = new Map([...initialise(step.model, 1)].map(([tensor, values]) => [tensor, values.map((x) => 3 * x)]));
   step.write(weights);
-  step.engine.write(step.views, Float64Array.from({ length: sizeOf(step.views.shape) }, () => random.uniform()));
+  step.engine.write(
+    step.views,
+    Float64Array.from({ length: sizeOf(step.views.shape) }, () => random.uniform()),
+  );
   return { step, weights };
 }
 

@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend, Engine, Numbers } from "../src/backends/backend.ts";
 import { referenceBackend } from "../src/backends/reference/backend.ts";
-import { type Stream, randomStream } from "../src/program/random.ts";
 import { type Attributes, type In, type Kind, kinds, operationTable, type Updated } from "../src/program/operations.ts";
 import { type Program, recordProgram } from "../src/program/program.ts";
+import { randomStream, type Stream } from "../src/program/random.ts";
 import { persistent, type Shape, sizeOf, type Tensor } from "../src/program/tensor.ts";
 import { orders, view, viewParameters } from "../src/program/views.ts";
 import { backendsUnderTest } from "./backends.ts";
@@ -38,7 +38,14 @@ function whole(random: Stream, shape: Shape, below: number): Operand {
 
 /** A convolution with an output of at least one pixel; sizes that no block of a kernel divides, and some that it does. */
 function convolution(random: Stream) {
-  const [kh, kw] = pick(random, [[3, 3], [3, 3], [1, 1], [5, 3], [2, 4], [7, 7]] as const);
+  const [kh, kw] = pick(random, [
+    [3, 3],
+    [3, 3],
+    [1, 1],
+    [5, 3],
+    [2, 4],
+    [7, 7],
+  ] as const);
   const stride = pick(random, [1, 1, 2, 3]);
   const padding = random.integer(Math.min(kh, kw));
   const h = between(random, kh, kh + 12);
@@ -48,12 +55,7 @@ function convolution(random: Stream) {
   const o = pick(random, [1, 2, 7, 8, 13, 16, 32, 33]);
   const x = [n, h, w, c];
   const weight = [kh, kw, c, o];
-  const y = [
-    n,
-    Math.floor((h + 2 * padding - kh) / stride) + 1,
-    Math.floor((w + 2 * padding - kw) / stride) + 1,
-    o,
-  ];
+  const y = [n, Math.floor((h + 2 * padding - kh) / stride) + 1, Math.floor((w + 2 * padding - kw) / stride) + 1, o];
   return { x, weight, y, kernel: [kh, kw] as const, attributes: { stride, padding }, height: h, width: w };
 }
 
@@ -183,15 +185,31 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
   },
   makeViews: (random) => {
     const c = pick(random, [1, 3]);
-    const [h, w] = pick(random, [[8, 8], [9, 7], [16, 16], [13, 21]] as const);
-    const [height, width] = pick(random, [[8, 8], [7, 5], [16, 16]] as const);
+    const [h, w] = pick(random, [
+      [8, 8],
+      [9, 7],
+      [16, 16],
+      [13, 21],
+    ] as const);
+    const [height, width] = pick(random, [
+      [8, 8],
+      [7, 5],
+      [16, 16],
+    ] as const);
     const n = between(random, 1, 6);
     const total = between(random, 1, 5);
     const images = { shape: [total, h, w, c], numbers: new Uint8Array(total * h * w * c) };
     for (let i = 0; i < images.numbers.length; i++) images.numbers[i] = random.integer(256);
     return {
       operands: { images, indices: whole(random, [n], total), parameters: viewRows(random, n, h, w) },
-      attributes: { height, width, ...pick(random, [{ low: 0, high: 1 }, { low: -1, high: 1 }] as const) },
+      attributes: {
+        height,
+        width,
+        ...pick(random, [
+          { low: 0, high: 1 },
+          { low: -1, high: 1 },
+        ] as const),
+      },
       terms: 100,
     };
   },

@@ -2,8 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../src/backends/reference/backend.ts";
-import { randomStream } from "../src/program/random.ts";
 import { type Program, type Recorder, recordProgram } from "../src/program/program.ts";
+import { randomStream } from "../src/program/random.ts";
 import { persistent, type Shape, sizeOf, type Tensor } from "../src/program/tensor.ts";
 import { checkGradient } from "./gradients.ts";
 
@@ -122,13 +122,13 @@ const differentiated: Record<string, Differentiated> = {
     forward: (record, { logits, labels }) =>
       record.softmaxCrossEntropy({ logits, labels }, {}, { loss: "loss", dlogits: "unused", correct: "correct" }).loss,
     backward: (record, { logits, labels }) => ({
-      logits: record.softmaxCrossEntropy({ logits, labels }, {}, { loss: "l", dlogits: "dlogits", correct: "c" }).dlogits,
+      logits: record.softmaxCrossEntropy({ logits, labels }, {}, { loss: "l", dlogits: "dlogits", correct: "c" })
+        .dlogits,
     }),
   },
   meanSquaredError: {
     variables: { x: [4, 6], target: [4, 6] },
-    forward: (record, { x, target }) =>
-      record.meanSquaredError({ x, target }, {}, { loss: "loss", dx: "unused" }).loss,
+    forward: (record, { x, target }) => record.meanSquaredError({ x, target }, {}, { loss: "loss", dx: "unused" }).loss,
     backward: (record, { x, target }) => {
       const { dx } = record.meanSquaredError({ x, target }, {}, { loss: "loss again", dx: "dx" });
       return { x: dx, target: record.combine({ a: dx, b: dx }, { alpha: -1, beta: 0 }, { y: "dtarget" }).y };

@@ -2,8 +2,8 @@
 //
 // Every number is keyed by (seed, epoch, sample, view): the same pictures on every backend and after any resume.
 
-import { view, viewParameters } from "../program/views.ts";
 import { randomStream, type Stream } from "../program/random.ts";
+import { view, viewParameters } from "../program/views.ts";
 
 /** Augmentation A, the SimCLR pipeline of the paper's text and figure 2. */
 export interface SimclrAugmentation {
@@ -141,7 +141,12 @@ function flip(width: number, row: Float32Array): void {
 
 const uniform = (random: Stream, low: number, high: number): number => low + (high - low) * random.uniform();
 
-function drawSimclr(augmentation: SimclrAugmentation, { from, to }: ViewSizes, random: Stream, row: Float32Array): void {
+function drawSimclr(
+  augmentation: SimclrAugmentation,
+  { from, to }: ViewSizes,
+  random: Stream,
+  row: Float32Array,
+): void {
   setCrop(drawCrop(augmentation, from, random), to, row);
   if (random.uniform() < augmentation.flip) flip(to.width, row);
   if (random.uniform() < augmentation.jitter) {
@@ -157,7 +162,11 @@ function drawSimclr(augmentation: SimclrAugmentation, { from, to }: ViewSizes, r
 }
 
 /** torchvision's RandomResizedCrop: ten tries for a box of the drawn area and ratio, then the largest central one. */
-function drawCrop({ scale, ratio }: SimclrAugmentation, { height: h, width: w }: ViewSizes["from"], random: Stream): Crop {
+function drawCrop(
+  { scale, ratio }: SimclrAugmentation,
+  { height: h, width: w }: ViewSizes["from"],
+  random: Stream,
+): Crop {
   for (let attempt = 0; attempt < 10; attempt++) {
     const area = h * w * uniform(random, ...scale);
     const aspect = Math.exp(uniform(random, Math.log(ratio[0]), Math.log(ratio[1])));
@@ -173,7 +182,12 @@ function drawCrop({ scale, ratio }: SimclrAugmentation, { height: h, width: w }:
 }
 
 /** theta = [[1 + u0, u1, 2·u2], [u3, 1 + u4, 2·u5]] on coordinates from −1 to 1 at the centres of the border pixels. */
-function drawAffine(augmentation: AffineAugmentation, { from, to }: ViewSizes, random: Stream, row: Float32Array): void {
+function drawAffine(
+  augmentation: AffineAugmentation,
+  { from, to }: ViewSizes,
+  random: Stream,
+  row: Float32Array,
+): void {
   const { perturb, share, outside, saturation, hue } = augmentation;
   const u = Array.from({ length: 6 }, () => uniform(random, -perturb / 2, perturb / 2));
   if (random.uniform() >= share) u.fill(0);

@@ -17,7 +17,7 @@ export interface Block {
   /** Zeros around the picture, in pixels. */
   readonly padding: number;
   readonly bias: boolean;
-  readonly then: readonly After[];
+  readonly after: readonly After[];
 }
 
 export interface Encoder {
@@ -41,10 +41,10 @@ export interface Head {
 export function pictures({ height, width, channels, blocks }: Encoder): Shape[] {
   let picture = [height, width, channels] as [number, number, number];
   const all: Shape[] = [picture];
-  for (const { name, outputs, kernel, stride, padding, then } of blocks) {
+  for (const { name, outputs, kernel, stride, padding, after } of blocks) {
     const side = (extent: number): number => {
       const slid = Math.floor((extent + 2 * padding - kernel) / stride) + 1;
-      return then.includes("maxPool") ? Math.floor(slid / 2) : slid;
+      return after.includes("maxPool") ? Math.floor(slid / 2) : slid;
     };
     picture = [side(picture[0]), side(picture[1]), outputs];
     if (picture[0] < 1 || picture[1] < 1) throw wrong("encoder", name, "left with at least one pixel", picture);
@@ -83,4 +83,3 @@ export function countParameters(encoder: Encoder): EncoderCounts {
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   return { blocks, head, total: sum(blocks) + head, forwardMacs: sum(convolutionMacs) + head, features };
 }
-

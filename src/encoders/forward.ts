@@ -33,11 +33,11 @@ export interface HeadTrace {
 
 /** x [n, h, w, c] → the block's output. */
 export function recordBlock(record: Recorder, block: Block, synapses: Synapses, x: Tensor): BlockTrace {
-  const { name, stride, padding, then } = block;
+  const { name, stride, padding, after } = block;
   let value = record.conv2d({ x, w: synapses.weight }, { stride, padding }, { y: `${name}.convolution` }).y;
   if (synapses.bias) value = record.addBias({ x: value, b: synapses.bias }, {}, { y: `${name}.biased` }).y;
   const steps: StepTrace[] = [];
-  for (const step of then) {
+  for (const step of after) {
     if (step === "maxPool") {
       const [, height, width] = value.shape;
       const pooled = record.maxPool({ x: value }, { size: 2 }, { y: `${name}.pooled`, argmax: `${name}.argmax` });

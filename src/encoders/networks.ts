@@ -2,14 +2,14 @@
 
 import type { After, Block, Encoder } from "./encoder.ts";
 
-const convolution = (index: number, outputs: number, ...then: readonly After[]): Block => ({
+const convolution = (index: number, outputs: number, ...after: readonly After[]): Block => ({
   name: `conv${index}`,
   outputs,
   kernel: 3,
   stride: 1,
   padding: 1,
   bias: false,
-  then,
+  after,
 });
 
 /** The CIFAR network: five convolutions, Hardtanh on the first and third, pooling on the others, 8,192 features. */

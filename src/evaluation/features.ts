@@ -6,7 +6,7 @@ import { plainView } from "../data/augmentation.ts";
 import type { ImageSet } from "../data/images.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
 import { createModel, synapsesOf } from "../encoders/model.ts";
-import { networks, type NetworkName } from "../encoders/networks.ts";
+import { type NetworkName, networks } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { recordProgram } from "../program/program.ts";
 import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";

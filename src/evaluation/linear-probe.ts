@@ -1,8 +1,8 @@
 // The paper's linear probe: one linear layer with bias on frozen features, cross-entropy, Adam, a fixed number of epochs.
 
 import type { Backend, Engine } from "../backends/backend.ts";
-import { randomStream } from "../program/random.ts";
 import { type Program, recordProgram } from "../program/program.ts";
+import { randomStream } from "../program/random.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
 import { createAdam, recordAdam } from "../rules/optimiser.ts";
 import type { Features } from "./features.ts";
@@ -99,12 +99,7 @@ function initialiseClassifier(engine: Engine, weight: Tensor, bias: Tensor, seed
   engine.write(bias, Float32Array.from({ length: classes }, uniform));
 }
 
-function recordLogits(
-  record: ReturnType<typeof recordProgram>,
-  x: Tensor,
-  weight: Tensor,
-  bias: Tensor,
-): Tensor {
+function recordLogits(record: ReturnType<typeof recordProgram>, x: Tensor, weight: Tensor, bias: Tensor): Tensor {
   const product = record.linear({ x, w: weight }, {}, { y: "product" }).y;
   return record.addBias({ x: product, b: bias }, {}, { y: "logits" }).y;
 }
@@ -125,7 +120,11 @@ export function recordMeasure(weight: Tensor, bias: Tensor): Measure {
 }
 
 /** Share of rows whose first largest logit is their label. */
-export async function measureAccuracy(engine: Engine, { program, rows, logits }: Measure, set: Features): Promise<number> {
+export async function measureAccuracy(
+  engine: Engine,
+  { program, rows, logits }: Measure,
+  set: Features,
+): Promise<number> {
   const { width, classes, count } = set;
   const padded = new Float32Array(measured * width);
   let right = 0;

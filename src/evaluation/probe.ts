@@ -2,9 +2,9 @@
 
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
-import { networks, type NetworkName } from "../encoders/networks.ts";
 import { createModel, initialise } from "../encoders/model.ts";
-import { type Features, encoderFeatures, pixelFeatures, selectRows } from "./features.ts";
+import { type NetworkName, networks } from "../encoders/networks.ts";
+import { encoderFeatures, type Features, pixelFeatures, selectRows } from "./features.ts";
 import { kNearest } from "./knn.ts";
 import { linearProbe } from "./linear-probe.ts";
 import { scaleFreeProbe } from "./scale-free-probe.ts";

@@ -2,8 +2,8 @@
 
 import { createHash } from "node:crypto";
 import type { ImageSet } from "../data/images.ts";
-import { randomStream } from "../program/random.ts";
 import { wrong } from "../program/errors.ts";
+import { randomStream } from "../program/random.ts";
 
 /** First words of the paths of random numbers that draw labels and validation splits. */
 const labelDraw = 0x1abe;
@@ -24,7 +24,11 @@ export function drawLabels(labels: Int32Array, classes: number, perClass: number
 }
 
 /** Splits rows into a training part and a validation part of about one fifth, at least one of each class with two or more. */
-export function splitValidation(labels: Int32Array, classes: number, seed: number): { fit: Int32Array; held: Int32Array } {
+export function splitValidation(
+  labels: Int32Array,
+  classes: number,
+  seed: number,
+): { fit: Int32Array; held: Int32Array } {
   const fit: number[] = [];
   const held: number[] = [];
   for (let label = 0; label < classes; label++) {

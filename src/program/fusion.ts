@@ -11,7 +11,7 @@ export interface ConvolutionStage {
   readonly kind: "convolution";
   readonly convolution: Operation<"conv2d">;
   readonly bias?: Operation<"addBias">;
-  readonly then: readonly (Operation<"activation"> | Operation<"maxPool">)[];
+  readonly epilogue: readonly (Operation<"activation"> | Operation<"maxPool">)[];
 }
 
 /** (activationGradient | maxPoolGradient)* → biasGradient? conv2dWeightGradient? conv2dInputGradient? → adam*. */
@@ -78,7 +78,7 @@ export function fuse(program: Program): Stage[] {
   function push(stage: ConvolutionStage | ConvolutionBackwardStage | LinearUpdateStage | SingleStage): void {
     const members: AnyOperation[] =
       stage.kind === "convolution"
-        ? [stage.convolution, ...(stage.bias ? [stage.bias] : []), ...stage.then]
+        ? [stage.convolution, ...(stage.bias ? [stage.bias] : []), ...stage.epilogue]
         : stage.kind === "convolutionBackward"
           ? [
               ...stage.routing,
@@ -105,19 +105,22 @@ export function fuse(program: Program): Stage[] {
   function forward(start: number, convolution: Operation<"conv2d">): ConvolutionStage {
     const members: AnyOperation[] = [convolution];
     let bias: Operation<"addBias"> | undefined;
-    const then: (Operation<"activation"> | Operation<"maxPool">)[] = [];
+    const epilogue: (Operation<"activation"> | Operation<"maxPool">)[] = [];
     let last: Tensor = convolution.outputs.y;
     for (;;) {
       const [next, ...others] = readersOf(last);
       if (next === undefined || others.length > 0 || !internal(last) || !mayMoveUp(next, start, members)) break;
-      if (next.kind === "addBias" && bias === undefined && then.length === 0) bias = next;
-      else if (next.kind === "activation" || (next.kind === "maxPool" && !then.some(({ kind }) => kind === "maxPool")))
-        then.push(next);
+      if (next.kind === "addBias" && bias === undefined && epilogue.length === 0) bias = next;
+      else if (
+        next.kind === "activation" ||
+        (next.kind === "maxPool" && !epilogue.some(({ kind }) => kind === "maxPool"))
+      )
+        epilogue.push(next);
       else break;
       members.push(next);
       last = next.outputs.y;
     }
-    return { kind: "convolution", convolution, ...(bias ? { bias } : {}), then };
+    return { kind: "convolution", convolution, ...(bias ? { bias } : {}), epilogue };
   }
 
   function backward(start: number, first: AnyOperation): ConvolutionBackwardStage | undefined {
@@ -174,10 +177,7 @@ export function fuse(program: Program): Stage[] {
     };
   }
 
-  function linearUpdate(
-    start: number,
-    gradient: Operation<"linearWeightGradient">,
-  ): LinearUpdateStage | undefined {
+  function linearUpdate(start: number, gradient: Operation<"linearWeightGradient">): LinearUpdateStage | undefined {
     const { dw } = gradient.outputs;
     const [adam, ...others] = readersOf(dw);
     return adam?.kind === "adam" && others.length === 0 && internal(dw) && mayMoveUp(adam, start, [gradient])

@@ -8,7 +8,12 @@ const rotations = [13, 15, 26, 6, 17, 29, 16, 24] as const;
 const parity = 0x1bd11bda;
 
 /** Two u32s from a key and a counter of two u32s each. */
-export function threefry2x32(key0: number, key1: number, counter0: number, counter1: number): readonly [number, number] {
+export function threefry2x32(
+  key0: number,
+  key1: number,
+  counter0: number,
+  counter1: number,
+): readonly [number, number] {
   const keys = [key0 | 0, key1 | 0, key0 ^ key1 ^ parity] as const;
   let x0 = (counter0 + keys[0]) | 0;
   let x1 = (counter1 + keys[1]) | 0;
@@ -51,7 +56,8 @@ export function randomStream(seed: number, ...path: readonly number[]): Stream {
   const word = (): number => threefry2x32(key0, key1, counter++, 0)[0];
   const uniform = (): number => (word() >>> 8) * 2 ** -24;
   const integer = (below: number): number => {
-    if (!(Number.isInteger(below) && below >= 1)) throw wrong("integer", "below", "a whole number of at least 1", below);
+    if (!(Number.isInteger(below) && below >= 1))
+      throw wrong("integer", "below", "a whole number of at least 1", below);
     // Words beyond the last whole multiple of `below` would favour small numbers.
     const limit = 2 ** 32 - (2 ** 32 % below);
     let drawn = word();

@@ -19,8 +19,7 @@ export const backpropagation: Update = {
     const { averagePool: size } = head.head;
     const pooled = [dx.shape[0], Math.floor(height / size), Math.floor(width / size), channels];
     let dy = reshape(dx, pooled);
-    if (size > 1)
-      dy = record.averagePoolGradient({ dy }, { size, height, width }, { dx: "head.pictureError" }).dx;
+    if (size > 1) dy = record.averagePoolGradient({ dy }, { size, height, width }, { dx: "head.pictureError" }).dx;
 
     for (const trace of [...blocks].reverse()) {
       const { block, synapses, input } = trace;

@@ -45,7 +45,15 @@ export interface EndToEnd {
   readonly valueRange: readonly [number, number];
 }
 
-export function recordEndToEnd({ model, update, loss, adam: options, batch, dataset, valueRange }: EndToEnd): TrainingStep {
+export function recordEndToEnd({
+  model,
+  update,
+  loss,
+  adam: options,
+  batch,
+  dataset,
+  valueRange,
+}: EndToEnd): TrainingStep {
   const { encoder } = model;
   const { height, width, channels } = encoder;
   const images = persistent("images", [dataset.count, dataset.height, dataset.width, channels], "input", "u8");

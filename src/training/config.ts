@@ -72,7 +72,10 @@ const probe = z.strictObject({
   test: data,
   readOuts: z.array(readOut).min(1).default(["paper", "scaleFree", "kNN"]),
   /** Labels per class of each regime; `all` takes every training image. */
-  labelsPerClass: z.array(z.union([count, z.literal("all")])).min(1).default(["all"]),
+  labelsPerClass: z
+    .array(z.union([count, z.literal("all")]))
+    .min(1)
+    .default(["all"]),
   /** Draws of the labelled subset and of the classifier's initial weights. */
   seeds: count.default(3),
   /** The paper's probe: cross-entropy, Adam. */
@@ -84,7 +87,11 @@ const probe = z.strictObject({
 export const configSchema = z.strictObject({
   /** Names the run folder. */
   name: z.string().regex(/^[\w.-]+$/, "letters, digits, '.', '-' and '_' only"),
-  seed: z.int().min(0).max(2 ** 32 - 1).default(0),
+  seed: z
+    .int()
+    .min(0)
+    .max(2 ** 32 - 1)
+    .default(0),
   data,
   augmentation: z.discriminatedUnion("kind", [simclr, affine]).default(simclr.parse({ kind: "simclr" })),
   /** What pixel values 0 and 255 become. */
@@ -163,7 +170,8 @@ function keysAt(path: readonly PropertyKey[]): string[] {
   };
   for (const key of path)
     schemas = schemas.flatMap(open).flatMap((schema) => {
-      const field = schema instanceof z.ZodObject ? (schema.shape as Record<PropertyKey, z.core.$ZodType>)[key] : undefined;
+      const field =
+        schema instanceof z.ZodObject ? (schema.shape as Record<PropertyKey, z.core.$ZodType>)[key] : undefined;
       return field ? [field] : [];
     });
   const keys = schemas

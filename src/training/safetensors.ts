@@ -63,7 +63,8 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
     if (from !== expected || to - from !== bytes || start + to > file.length)
       fail(`${bytes} bytes from ${expected} on for "${name}"`, `${from} to ${to} of ${file.length - start}`);
     expected = to;
-    tensors.set(name, { shape, data: new Float32Array(file.slice(start + from, start + to).buffer) });
+    // A copy that starts at its buffer's first byte; a Buffer's own slice would be a view into a shared pool.
+    tensors.set(name, { shape, data: new Float32Array(Uint8Array.from(file.subarray(start + from, start + to)).buffer) });
   }
   if (start + expected !== file.length) fail(`${start + expected} bytes`, file.length);
   return { tensors, metadata: metadata as Record<string, string> };

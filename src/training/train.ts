@@ -49,7 +49,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const note = (metric: Metric): void => appendMetric(run, metric);
   const save = async (): Promise<void> => {
     const state = await trainer.state();
-    saved = await saveCheckpoint(run.checkpoints, trainer.recorded, { position: trainer.position(), state, config: key });
+    saved = await saveCheckpoint(run.checkpoints, trainer.recorded, {
+      position: trainer.position(),
+      state,
+      config: key,
+    });
   };
 
   try {
@@ -120,4 +124,3 @@ export function configKey(config: Config): string {
   const { epochs: _, checkpointEvery: __, metricsEvery: ___, probe: ____, name: _____, ...decisive } = config;
   return fingerprint(decisive);
 }
-

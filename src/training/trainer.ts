@@ -3,7 +3,6 @@
 import type { Backend, Engine, Numbers } from "../backends/backend.ts";
 import { drawViewPairs, type ViewSizes } from "../data/augmentation.ts";
 import type { ImageSet } from "../data/images.ts";
-import { randomStream } from "../program/random.ts";
 import { createModel, initialise, type Model } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { contrastiveHinge } from "../losses/contrastive-hinge.ts";
@@ -11,6 +10,7 @@ import type { Loss } from "../losses/loss.ts";
 import { wrong } from "../program/errors.ts";
 import type { Negatives } from "../program/operations.ts";
 import type { Program } from "../program/program.ts";
+import { randomStream } from "../program/random.ts";
 import type { Tensor } from "../program/tensor.ts";
 import { backpropagation } from "../rules/backpropagation.ts";
 import { recordEndToEnd, type TrainingStep } from "../rules/end-to-end.ts";
@@ -81,7 +81,7 @@ export function recordStep(config: Config, model: Model, dataset: TrainingShape)
   });
 }
 
-export type TrainingShape = Pick<ImageSet, "count" | "height" | "width" | "channels">;
+export type TrainingShape = { readonly [K in "count" | "height" | "width" | "channels"]: number };
 
 export async function createTrainer(config: Config, dataset: ImageSet, backend: Backend): Promise<Trainer> {
   const model = createModel(networks[config.encoder]);

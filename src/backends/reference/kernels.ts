@@ -1,7 +1,7 @@
 // The specification of every operation: float64, plain loops, no cleverness. Other backends are held against it.
 
-import { threefry2x32 } from "../../program/random.ts";
 import type { ActivationKind, Attributes, In, Kind, Negatives, Out, Updated } from "../../program/operations.ts";
+import { threefry2x32 } from "../../program/random.ts";
 import type { Shape } from "../../program/tensor.ts";
 import { makeView } from "./views.ts";
 
@@ -78,8 +78,7 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     const out = zeroed(y);
     forTaps(x.shape, y.shape, [kh, kw], attributes, (xAt, tap, yAt) => {
       for (let i = 0; i < c; i++)
-        for (let j = 0; j < o; j++)
-          out[yAt * o + j] += x.data[xAt * c + i] * w.data[(tap * c + i) * o + j];
+        for (let j = 0; j < o; j++) out[yAt * o + j] += x.data[xAt * c + i] * w.data[(tap * c + i) * o + j];
     });
   },
 
@@ -88,8 +87,7 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     const out = zeroed(dx);
     forTaps(dx.shape, dy.shape, [kh, kw], attributes, (xAt, tap, yAt) => {
       for (let i = 0; i < c; i++)
-        for (let j = 0; j < o; j++)
-          out[xAt * c + i] += dy.data[yAt * o + j] * w.data[(tap * c + i) * o + j];
+        for (let j = 0; j < o; j++) out[xAt * c + i] += dy.data[yAt * o + j] * w.data[(tap * c + i) * o + j];
     });
   },
 
@@ -98,8 +96,7 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     const out = zeroed(dw);
     forTaps(x.shape, dy.shape, [kh, kw], attributes, (xAt, tap, yAt) => {
       for (let i = 0; i < c; i++)
-        for (let j = 0; j < o; j++)
-          out[(tap * c + i) * o + j] += x.data[xAt * c + i] * dy.data[yAt * o + j];
+        for (let j = 0; j < o; j++) out[(tap * c + i) * o + j] += x.data[xAt * c + i] * dy.data[yAt * o + j];
     });
   },
 

@@ -45,7 +45,12 @@ export function makeView(picture: Picture, row: Float64Array, height: number, wi
 }
 
 /** Bilinear sampling at the affine image of every output pixel. */
-function sample({ pixels, height: h, width: w, channels: c }: Picture, row: Float64Array, height: number, width: number) {
+function sample(
+  { pixels, height: h, width: w, channels: c }: Picture,
+  row: Float64Array,
+  height: number,
+  width: number,
+) {
   const result = new Float64Array(height * width * c);
   const at = (y: number, x: number, k: number): number =>
     y < 0 || y >= h || x < 0 || x >= w ? 0 : pixels[(y * w + x) * c + k] / 255;

@@ -3,7 +3,6 @@
 // Tasks of one launch write disjoint places, so the result does not depend on who ran which. Between launches all threads meet.
 import type { Tensor } from "../../program/tensor.ts";
 
-
 /** A word of a kernel's parameter block: a whole number (address, extent) or a float32. */
 export type Word = number | { readonly f32: number };
 

@@ -1,0 +1,231 @@
+// The WASM backend: float32 with SIMD on all cores, in Node and in a browser page. It places all tensors in one shared memory, lowers
+// every stage to kernel launches once, and lets a pool of threads run them.
+
+import { SaccadeError, wrong } from "../../program/errors.ts";
+import { fuse } from "../../program/fusion.ts";
+import { planMemory } from "../../program/plan.ts";
+import { type Program, persistentTensors } from "../../program/program.ts";
+import { bytesOf, offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
+import type { Backend, Engine, Numbers } from "../backend.ts";
+import type { Launch, Places, Word } from "./launch.ts";
+import { lowerStage } from "./lower.ts";
+import { availableThreads, readKernels } from "./platform.ts";
+import { control, controlPitch, type PreparedLaunch } from "./thread-job.ts";
+import { startThreads } from "./threads.ts";
+
+export interface WasmOptions {
+  /** Compute threads; all cores, at most 16, unless told. Results do not depend on it. */
+  readonly threads?: number;
+  /** `relaxed`: multiply-add in one instruction, where the engine has it. `plain`: two instructions, everywhere. */
+  readonly simd?: "relaxed" | "plain";
+}
+
+const mostThreads = 16;
+const pageBytes = 65536;
+/** One page short of 4 GiB: the end of the memory stays a number that 32 bits hold. */
+const mostPages = 65535;
+
+/** The smallest module that uses f32x4.relaxed_madd. */
+// biome-ignore format: one line per section
+const relaxedModule = Uint8Array.of(
+  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
+  0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b,
+  0x03, 0x02, 0x01, 0x00,
+  0x0a, 0x13, 0x01, 0x11, 0x00, 0x41, 0x00, 0xfd, 0x11, 0x41, 0x00, 0xfd, 0x11, 0x41, 0x00, 0xfd, 0x11, 0xfd, 0x85, 0x02, 0x0b,
+);
+
+export function wasmBackend(options: WasmOptions = {}): Backend {
+  const threads = options.threads ?? Math.min(mostThreads, availableThreads());
+  if (!(Number.isInteger(threads) && threads >= 1))
+    throw new SaccadeError(`wasm: threads must be a whole number of at least 1, got ${threads}`);
+  const simd = options.simd ?? (WebAssembly.validate(relaxedModule) ? "relaxed" : "plain");
+  let module: Promise<WebAssembly.Module> | undefined;
+  return {
+    name: "wasm",
+    description: `float32, ${threads} ${threads === 1 ? "thread" : "threads"}, ${simd === "relaxed" ? "relaxed SIMD (multiply-add)" : "plain SIMD"}`,
+    prepare: async (programs) => {
+      module ??= compileKernels(simd);
+      return wasmEngine(programs, await module, threads);
+    },
+  };
+}
+
+async function compileKernels(simd: "relaxed" | "plain"): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(await readKernels(simd === "relaxed" ? "kernels" : "kernels-simd"));
+  } catch (error) {
+    throw new SaccadeError(
+      `wasm: the kernels could not be loaded (${error instanceof Error ? error.message : error}); build them with npm run build`,
+    );
+  }
+}
+
+const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
+
+/** First byte of a memory that the module's own constants leave free. */
+function firstFreeByte(module: WebAssembly.Module): number {
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  return (exports.firstFreeByte as () => number)();
+}
+
+interface Layout {
+  /** Address of a tensor's first element; undefined for one that is stored nowhere. */
+  readonly addressOf: (tensor: Tensor) => number | undefined;
+  readonly control: number;
+  readonly programs: readonly (readonly PreparedLaunch[])[];
+  /** What the parameter blocks hold. */
+  readonly parameters: readonly { readonly at: number; readonly words: readonly Word[] }[];
+  readonly scratchOf: (thread: number) => number;
+  readonly bytes: number;
+}
+
+/** Memory from low to high: constants, control words, tensors, the stages' scratch, parameter blocks, the threads' scratch. */
+function layOut(programs: readonly Program[], free: number, threads: number): Layout {
+  const controlAt = align(free);
+  const tensorsAt = controlAt + Object.keys(control).length * controlPitch;
+  const staged = programs.map((program) => ({ program, stages: fuse(program) }));
+  const plan = planMemory(staged);
+  const addressOf = (tensor: Tensor): number | undefined => {
+    const offset = plan.offsets.get(ownerOf(tensor));
+    return offset === undefined
+      ? undefined
+      : tensorsAt + offset + (offsetOf(tensor) * bytesOf(tensor)) / sizeOf(tensor.shape);
+  };
+  const stageScratchAt = tensorsAt + align(plan.totalBytes);
+  let stageScratchBytes = 0;
+
+  const lowered: Launch[][] = staged.map(({ stages }) =>
+    stages.flatMap((stage) => {
+      let used = 0;
+      const places: Places = {
+        at: (tensor) => {
+          const address = addressOf(tensor);
+          if (address === undefined) throw new SaccadeError(`wasm: "${tensor.name}" has no place in memory`);
+          return address;
+        },
+        scratch: (bytes) => {
+          const at = stageScratchAt + used;
+          used += align(bytes);
+          return at;
+        },
+      };
+      const launches = lowerStage(stage, places);
+      stageScratchBytes = Math.max(stageScratchBytes, used);
+      return launches;
+    }),
+  );
+
+  let end = stageScratchAt + stageScratchBytes;
+  let scratchBytes = 0;
+  const parameters: { at: number; words: readonly Word[] }[] = [];
+  const prepared = lowered.map((launches) =>
+    launches.map(({ kernel, words, tasks, scratchBytes: needed = 0 }) => {
+      const at = end;
+      parameters.push({ at, words });
+      end += align(4 * words.length);
+      scratchBytes = Math.max(scratchBytes, align(needed));
+      return { kernel, parameters: at, tasks };
+    }),
+  );
+  return {
+    addressOf,
+    control: controlAt,
+    programs: prepared,
+    parameters,
+    scratchOf: (thread) => end + thread * scratchBytes,
+    bytes: end + threads * scratchBytes,
+  };
+}
+
+function openMemory(bytes: number): WebAssembly.Memory {
+  const pages = Math.ceil(bytes / pageBytes);
+  const gibi = (bytes / 2 ** 30).toFixed(1);
+  if (pages > mostPages)
+    throw new SaccadeError(
+      `wasm: the programs need ${bytes} bytes (${gibi} GiB), and WebAssembly memory ends at 4 GiB; make the batch smaller`,
+    );
+  try {
+    return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
+  } catch (error) {
+    throw new SaccadeError(
+      `wasm: ${bytes} bytes (${gibi} GiB) of memory could not be had: ${error instanceof Error ? error.message : error}`,
+    );
+  }
+}
+
+function view(
+  { dtype, shape }: Tensor,
+  memory: WebAssembly.Memory,
+  address: number,
+): Float32Array | Int32Array | Uint8Array {
+  const size = sizeOf(shape);
+  switch (dtype) {
+    case "f32":
+      return new Float32Array(memory.buffer, address, size);
+    case "i32":
+      return new Int32Array(memory.buffer, address, size);
+    case "u8":
+      return new Uint8Array(memory.buffer, address, size);
+    default:
+      return dtype satisfies never;
+  }
+}
+
+const notHere = (tensor: Tensor): SaccadeError =>
+  new SaccadeError(
+    `engine: "${tensor.name}" is neither a persistent tensor of the prepared programs nor a result of the last run`,
+  );
+
+async function wasmEngine(programs: readonly Program[], module: WebAssembly.Module, threads: number): Promise<Engine> {
+  const layout = layOut(programs, firstFreeByte(module), threads);
+  const known = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
+  for (const { kernel } of layout.programs.flat())
+    if (!known.has(kernel)) throw new SaccadeError(`wasm: the built module has no kernel ${kernel}; npm run build`);
+  const memory = openMemory(layout.bytes);
+  const words = new DataView(memory.buffer);
+  for (const block of layout.parameters)
+    block.words.forEach((word, i) => {
+      if (typeof word === "number") words.setUint32(block.at + 4 * i, word, true);
+      else words.setFloat32(block.at + 4 * i, word.f32, true);
+    });
+
+  const pool = await startThreads(
+    Array.from({ length: threads }, (_, thread) => ({
+      module,
+      memory,
+      control: layout.control,
+      scratch: layout.scratchOf(thread),
+      threads,
+      programs: layout.programs,
+    })),
+  );
+  const persistent = new Set(persistentTensors(programs));
+  const results = new Map(programs.map((program) => [program, new Set(program.results.map(ownerOf))]));
+  let ran: Program | undefined;
+
+  return {
+    bytes: layout.bytes,
+    write: (tensor, numbers) => {
+      const address = persistent.has(ownerOf(tensor)) ? layout.addressOf(tensor) : undefined;
+      if (address === undefined) throw notHere(tensor);
+      if (numbers.length !== sizeOf(tensor.shape))
+        throw wrong("write", tensor.name, `${sizeOf(tensor.shape)} numbers`, `${numbers.length}`);
+      view(tensor, memory, address).set(numbers);
+    },
+    run: async (program) => {
+      const index = programs.indexOf(program);
+      if (index < 0) throw new SaccadeError(`wasm: program "${program.name}" was not prepared`);
+      ran = program;
+      if (layout.programs[index].length > 0) await pool.run(index);
+    },
+    read: async (tensor): Promise<Numbers> => {
+      const owner = ownerOf(tensor);
+      const here = persistent.has(owner) || (ran !== undefined && results.get(ran)?.has(owner));
+      const address = here ? layout.addressOf(tensor) : undefined;
+      if (address === undefined) throw notHere(tensor);
+      return view(tensor, memory, address).slice();
+    },
+    dispose: pool.end,
+  };
+}

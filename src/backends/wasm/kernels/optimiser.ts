@@ -1,0 +1,75 @@
+// The fast Adam step, in place.
+
+/**
+ * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1): gradient, weight, m, v [size]; step i32 [1] counts from 1.
+ * Words: gradient, step, weight, m, v, size, chunk, then in two words each learningRate, beta1, beta2, epsilon (f64).
+ */
+export function adam(p: usize, task: i32, scratch: usize): void {
+  const t = load<i32>(load<usize>(p, 4));
+  const beta1 = load<f64>(p, 36);
+  const beta2 = load<f64>(p, 44);
+  const chunk = load<i32>(p, 24);
+  const offset = (<usize>(task * chunk)) << 2;
+  updateRange(
+    load<usize>(p) + offset,
+    load<usize>(p, 8) + offset,
+    load<usize>(p, 12) + offset,
+    load<usize>(p, 16) + offset,
+    min(chunk, load<i32>(p, 20) - task * chunk),
+    <f32>beta1,
+    <f32>(1 - beta1),
+    <f32>beta2,
+    <f32>(1 - beta2),
+    <f32>(load<f64>(p, 28) / (1 - power(beta1, t))),
+    <f32>(1 / (1 - power(beta2, t))),
+    <f32>load<f64>(p, 52),
+  );
+}
+
+/** x to a whole power t ≥ 0. */
+function power(x: f64, t: i32): f64 {
+  let result: f64 = 1;
+  for (; t > 0; t >>= 1, x *= x) if ((t & 1) != 0) result *= x;
+  return result;
+}
+
+/** weight −= rate · m / (√(v · correction) + epsilon), after m and v have moved towards the gradient and its square. */
+function updateRange(
+  gradient: usize,
+  weight: usize,
+  m: usize,
+  v: usize,
+  count: i32,
+  keep1: f32,
+  take1: f32,
+  keep2: f32,
+  take2: f32,
+  rate: f32,
+  correction: f32,
+  epsilon: f32,
+): void {
+  const k1 = f32x4.splat(keep1);
+  const t1 = f32x4.splat(take1);
+  const k2 = f32x4.splat(keep2);
+  const t2 = f32x4.splat(take2);
+  const rates = f32x4.splat(rate);
+  const corrections = f32x4.splat(correction);
+  const epsilons = f32x4.splat(epsilon);
+  for (; count >= 4; count -= 4, gradient += 16, weight += 16, m += 16, v += 16) {
+    const g = v128.load(gradient);
+    const newM = f32x4.add(f32x4.mul(k1, v128.load(m)), f32x4.mul(t1, g));
+    const newV = f32x4.add(f32x4.mul(k2, v128.load(v)), f32x4.mul(t2, f32x4.mul(g, g)));
+    v128.store(m, newM);
+    v128.store(v, newV);
+    const root = f32x4.add(f32x4.sqrt(f32x4.mul(newV, corrections)), epsilons);
+    v128.store(weight, f32x4.sub(v128.load(weight), f32x4.div(f32x4.mul(rates, newM), root)));
+  }
+  for (; count > 0; count--, gradient += 4, weight += 4, m += 4, v += 4) {
+    const g = load<f32>(gradient);
+    const newM = keep1 * load<f32>(m) + take1 * g;
+    const newV = keep2 * load<f32>(v) + take2 * (g * g);
+    store<f32>(m, newM);
+    store<f32>(v, newV);
+    store<f32>(weight, load<f32>(weight) - (rate * newM) / (sqrt<f32>(newV * correction) + epsilon));
+  }
+}

@@ -1,0 +1,71 @@
+// What differs between Node and a browser page: reading the kernels, starting a worker, talking to its parent, counting cores.
+
+/** A started worker, seen from the thread that started it. */
+export interface WorkerHandle {
+  readonly terminate: () => Promise<void>;
+  /** Whether the worker keeps a Node process alive. */
+  readonly keepAlive: (alive: boolean) => void;
+}
+
+export interface WorkerEvents<Message> {
+  readonly message: (message: Message) => void;
+  /** The worker threw or ended by itself. */
+  readonly failed: (reason: string) => void;
+}
+
+/** Node's own module, where there is a Node; a bundler sees no import. */
+const node = globalThis.process?.getBuiltinModule;
+
+export const availableThreads = (): number =>
+  node ? node("node:os").availableParallelism() : (globalThis.navigator?.hardwareConcurrency ?? 1);
+
+/** The bytes of build/`name`.wasm; the path holds from src/backends/wasm and from dist/backends/wasm. */
+export async function readKernels(name: "kernels" | "kernels-simd"): Promise<Uint8Array<ArrayBuffer>> {
+  const url =
+    name === "kernels"
+      ? new URL("../../../build/kernels.wasm", import.meta.url)
+      : new URL("../../../build/kernels-simd.wasm", import.meta.url);
+  if (node && url.protocol === "file:") return Uint8Array.from(await node("node:fs/promises").readFile(url));
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
+  return new Uint8Array(await response.arrayBuffer());
+}
+
+/** Starts worker.ts (worker.js in dist) and hands it its job. */
+export function startWorker<Message>(job: object, { message, failed }: WorkerEvents<Message>): WorkerHandle {
+  if (node) {
+    const { Worker: NodeWorker } = node("node:worker_threads");
+    const extension = import.meta.url.slice(-3);
+    const worker = new NodeWorker(new URL(`./worker${extension}`, import.meta.url), { workerData: job });
+    let ended = false;
+    worker.on("message", message);
+    worker.on("error", (error) => failed(error.message));
+    worker.on("exit", (code) => {
+      if (!ended) failed(`it ended with exit code ${code}`);
+    });
+    return {
+      terminate: async () => {
+        ended = true;
+        await worker.terminate();
+      },
+      keepAlive: (alive) => (alive ? worker.ref() : worker.unref()),
+    };
+  }
+  const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
+  worker.onmessage = ({ data }) => message(data);
+  worker.onerror = (event) => failed(event.message);
+  worker.postMessage(job);
+  return { terminate: async () => worker.terminate(), keepAlive: () => {} };
+}
+
+/** Inside a worker: its job and the way to speak to its parent. */
+export async function connectToParent<Job, Message>(): Promise<{ job: Job; post: (message: Message) => void }> {
+  if (node) {
+    const { parentPort, workerData } = node("node:worker_threads");
+    return { job: workerData, post: (message) => parentPort?.postMessage(message) };
+  }
+  const job = await new Promise<Job>((resolve) => {
+    globalThis.onmessage = ({ data }) => resolve(data);
+  });
+  return { job, post: (message) => (globalThis as unknown as Worker).postMessage(message) };
+}

@@ -1,0 +1,41 @@
+// What a compute thread is given and says: its programs, the control words in shared memory, its messages.
+
+/** Words of the control block in shared memory. */
+export const control = {
+  /** Counts runs; threads sleep on it. */
+  command: 0,
+  /** Index of the program to run. */
+  program: 1,
+  /** The next task that nobody has taken. */
+  task: 2,
+  /** Threads that have arrived at the barrier. */
+  arrived: 3,
+  /** Counts barriers; threads that wait for the others sleep on it. */
+  barrier: 4,
+} as const;
+
+/** Bytes between control words, so that no two of them share a cache line. */
+export const controlPitch = 64;
+
+/** A launch with its parameter block in memory. */
+export interface PreparedLaunch {
+  readonly kernel: string;
+  readonly parameters: number;
+  readonly tasks: number;
+}
+
+export interface ThreadJob {
+  readonly module: WebAssembly.Module;
+  readonly memory: WebAssembly.Memory;
+  /** Address of the control block. */
+  readonly control: number;
+  /** Address of this thread's private memory. */
+  readonly scratch: number;
+  readonly threads: number;
+  readonly programs: readonly (readonly PreparedLaunch[])[];
+}
+
+export type ThreadMessage =
+  | { readonly kind: "ready" }
+  | { readonly kind: "done" }
+  | { readonly kind: "failed"; readonly reason: string };

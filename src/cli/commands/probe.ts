@@ -1,0 +1,91 @@
+// saccade probe: the read-outs of a run's newest checkpoint, printed, written to probe.json and drawn.
+
+import { join } from "node:path";
+import type { Backend } from "../../backends/backend.ts";
+import { loadDataset } from "../../data/datasets.ts";
+import { type ProbeReport, probe } from "../../evaluation/probe.ts";
+import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
+import { SaccadeError } from "../../program/errors.ts";
+import { latestCheckpoint } from "../../training/checkpoints.ts";
+import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
+import { environment } from "../../training/environment.ts";
+import { writeWhole } from "../../training/files.ts";
+import { openRun, type RunFolder } from "../../training/run-folder.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { type CommonOptions, openBackend, parseValue } from "../options.ts";
+import { showProgress } from "../progress.ts";
+import { formatTable, labelsPerClassText, probeRows, readOutNames } from "../table.ts";
+
+export async function probeCommand(
+  path: string,
+  overrides: readonly string[],
+  options: CommonOptions,
+): Promise<number> {
+  const { run, config } = openRun(path);
+  const raw = structuredClone(config) as { probe?: unknown };
+  raw.probe ??= {};
+  for (const assignment of overrides) override(raw.probe, assignment, parseValue);
+  const { probe: wanted } = parseConfig(raw, `${path} with its probe`);
+  if (!wanted)
+    throw new SaccadeError(`${path}: its configuration has no probe section; give train.dataset=… test.dataset=…`);
+  const backend = await openBackend(options);
+  const report = await measureRun(run, config, wanted, backend);
+  if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  else printProbe(report);
+  return exitCodes.done;
+}
+
+/** Measures, writes probe.json and its figure into the run folder, and returns the report. */
+export async function measureRun(
+  run: RunFolder,
+  config: Config,
+  wanted: ProbeConfig,
+  backend: Backend,
+): Promise<ProbeReport> {
+  const checkpoint = latestCheckpoint(run.checkpoints);
+  if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
+  const train = await loadDataset(wanted.train);
+  const test = await loadDataset(wanted.test);
+  const progress = showProgress("probing", "read-outs");
+  try {
+    const report = await probe(
+      { network: config.encoder, valueRange: config.valueRange, weights: checkpoint.state, seed: config.seed },
+      train,
+      test,
+      wanted,
+      backend,
+      {
+        onScore: ({ subject, readOut, labelsPerClass, accuracy }, done, total) =>
+          progress.update(
+            done,
+            total,
+            `${subject}, ${readOutNames[readOut]}, ${labelsPerClassText(labelsPerClass)}: ${(100 * accuracy).toFixed(1)} %`,
+          ),
+      },
+    );
+    const whole = {
+      ...report,
+      checkpoint: checkpoint.path,
+      step: checkpoint.position.step,
+      environment: environment(backend),
+    };
+    await writeWhole(join(run.path, "probe.json"), `${JSON.stringify(whole, null, 2)}\n`);
+    await drawProbeFigure(run.figures, report);
+    return report;
+  } finally {
+    progress.end();
+  }
+}
+
+export function printProbe(report: ProbeReport): void {
+  const { measured, train, test, trainImages, testImages, overlapping, chance, options } = report;
+  const lines = [
+    "",
+    formatTable(probeRows(report)),
+    "",
+    `Accuracy in %, mean ± sd over ${options.seeds} draw${options.seeds === 1 ? "" : "s"} of labels; chance is ${(100 * chance).toFixed(0)} %.`,
+    `${measured}.`,
+    `Labels from ${train} (${trainImages} images), tested on ${test} (${testImages}); ${overlapping} images in both, left out of the labels.`,
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+}

@@ -1,0 +1,134 @@
+// saccade train: a run from a configuration, or the rest of one, with its progress, and the probe at its end.
+
+import { loadDataset } from "../../data/datasets.ts";
+import { networks } from "../../encoders/networks.ts";
+import { SaccadeError } from "../../program/errors.ts";
+import { formatBytes, formatCount } from "../../program/explain.ts";
+import { latestCheckpoint } from "../../training/checkpoints.ts";
+import { type Config, override, parseConfig } from "../../training/config.ts";
+import { environment } from "../../training/environment.ts";
+import { createRun, openRun, type RunFolder } from "../../training/run-folder.ts";
+import { train } from "../../training/train.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { type CommonOptions, openBackend, parseValue, readConfig } from "../options.ts";
+import { duration, showProgress } from "../progress.ts";
+import { measureRun, printProbe } from "./probe.ts";
+
+interface TrainCommandOptions extends CommonOptions {
+  readonly runs: string;
+  readonly resume?: string;
+  readonly probe: boolean;
+}
+
+export async function trainCommand(
+  path: string | undefined,
+  overrides: readonly string[],
+  options: TrainCommandOptions,
+): Promise<number> {
+  const say = (line: string): void => {
+    if (!options.json) process.stdout.write(`${line}\n`);
+  };
+  const { config, resumed } = configuration(path, overrides, options);
+  const from = resumed ? latestCheckpoint(resumed.checkpoints) : undefined;
+  if (resumed && !from) throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
+  const backend = await openBackend(options);
+  const dataset = await loadDataset(config.data);
+  const run = resumed ?? (await createRun(options.runs, config, environment(backend)));
+
+  const { encoder } = config;
+  say(`run      ${run.path}`);
+  say(`data     ${dataset.name}: ${dataset.count} images of ${dataset.height}×${dataset.width}×${dataset.channels}`);
+  say(
+    `encoder  ${encoder}: ${networks[encoder].blocks.length} convolutions; ${config.learning}, ${config.update}, contrastive hinge`,
+  );
+  say(`device   ${backend.name}: ${backend.description}`);
+
+  const stop = listenForSignals();
+  const progress = showProgress("training", "images");
+  let result: Awaited<ReturnType<typeof train>>;
+  try {
+    result = await train({
+      config,
+      dataset,
+      backend,
+      run,
+      ...(from ? { from } : {}),
+      signal: stop.signal,
+      onStep: ({ position, loss }, { stepsPerEpoch, totalSteps }) => {
+        const epoch = (position.step / stepsPerEpoch).toFixed(1);
+        const note = `epoch ${epoch} of ${config.epochs}, loss ${loss.toPrecision(4)}`;
+        progress.update(position.step * config.batch, totalSteps * config.batch, note);
+      },
+      onAlarm: (message) => process.stderr.write(`\nalarm: ${message}\n`),
+    });
+  } finally {
+    progress.end();
+    stop.end();
+  }
+  if (result.end === "stopped") {
+    say(`stopped after ${result.steps} steps; go on with: saccade train --resume ${run.path}`);
+    if (options.json) print({ run: run.path, ...result });
+    return stop.code();
+  }
+  say(`trained  ${formatCount(result.steps)} steps in ${duration(result.seconds)}; peak memory ${peakMemory()}`);
+
+  if (!config.probe || !options.probe) {
+    if (options.json) print({ run: run.path, ...result });
+    return exitCodes.done;
+  }
+  const report = await measureRun(run, config, config.probe, backend);
+  if (options.json) print({ run: run.path, ...result, probe: report });
+  else {
+    printProbe(report);
+    say(`\nEverything is in ${run.path}: config.yaml, metrics.jsonl, probe.json, checkpoints/, figures/`);
+  }
+  return exitCodes.done;
+}
+
+const print = (value: object): void => {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+};
+
+function configuration(
+  path: string | undefined,
+  overrides: readonly string[],
+  options: TrainCommandOptions,
+): { config: Config; resumed?: RunFolder } {
+  if (options.resume !== undefined) {
+    if (options.seed !== undefined)
+      throw new SaccadeError("--resume: a run keeps its seed; leave --seed out, or start a new run");
+    const { run, config } = openRun(options.resume);
+    // A configuration file would be a second truth: what stands first is an override like the others.
+    const raw = structuredClone(config) as unknown;
+    for (const assignment of path === undefined ? overrides : [path, ...overrides])
+      override(raw, assignment, parseValue);
+    return { config: parseConfig(raw, options.resume), resumed: run };
+  }
+  if (path === undefined)
+    throw new SaccadeError("train: needs a configuration, for example: saccade train configs/quickstart.yaml");
+  return { config: readConfig(path, overrides, options) };
+}
+
+export const peakMemory = (): string => formatBytes(process.resourceUsage().maxRSS * 1024);
+
+/** The first SIGINT or SIGTERM asks for a stop after the step in flight; a second ends at once. */
+function listenForSignals(): { signal: AbortSignal; code: () => number; end: () => void } {
+  const controller = new AbortController();
+  let code: number = exitCodes.interrupted;
+  const handle = (name: NodeJS.Signals): void => {
+    code = name === "SIGTERM" ? exitCodes.terminated : exitCodes.interrupted;
+    if (controller.signal.aborted) process.exit(code);
+    process.stderr.write("\nstopping after this step, with a checkpoint; again to stop at once\n");
+    controller.abort();
+  };
+  process.on("SIGINT", handle);
+  process.on("SIGTERM", handle);
+  return {
+    signal: controller.signal,
+    code: () => code,
+    end: () => {
+      process.off("SIGINT", handle);
+      process.off("SIGTERM", handle);
+    },
+  };
+}

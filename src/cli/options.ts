@@ -1,0 +1,66 @@
+// Options that every command shares, read strictly: device, threads, seed, and the configuration with its overrides.
+
+import { readFileSync } from "node:fs";
+import { parse } from "yaml";
+import type { Backend } from "../backends/backend.ts";
+import { SaccadeError, wrong } from "../program/errors.ts";
+import { type Config, override, parseConfig } from "../training/config.ts";
+
+export interface CommonOptions {
+  readonly json?: boolean;
+  readonly seed?: string;
+  readonly threads?: string;
+  readonly device: string;
+}
+
+export async function openBackend({ device, threads }: CommonOptions): Promise<Backend> {
+  if (device === "reference") {
+    if (threads !== undefined) throw wrong("--device reference", "--threads", "left out, it has one thread", threads);
+    return (await import("../backends/reference/backend.ts")).referenceBackend;
+  }
+  if (device !== "wasm") throw wrong("saccade", "--device", "wasm or reference", device);
+  const { wasmBackend } = await import("../backends/wasm/backend.ts");
+  return wasmBackend(threads === undefined ? {} : { threads: wholeNumber("--threads", threads, 1, 256) });
+}
+
+export function wholeNumber(option: string, text: string, least: number, most: number): number {
+  const value = Number(text);
+  if (!(Number.isInteger(value) && value >= least && value <= most))
+    throw wrong("saccade", option, `a whole number from ${least} to ${most}`, text);
+  return value;
+}
+
+export function readConfig(path: string, overrides: readonly string[], { seed }: CommonOptions): Config {
+  const raw = readYaml(path);
+  for (const assignment of overrides) override(raw, assignment, parseValue);
+  if (seed !== undefined) (raw as Record<string, unknown>).seed = wholeNumber("--seed", seed, 0, 2 ** 32 - 1);
+  return parseConfig(raw, path);
+}
+
+export function parseValue(text: string): unknown {
+  try {
+    return parse(text);
+  } catch {
+    return text;
+  }
+}
+
+function readYaml(path: string): object {
+  let text: string;
+  try {
+    text = readFileSync(path, "utf8");
+  } catch (error) {
+    throw new SaccadeError(
+      `${path}: cannot be read (${(error as NodeJS.ErrnoException).code}); configs/ has examples, e.g. configs/quickstart.yaml`,
+    );
+  }
+  let raw: unknown;
+  try {
+    raw = parse(text);
+  } catch (error) {
+    throw new SaccadeError(`${path}: not valid YAML: ${(error as Error).message.split("\n")[0]}`);
+  }
+  if (typeof raw !== "object" || raw === null || Array.isArray(raw))
+    throw new SaccadeError(`${path}: must hold keys and values, got ${raw === null ? "nothing" : typeof raw}`);
+  return raw;
+}

@@ -1,0 +1,35 @@
+// The public API of Saccade, as one list.
+
+export type { Backend, Engine, Numbers } from "./backends/backend.ts";
+export { referenceBackend } from "./backends/reference/backend.ts";
+export { wasmBackend } from "./backends/wasm/backend.ts";
+export {
+  type AffineAugmentation,
+  type Augmentation,
+  affineDefaults,
+  drawViewPairs,
+  type SimclrAugmentation,
+  simclrDefaults,
+} from "./data/augmentation.ts";
+export { loadDataset } from "./data/datasets.ts";
+export type { ImageSet } from "./data/images.ts";
+export { proceduralObjects, turningMovie } from "./data/procedural-objects.ts";
+export { type Block, countParameters, type Encoder } from "./encoders/encoder.ts";
+export { createModel, initialise, type Model } from "./encoders/model.ts";
+export { type NetworkName, networks } from "./encoders/networks.ts";
+export { encoderFeatures, type Features, pixelFeatures } from "./evaluation/features.ts";
+export { kNearest } from "./evaluation/knn.ts";
+export { linearProbe } from "./evaluation/linear-probe.ts";
+export { type ProbeReport, probe, summarise } from "./evaluation/probe.ts";
+export { scaleFreeProbe } from "./evaluation/scale-free-probe.ts";
+export { type ContrastiveHinge, contrastiveHinge } from "./losses/contrastive-hinge.ts";
+export type { Loss } from "./losses/loss.ts";
+export { SaccadeError } from "./program/errors.ts";
+export { explain, formatExplanation } from "./program/explain.ts";
+export { type Program, type Recorder, recordProgram } from "./program/program.ts";
+export { persistent, reshape, rows, type Tensor } from "./program/tensor.ts";
+export { backpropagation } from "./rules/backpropagation.ts";
+export { recordEndToEnd, type TrainingStep } from "./rules/end-to-end.ts";
+export type { Update } from "./rules/update.ts";
+export { type Config, parseConfig } from "./training/config.ts";
+export { createTrainer, type Trainer } from "./training/trainer.ts";

@@ -1,0 +1,127 @@
+// A grid of image pairs: the anchor beside its view, each pair in a box, pixels magnified without smoothing.
+
+import { wrong } from "../../program/errors.ts";
+import { svgToPng } from "./png.ts";
+import { emptyPicture, margin, sheet, sheetWidth } from "./sheet.ts";
+
+export interface ViewPair {
+  /** The anchor, [height, width, channels]. */
+  readonly a: Float32Array | Float64Array;
+  /** Its view, of the same shape. */
+  readonly b: Float32Array | Float64Array;
+}
+
+export interface ViewPairGrid {
+  readonly title: string;
+  readonly pairs: readonly ViewPair[];
+  readonly height: number;
+  readonly width: number;
+  /** 1 for grey, 3 for red, green and blue. */
+  readonly channels: number;
+  /** The values of black and of full brightness; what lies outside is clamped. Default [0, 1]. */
+  readonly range?: readonly [number, number];
+}
+
+/** In pixels of the grid: around a pair and between its images; between pairs; the widest grid. */
+const [padding, gutter, widest] = [4, 20, 1240];
+/** Colours as red, green, blue, alpha in 32 bits. */
+const white = 0xffffffff;
+const boxGrey = 0xd9d9d9ff;
+/** For a value that is not a number. */
+const magenta = 0xff00ffff;
+
+/** The figure, and the same as a PNG of its natural size, in which a value is exactly 4 × 4 pixels (3 × 3 from 64). */
+export async function viewPairGrid(grid: ViewPairGrid): Promise<{ svg: string; png: Uint8Array }> {
+  const svg = await drawGrid(grid);
+  return { svg, png: await svgToPng(svg, 1) };
+}
+
+async function drawGrid({ title, pairs, height, width, channels, range = [0, 1] }: ViewPairGrid): Promise<string> {
+  check(pairs, height, width, channels, range);
+  if (pairs.length === 0)
+    return sheet({ title, picture: emptyPicture("no pairs yet", sheetWidth, 200), pictureHeight: 200 });
+
+  const scale = Math.max(height, width) >= 64 ? 3 : 4;
+  const [imageHeight, imageWidth] = [height * scale, width * scale];
+  const [boxHeight, boxWidth] = [imageHeight + 2 * padding, 2 * imageWidth + 3 * padding];
+  const columns = Math.max(1, Math.min(pairs.length, Math.floor((widest + gutter) / (boxWidth + gutter))));
+  const rows = Math.ceil(pairs.length / columns);
+  const picture = blank(rows * (boxHeight + gutter) - gutter, columns * (boxWidth + gutter) - gutter);
+
+  let holes = 0;
+  pairs.forEach(({ a, b }, i) => {
+    const top = Math.floor(i / columns) * (boxHeight + gutter);
+    const left = (i % columns) * (boxWidth + gutter);
+    fill(picture, top, left, boxHeight, boxWidth, boxGrey);
+    [a, b].forEach((image, side) => {
+      const x = left + padding + side * (imageWidth + padding);
+      for (let pixel = 0; pixel < height * width; pixel++) {
+        const values = image.subarray(pixel * channels, (pixel + 1) * channels);
+        const hole = values.some(Number.isNaN);
+        if (hole) holes++;
+        const [red, green, blue] = [0, 1, 2].map((c) => byte(values[c % channels], range));
+        const colour = hole ? magenta : ((red << 24) | (green << 16) | (blue << 8) | 255) >>> 0;
+        const [row, column] = [Math.floor(pixel / width), pixel % width];
+        fill(picture, top + padding + row * scale, x + column * scale, scale, scale, colour);
+      }
+    });
+  });
+
+  const { PNG } = await import("pngjs");
+  const uri = `data:image/png;base64,${PNG.sync.write(picture, { colorType: 2 }).toString("base64")}`;
+  // Text grows with the sheet, and with it the margin: sheet = picture + 2 × margin × sheet / 720, in whole pixels.
+  const sheetSize = Math.max(sheetWidth, Math.ceil(picture.width / (1 - (2 * margin) / sheetWidth) / 2) * 2);
+  const left = Math.round((margin * sheetSize) / sheetWidth);
+  return sheet({
+    title,
+    caption: "each box: anchor | view",
+    notes: holes > 0 ? [`magenta: ${holes} pixels that are not numbers`] : [],
+    width: sheetSize,
+    picture: `<image x="${left}" width="${picture.width}" height="${picture.height}" image-rendering="optimizeSpeed" style="image-rendering:pixelated" href="${uri}"/>`,
+    pictureHeight: picture.height + left / 2,
+  });
+}
+
+interface Picture {
+  readonly width: number;
+  readonly height: number;
+  readonly data: Buffer;
+}
+
+function blank(height: number, width: number): Picture {
+  const picture = { width, height, data: Buffer.alloc(height * width * 4) };
+  fill(picture, 0, 0, height, width, white);
+  return picture;
+}
+
+function fill(picture: Picture, top: number, left: number, height: number, width: number, colour: number): void {
+  for (let row = top; row < top + height; row++)
+    for (let column = left; column < left + width; column++)
+      picture.data.writeUInt32BE(colour, (row * picture.width + column) * 4);
+}
+
+function byte(value: number, [low, high]: readonly [number, number]): number {
+  return Math.round(Math.min(1, Math.max(0, (value - low) / (high - low))) * 255);
+}
+
+function check(
+  pairs: readonly ViewPair[],
+  height: number,
+  width: number,
+  channels: number,
+  range: readonly [number, number],
+): void {
+  if (channels !== 1 && channels !== 3) throw wrong("viewPairGrid", "channels", "1 or 3", channels);
+  if (!(range[0] < range[1])) throw wrong("viewPairGrid", "range", "[low, high] with low < high", [...range]);
+  const size = height * width * channels;
+  pairs.forEach((pair, i) => {
+    for (const side of ["a", "b"] as const)
+      if (pair[side].length !== size)
+        throw wrong(
+          "viewPairGrid",
+          `pairs[${i}].${side}`,
+          `[${height}, ${width}, ${channels}] = ${size} values`,
+          pair[side].length,
+        );
+  });
+}

@@ -1,0 +1,240 @@
+// The readers of dataset files: on small files written here, and on the real ones where $SACCADE_DATA has them.
+
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { afterAll, describe, expect, test } from "vitest";
+import { datasetNames, loadDataset } from "../src/data/datasets.ts";
+import { cifar10Layout, cifar100Layout, readCifar } from "../src/data/formats/cifar.ts";
+import { readIdx } from "../src/data/formats/idx.ts";
+import { nearest } from "../src/data/nearest.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "saccade-readers-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function write(path: string, bytes: Uint8Array): string {
+  const whole = join(folder, path);
+  mkdirSync(dirname(whole), { recursive: true });
+  writeFileSync(whole, bytes);
+  return whole;
+}
+
+function idx(shape: readonly number[], values: readonly number[], type = 8): Uint8Array {
+  const header = Buffer.alloc(4 + 4 * shape.length);
+  header.set([0, 0, type, shape.length]);
+  shape.forEach((extent, i) => {
+    header.writeUInt32BE(extent, 4 + 4 * i);
+  });
+  return Buffer.concat([header, Uint8Array.from(values)]);
+}
+
+/** A CIFAR record whose red, green and blue planes count up from 0, 100 and 200. */
+function record(...labels: readonly number[]): Uint8Array {
+  const planes = Array.from({ length: 3072 }, (_, i) => (Math.floor(i / 1024) * 100 + (i % 1024)) % 256);
+  return Uint8Array.from([...labels, ...planes]);
+}
+
+describe("readIdx", () => {
+  const whole = idx([2, 2, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+
+  test.each([
+    { kind: "plain", bytes: whole },
+    { kind: "gzipped", bytes: gzipSync(whole) },
+  ])("reads a $kind file", ({ kind, bytes }) => {
+    const read = readIdx(write(`idx/${kind}`, bytes));
+    expect(read.shape).toEqual([2, 2, 3]);
+    expect([...read.bytes]).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  });
+
+  test.each([
+    {
+      fault: "truncated",
+      bytes: whole.subarray(0, 20),
+      says: "must hold 28 bytes, as its dimensions [2, 2, 3] say, got 20; fetch the file again",
+    },
+    {
+      fault: "too-long",
+      bytes: Buffer.concat([whole, Uint8Array.of(0)]),
+      says: "must hold 28 bytes, as its dimensions [2, 2, 3] say, got 29; fetch the file again",
+    },
+    {
+      fault: "html",
+      bytes: Buffer.from("<html>404"),
+      says: "must be an idx file, which begins with the bytes 00 00, got 3c 68; fetch the file again",
+    },
+    {
+      fault: "empty",
+      bytes: new Uint8Array(0),
+      says: "must be an idx file, which begins with the bytes 00 00, got nothing; fetch the file again",
+    },
+    {
+      fault: "floats",
+      bytes: idx([1], [0, 0, 0, 0], 0x0d),
+      says: "its values must be unsigned bytes (type 08), got type 0d; choose an idx file of bytes",
+    },
+    {
+      fault: "header-cut",
+      bytes: whole.subarray(0, 9),
+      says: "must have 1 to 4 dimensions and 16 bytes of header, got 3 and 9 bytes; fetch the file again",
+    },
+    {
+      fault: "gzip-cut",
+      bytes: gzipSync(whole).subarray(0, 18),
+      says: "must be a whole gzip file, got a damaged one (unexpected end of file); fetch the file again",
+    },
+  ])("refuses a file that is $fault", ({ fault, bytes, says }) => {
+    const path = write(`idx/${fault}`, bytes);
+    expect(() => readIdx(path)).toThrow(new RegExp(`^${escaped(`${path}: ${says}`)}$`));
+  });
+});
+
+describe("readCifar", () => {
+  test("puts channels last, takes the fine label, joins files and keeps to the limit", () => {
+    const paths = [
+      write("cifar/a.bin", Buffer.concat([record(3, 60), record(4, 61)])),
+      write("cifar/b.bin", record(5, 62)),
+    ];
+    const { pixels, labels, count } = readCifar(paths, cifar100Layout);
+    expect([count, ...labels]).toEqual([3, 60, 61, 62]);
+    expect([...pixels.subarray(0, 6)]).toEqual([0, 100, 200, 1, 101, 201]);
+    expect([...readCifar(paths, cifar100Layout, 1).labels]).toEqual([60]);
+    expect([...readCifar([write("cifar/c.bin", record(9))], cifar10Layout).labels]).toEqual([9]);
+  });
+
+  test("refuses a truncated file and a label out of range", () => {
+    const cut = write("cifar/cut.bin", record(1).subarray(0, 3000));
+    expect(() => readCifar([cut], cifar10Layout)).toThrow(
+      `${cut}: must hold whole records of 3073 bytes, got 3000 bytes; fetch the file again`,
+    );
+    const odd = write("cifar/odd.bin", Buffer.concat([record(1), record(10)]));
+    expect(() => readCifar([odd], cifar10Layout)).toThrow(
+      `${odd}: the label of record 1 must be below 10, got 10; fetch the file again`,
+    );
+  });
+});
+
+describe("loadDataset", () => {
+  const letters = "emnist/EMNIST/raw/emnist-letters-train";
+
+  test("turns EMNIST's pictures upright and counts its letters from a", async () => {
+    write(`${letters}-images-idx3-ubyte.gz`, gzipSync(idx([2, 2, 3], [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12])));
+    write(`${letters}-labels-idx1-ubyte`, idx([2], [1, 26]));
+    const set = await loadDataset({ dataset: "emnist-letters", split: "train", folder: join(folder, "emnist") });
+    expect(set).toMatchObject({ name: "EMNIST letters train", count: 2, height: 3, width: 2, channels: 1 });
+    expect([...set.pixels]).toEqual([1, 4, 2, 5, 3, 6, 7, 10, 8, 11, 9, 12]);
+    expect([...set.labels].map((label) => set.classes[label])).toEqual(["a", "z"]);
+  });
+
+  test("refuses a label that no class has, unless the limit leaves it out", async () => {
+    write("odd/MNIST/raw/t10k-images-idx3-ubyte", idx([2, 1, 1], [7, 8]));
+    const labels = write("odd/MNIST/raw/t10k-labels-idx1-ubyte", idx([2], [9, 10]));
+    const request = { dataset: "mnist", split: "test", folder: join(folder, "odd") } as const;
+    await expect(loadDataset(request)).rejects.toThrow(
+      `${labels}: label 1 must be from 0 to 9, got 10; fetch the file again`,
+    );
+    expect([...(await loadDataset({ ...request, limit: 1 })).pixels]).toEqual([7]);
+  });
+
+  test("refuses files of images and labels that do not belong together", async () => {
+    write("mixed/MNIST/raw/train-images-idx3-ubyte", idx([2, 1, 1], [7, 8]));
+    const labels = write("mixed/MNIST/raw/train-labels-idx1-ubyte", idx([3], [1, 2, 3]));
+    await expect(loadDataset({ dataset: "mnist", split: "train", folder: join(folder, "mixed") })).rejects.toThrow(
+      `${labels}: must hold 2 labels, one for each image, got 3; fetch both files again`,
+    );
+    const images = write("swapped/MNIST/raw/train-images-idx3-ubyte", idx([3], [1, 2, 3]));
+    write("swapped/MNIST/raw/train-labels-idx1-ubyte", idx([3], [1, 2, 3]));
+    await expect(loadDataset({ dataset: "mnist", split: "train", folder: join(folder, "swapped") })).rejects.toThrow(
+      `${images}: must be [images, height, width], got [3]; the files of images and labels may be swapped`,
+    );
+  });
+
+  test("says where it looked for a missing dataset and what to do", async () => {
+    const nowhere = join(folder, "nowhere");
+    await expect(loadDataset({ dataset: "cifar-100", split: "test", folder: nowhere })).rejects.toThrow(
+      `CIFAR-100: looked in ${nowhere} and did not find ${join("cifar-100-binary", "test.bin")}; put the files there, or set SACCADE_DATA to the folder that holds them (dataset procedural-objects needs none)`,
+    );
+  });
+
+  test("suggests the nearest name", async () => {
+    await expect(loadDataset({ dataset: "cifar10", split: "train" })).rejects.toThrow(
+      `loadDataset: dataset must be one of ${datasetNames.join(", ")}, got cifar10; did you mean cifar-10?`,
+    );
+  });
+
+  test("refuses an unlabelled split of labelled files, and a limit of nothing", async () => {
+    await expect(loadDataset({ dataset: "mnist", split: "unlabelled" })).rejects.toThrow(
+      "loadDataset: split must be train or test for MNIST, got unlabelled; take procedural-objects for unlabelled images",
+    );
+    await expect(loadDataset({ dataset: "mnist", split: "test", limit: 0 })).rejects.toThrow(
+      "loadDataset: limit must be a whole number of at least 1, got 0",
+    );
+  });
+
+  test("renders procedural objects, as many as the limit says", async () => {
+    const set = await loadDataset({ dataset: "procedural-objects", split: "unlabelled", limit: 3, seed: 1 });
+    expect([set.name, set.count]).toEqual(["procedural objects unlabelled", 3]);
+  });
+});
+
+describe("nearest", () => {
+  test.each([
+    ["mnits", "mnist"],
+    ["CIFAR100", "cifar-100"],
+    ["imagenet", undefined],
+  ])("of %s is %s", (word, wanted) => {
+    expect(nearest(word, datasetNames)).toBe(wanted);
+  });
+});
+
+describe("the real files", () => {
+  const data = process.env.SACCADE_DATA;
+  const where = (path: string): string =>
+    data && existsSync(join(data, path)) ? "" : ` (skipped: ${path} is not in $SACCADE_DATA)`;
+  const [mnist, fashion, cifar10, cifar100] = [
+    "MNIST/raw/train-images-idx3-ubyte.gz",
+    "FashionMNIST/raw/t10k-images-idx3-ubyte.gz",
+    "cifar-10-batches-bin/test_batch.bin",
+    "cifar-100-binary/train.bin",
+  ].map(where);
+  const perClass = (labels: Int32Array, classes: number): number[] => {
+    const counts = new Array<number>(classes).fill(0);
+    for (const label of labels) counts[label]++;
+    return counts;
+  };
+
+  test.skipIf(mnist)(`MNIST has 60,000 and 10,000 images, and begins with 5 0 4 1 9${mnist}`, async () => {
+    const train = await loadDataset({ dataset: "mnist", split: "train" });
+    expect([train.count, train.height, train.width, train.channels]).toEqual([60_000, 28, 28, 1]);
+    expect([...train.labels.subarray(0, 5)]).toEqual([5, 0, 4, 1, 9]);
+    // The mean that everyone normalises by.
+    expect(train.pixels.reduce((sum, value) => sum + value, 0) / train.pixels.length / 255).toBeCloseTo(0.1307, 4);
+    expect((await loadDataset({ dataset: "mnist", split: "test" })).count).toBe(10_000);
+  });
+
+  test.skipIf(fashion)(`Fashion-MNIST has 1,000 test images of each class${fashion}`, async () => {
+    const { labels } = await loadDataset({ dataset: "fashion-mnist", split: "test" });
+    expect(perClass(labels, 10)).toEqual(new Array(10).fill(1000));
+  });
+
+  test.skipIf(cifar10)(`CIFAR-10 has 1,000 test images of each class${cifar10}`, async () => {
+    const { labels, classes } = await loadDataset({ dataset: "cifar-10", split: "test" });
+    expect(perClass(labels, 10)).toEqual(new Array(10).fill(1000));
+    expect([...labels.subarray(0, 4)].map((label) => classes[label])).toEqual(["cat", "ship", "ship", "airplane"]);
+  });
+
+  test.skipIf(cifar100)(`CIFAR-100 has the published channel means${cifar100}`, async () => {
+    const { pixels, labels } = await loadDataset({ dataset: "cifar-100", split: "train" });
+    expect(perClass(labels, 100)).toEqual(new Array(100).fill(500));
+    const sums = [0, 0, 0];
+    for (let i = 0; i < pixels.length; i += 3) for (let k = 0; k < 3; k++) sums[k] += pixels[i + k];
+    const means = sums.map((sum) => sum / (pixels.length / 3) / 255);
+    [0.50708, 0.48655, 0.44092].forEach((mean, k) => {
+      expect(means[k]).toBeCloseTo(mean, 4);
+    });
+  });
+});
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+}

@@ -1,0 +1,206 @@
+// The WASM kernels at sizes that cut into many tasks, with odd ends: equal to the reference, and the same bits with 1 and 3 threads.
+
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Engine, Numbers } from "../src/backends/backend.ts";
+import { referenceBackend } from "../src/backends/reference/backend.ts";
+import { wasmBackend } from "../src/backends/wasm/backend.ts";
+import { type Kind, operationTable } from "../src/program/operations.ts";
+import { type Program, recordProgram } from "../src/program/program.ts";
+import { randomStream } from "../src/program/random.ts";
+import { type DType, persistent, type Shape, sizeOf, type Tensor } from "../src/program/tensor.ts";
+import { view, viewParameters } from "../src/program/views.ts";
+import { compare } from "./tolerances.ts";
+
+interface Case {
+  readonly kind: Kind;
+  readonly title: string;
+  /** Shapes get normal numbers; tensors that need others bring them. */
+  readonly operands: Readonly<Record<string, Shape | { readonly shape: Shape; readonly numbers: Numbers }>>;
+  readonly attributes?: object;
+  readonly terms?: number;
+}
+
+const random = randomStream(2);
+const normal = (shape: Shape): Float32Array => Float32Array.from({ length: sizeOf(shape) }, random.normal);
+const whole = (shape: Shape, below: number) => ({
+  shape,
+  numbers: Int32Array.from({ length: sizeOf(shape) }, () => random.integer(below)),
+});
+const positive = (shape: Shape) => ({ shape, numbers: normal(shape).map((x) => 2 * Math.abs(x)) });
+const saturated = (shape: Shape) => ({ shape, numbers: normal(shape).map((x) => Math.min(1, Math.max(-1, x))) });
+const bytes = (shape: Shape) => ({
+  shape,
+  numbers: Uint8Array.from({ length: sizeOf(shape) }, () => random.integer(256)),
+});
+const gates = (n: number, share: number) => ({
+  shape: [n, n],
+  numbers: Float32Array.from({ length: n * n }, () => (random.uniform() < share ? -1 : 0)),
+});
+
+/** Views far outside the picture, with identity colours, of narrow boxes and with every step, in turn. */
+function views(n: number, h: number, w: number) {
+  const numbers = new Float32Array(n * viewParameters);
+  for (let i = 0; i < n; i++) {
+    const row = numbers.subarray(i * viewParameters, (i + 1) * viewParameters);
+    row.set(i % 5 === 0 ? [1e6, 0, -3e7, 0, -1e9, 5] : [0.8, 0.1 * (i % 3), -1, -0.2, 0.9, 1.3], view.affine);
+    row[view.outside] = i % 2;
+    row.set(i % 3 === 0 ? [-5, -9, w + 7, h + 4] : [w / 4, 0, w / 2, h - 1], view.box);
+    row[view.colour] = i % 3;
+    row.set(i % 7 === 0 ? [1, 1, 1, 0] : [1.3, 0.4, 1.7, i % 11 === 0 ? -3.7 : 0.15], view.brightness);
+    row[view.order] = i % 24;
+    row[view.grey] = i % 13 === 0 ? 1 : 0;
+  }
+  return { shape: [n, viewParameters], numbers };
+}
+
+const flat = [100, 1003];
+const picture = [7, 41, 39, 17];
+const third = [7, 13, 13, 17];
+const pool = { size: 3 };
+const full = { ...pool, height: 41, width: 39 };
+
+const cases: readonly Case[] = [
+  ...[3, 20, 1030].flatMap((c): Case[] => {
+    const rows = Math.ceil(200_000 / c);
+    return [
+      { kind: "addBias", title: `${c} channels`, operands: { x: [rows, c], b: [c] } },
+      { kind: "biasGradient", title: `${c} channels`, operands: { dy: [rows, c] }, terms: rows },
+    ];
+  }),
+  ...(["hardtanh", "tanh", "relu"] as const).flatMap((kind): Case[] => [
+    { kind: "activation", title: kind, operands: { x: flat }, attributes: { kind } },
+    { kind: "activationGradient", title: kind, operands: { dy: flat, y: saturated(flat) }, attributes: { kind } },
+  ]),
+  { kind: "maxPool", title: "windows of 3", operands: { x: picture }, attributes: pool },
+  { kind: "averagePool", title: "windows of 3", operands: { x: picture }, attributes: pool, terms: 9 },
+  {
+    kind: "maxPoolGradient",
+    title: "windows of 3",
+    operands: { dy: third, argmax: whole(third, 9) },
+    attributes: full,
+  },
+  { kind: "averagePoolGradient", title: "windows of 3", operands: { dy: third }, attributes: full },
+  ...[1, 3].map(
+    (c): Case => ({
+      kind: "makeViews",
+      title: `${c} channels, 31 × 28 to 29 × 33`,
+      operands: { images: bytes([11, 31, 28, c]), indices: whole([77], 11), parameters: views(77, 31, 28) },
+      attributes: { height: 29, width: 33, low: -1, high: 1 },
+      terms: 100,
+    }),
+  ),
+  { kind: "gatherRows", title: "of 3", operands: { table: [50, 3], indices: whole([5003], 50) } },
+  { kind: "gatherLabels", title: "9001", operands: { table: whole([60_000], 47), indices: whole([9001], 60_000) } },
+  {
+    kind: "gaussianNoise",
+    title: "seed above 2³¹",
+    operands: { x: [99, 1003], counter: whole([1], 2 ** 30) },
+    attributes: { sigma: 1, seed: 0xfffffff1, stream: 5 },
+  },
+  ...[3, 64].map(
+    (d): Case => ({
+      kind: "l1Distance",
+      title: `${d} coordinates`,
+      operands: { a: [67, d], b: [131, d] },
+      terms: d,
+    }),
+  ),
+  ...[
+    { kind: "all" },
+    { kind: "next", count: 332 },
+    { kind: "next", count: 211 },
+    { kind: "authorsCode", count: 333 },
+    { kind: "authorsCode", count: 1 },
+  ].map(
+    (negatives): Case => ({
+      kind: "hingeGates",
+      title: JSON.stringify(negatives),
+      operands: { distances: positive([333, 333]) },
+      attributes: { m1: 1, m2: 3, negatives },
+    }),
+  ),
+  ...(["hingeAnchorError", "hingeViewError"] as const).flatMap((kind) =>
+    [0.01, 1].map(
+      (share): Case => ({
+        kind,
+        title: `${share} of the gates open`,
+        operands: { a: [150, 70], b: [150, 70], gates: gates(150, share) },
+      }),
+    ),
+  ),
+  { kind: "softmaxCrossEntropy", title: "47 classes", operands: { logits: [1001, 47], labels: whole([1001], 47) } },
+  { kind: "meanSquaredError", title: "100,300 numbers", operands: { x: flat, target: flat } },
+  { kind: "combine", title: "100,300", operands: { a: flat, b: flat }, attributes: { alpha: 0.7, beta: -1.3 } },
+  ...[1, 100_000, 2_000_000_000].map(
+    (step): Case => ({
+      kind: "adam",
+      title: `step ${step}`,
+      operands: {
+        gradient: flat,
+        step: { shape: [1], numbers: Int32Array.of(step) },
+        weight: flat,
+        m: flat,
+        v: positive(flat),
+      },
+      attributes: { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+    }),
+  ),
+  ...["sum", "mean", "sumOfSquares"].map(
+    (kind): Case => ({ kind: "reduce", title: kind, operands: { x: flat }, attributes: { kind } }),
+  ),
+  { kind: "columnMoments", title: "70 columns", operands: { x: [1001, 70] } },
+];
+
+interface Recorded extends Case {
+  readonly name: string;
+  readonly program: Program;
+  readonly inputs: readonly { readonly tensor: Tensor; readonly numbers: Numbers }[];
+  readonly read: readonly Tensor[];
+}
+
+function record(entry: Case): Recorded {
+  const { kind, title, operands, attributes = {} } = entry;
+  const row = operationTable[kind];
+  const name = `${kind}, ${title}`;
+  const dtypes = (row.dtypes ?? {}) as Readonly<Record<string, DType>>;
+  const inputs = Object.entries(operands).map(([argument, operand]) => {
+    const { shape, numbers } = "shape" in operand ? operand : { shape: operand, numbers: normal(operand) };
+    return { argument, tensor: persistent(`${name} ${argument}`, shape, "state", dtypes[argument]), numbers };
+  });
+  const tensors = Object.fromEntries(inputs.map(({ argument, tensor }) => [argument, tensor]));
+  const recorder = recordProgram(name);
+  const names = Object.fromEntries(Object.keys(row.outputs).map((output) => [output, output]));
+  const call = recorder[kind] as unknown as (...all: object[]) => Record<string, Tensor>;
+  const outputs = Object.values(call(tensors, attributes, names));
+  const updated = row.updated.map((argument: string) => tensors[argument]);
+  return { ...entry, name, program: recorder.finish(outputs), inputs, read: [...outputs, ...updated] };
+}
+
+const recorded = cases.map(record);
+
+async function evaluate(engine: Engine, { program, inputs, read }: Recorded): Promise<Numbers[]> {
+  for (const { tensor, numbers } of inputs) engine.write(tensor, numbers);
+  await engine.run(program);
+  return Promise.all(read.map((tensor) => engine.read(tensor)));
+}
+
+describe("kernels cut into many tasks", () => {
+  let engines: Engine[];
+  beforeAll(async () => {
+    const programs = recorded.map(({ program }) => program);
+    const backends = [referenceBackend, wasmBackend({ threads: 1 }), wasmBackend({ threads: 3 })];
+    engines = await Promise.all(backends.map((backend) => backend.prepare(programs)));
+  });
+  afterAll(async () => {
+    await Promise.all(engines.map((engine) => engine.dispose()));
+  });
+
+  test.each(recorded)("$name", async (entry) => {
+    const [wanted, one, three] = await Promise.all(engines.map((engine) => evaluate(engine, entry)));
+    entry.read.forEach((tensor, i) => {
+      const { kind, terms = 1 } = entry;
+      expect(compare(one[i], wanted[i], { kind, terms, what: tensor.name })).toBe("equal");
+      expect(three[i]).toEqual(one[i]);
+    });
+  });
+});
