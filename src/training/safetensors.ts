@@ -64,7 +64,10 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
       fail(`${bytes} bytes from ${expected} on for "${name}"`, `${from} to ${to} of ${file.length - start}`);
     expected = to;
     // A copy that starts at its buffer's first byte; a Buffer's own slice would be a view into a shared pool.
-    tensors.set(name, { shape, data: new Float32Array(Uint8Array.from(file.subarray(start + from, start + to)).buffer) });
+    tensors.set(name, {
+      shape,
+      data: new Float32Array(Uint8Array.from(file.subarray(start + from, start + to)).buffer),
+    });
   }
   if (start + expected !== file.length) fail(`${start + expected} bytes`, file.length);
   return { tensors, metadata: metadata as Record<string, string> };
