@@ -34,10 +34,11 @@ export async function openStep(
   update: Update,
   batch: number,
   backend: Backend,
+  options: AdamOptions = adamDefaults,
 ): Promise<OpenStep> {
   const model = createModel(encoder);
   const views = persistent("views", [2 * batch, encoder.height, encoder.width, encoder.channels], "input");
-  const adam = createAdam(synapsesOf(model), adamDefaults);
+  const adam = createAdam(synapsesOf(model), options);
 
   const write = (name: string, withAdam: boolean) => {
     const record = recordProgram(name);

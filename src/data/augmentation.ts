@@ -124,7 +124,7 @@ interface Crop {
 }
 
 /** Resizes a box of whole pixels to the view: bilinear, centres at half pixels, edges repeated. */
-function setCrop({ left, top, width, height }: Crop, to: ViewSizes["to"], row: Float32Array): void {
+export function setCrop({ left, top, width, height }: Crop, to: ViewSizes["to"], row: Float32Array): void {
   const [sx, sy] = [width / to.width, height / to.height];
   row.set([sx, 0, left + 0.5 * sx - 0.5, 0, sy, top + 0.5 * sy - 0.5], view.affine);
   row[view.outside] = 0;
