@@ -7,7 +7,7 @@ export {
   type AffineAugmentation,
   type Augmentation,
   affineDefaults,
-  drawViewPairs,
+  drawViews,
   type SimclrAugmentation,
   simclrDefaults,
 } from "./data/augmentation.ts";
@@ -29,7 +29,8 @@ export { explain, formatExplanation } from "./program/explain.ts";
 export { type Program, type Recorder, recordProgram } from "./program/program.ts";
 export { persistent, reshape, rows, type Tensor } from "./program/tensor.ts";
 export { backpropagation } from "./rules/backpropagation.ts";
-export { recordEndToEnd, type TrainingStep } from "./rules/end-to-end.ts";
+export { type Learning, learnings } from "./rules/learning.ts";
+export { type Lesson, type RecordedRule, recordRule } from "./rules/rule.ts";
 export type { Update } from "./rules/update.ts";
 export { type Config, parseConfig } from "./training/config.ts";
 export { createTrainer, type Trainer } from "./training/trainer.ts";

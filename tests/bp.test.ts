@@ -3,7 +3,7 @@
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../src/backends/reference/backend.ts";
 import { countParameters, type Encoder, pictures } from "../src/encoders/encoder.ts";
-import { initialise, synapsesOf } from "../src/encoders/model.ts";
+import { createModel, initialise } from "../src/encoders/model.ts";
 import { networks } from "../src/encoders/networks.ts";
 import { contrastiveHinge } from "../src/losses/contrastive-hinge.ts";
 import { randomStream } from "../src/program/random.ts";
@@ -24,17 +24,23 @@ const small: Encoder = {
     { name: "conv3", outputs: 6, kernel: 3, stride: 1, padding: 1, bias: false, after: ["hardtanh", "maxPool"] },
     { name: "conv4", outputs: 6, kernel: 3, stride: 1, padding: 1, bias: false, after: [] },
   ],
-  head: { averagePool: 2, outputs: 7 },
+  head: { averagePool: 2, outputs: 7, bias: false },
 };
 
 const hinge = (gradientBlock: boolean) =>
   contrastiveHinge({ m1: 0.3, m2: 3, negatives: { kind: "next", count: 2 }, gradientBlock });
 
 async function randomStep(gradientBlock: boolean) {
-  const step = await openStep(small, hinge(gradientBlock), backpropagation, 4, referenceBackend);
+  const step = await openStep({
+    encoder: small,
+    loss: hinge(gradientBlock),
+    update: backpropagation,
+    batch: 4,
+    backend: referenceBackend,
+  });
   const random = randomStream(11);
   // Weights three times the default, so that Hardtanh saturates here and there and both kinds of gate are open.
-  const weights = new Map([...initialise(step.model, 1)].map(([tensor, values]) => [tensor, values.map((x) => 3 * x)]));
+  const weights = new Map([...initialise(step, 1)].map(([tensor, values]) => [tensor, values.map((x) => 3 * x)]));
   step.write(weights);
   step.engine.write(
     step.views,
@@ -48,7 +54,7 @@ describe("BP end to end", () => {
     const { step, weights } = await randomStep(false);
     await step.engine.run(step.gradientProgram);
     expect((await step.engine.read(step.loss))[0]).toBeGreaterThan(1);
-    for (const weight of synapsesOf(step.model)) {
+    for (const { tensor: weight } of step.parameters) {
       const gradient = Float64Array.from(await step.engine.read(step.gradients.get(weight) ?? weight));
       expect(Math.max(...gradient.map(Math.abs)), weight.name).toBeGreaterThan(0);
       const at = Float64Array.from(weights.get(weight) ?? []);
@@ -72,14 +78,14 @@ describe("BP end to end", () => {
     expect(await blocked.step.engine.read(blocked.step.loss)).toEqual(await free.step.engine.read(free.step.loss));
     // d/dw of L with the anchors' embeddings held fixed: a finite difference in which only the views' half moves.
     const { step, weights } = blocked;
-    const [weight] = synapsesOf(step.model);
+    const [{ tensor: weight }] = step.parameters;
     const gradient = Float64Array.from(await step.engine.read(step.gradients.get(weight) ?? weight));
-    const anchors = (await step.engine.read(step.embeddings)).slice(0, 4 * 7);
+    const anchors = (await step.engine.read(step.output)).slice(0, 4 * 7);
     const at = Float64Array.from(weights.get(weight) ?? []);
     const value = async (x: Float64Array): Promise<number> => {
       step.engine.write(weight, x);
       await step.engine.run(step.gradientProgram);
-      const moved = (await step.engine.read(step.embeddings)).slice(4 * 7);
+      const moved = (await step.engine.read(step.output)).slice(4 * 7);
       step.engine.write(weight, at);
       return bruteForceHinge(anchors, moved, 7, 0.3, 3, 2);
     };
@@ -138,7 +144,7 @@ describe("the paper's networks", () => {
   });
 
   test("weights start uniform within 1/√fanIn, and a seed decides them", async () => {
-    const { model } = await openStep(small, hinge(false), backpropagation, 3, referenceBackend);
+    const model = createModel(small);
     const first = initialise(model, 4);
     const again = initialise(model, 4);
     const other = initialise(model, 5);

@@ -6,7 +6,6 @@ import { referenceBackend } from "../src/backends/reference/backend.ts";
 import { makeView } from "../src/backends/reference/views.ts";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { plainView, setAffine, setCrop } from "../src/data/augmentation.ts";
-import { synapsesOf } from "../src/encoders/model.ts";
 import { networks } from "../src/encoders/networks.ts";
 import { contrastiveHinge } from "../src/losses/contrastive-hinge.ts";
 import type { Tensor } from "../src/program/tensor.ts";
@@ -51,11 +50,17 @@ const runs = backends.flatMap(({ name: device, names, ...rest }) => names.map((n
 async function openGolden(name: string, backend: Backend, learningRate = adamDefaults.learningRate) {
   const golden = readGolden<HingeGolden>(name);
   const { network, images, loss } = golden.json;
-  const step: OpenStep = await openStep(networks[network], contrastiveHinge(loss), backpropagation, images, backend, {
-    ...adamDefaults,
-    learningRate,
+  const step: OpenStep = await openStep({
+    encoder: networks[network],
+    loss: contrastiveHinge(loss),
+    update: backpropagation,
+    batch: images,
+    backend,
+    adam: { ...adamDefaults, learningRate },
   });
-  const weights = new Map<Tensor, Numbers>(synapsesOf(step.model).map((w) => [w, golden.tensor(w.name).data]));
+  const weights = new Map<Tensor, Numbers>(
+    step.parameters.map(({ tensor }) => [tensor, golden.tensor(tensor.name).data]),
+  );
   step.write(weights);
   step.engine.write(step.views, golden.tensor("views").data);
   return { golden, step };
@@ -64,14 +69,14 @@ async function openGolden(name: string, backend: Backend, learningRate = adamDef
 describe.each(runs)("$name on $device", ({ name, backend, tolerance }) => {
   test("embeddings, loss and every gradient are PyTorch's", async () => {
     const { golden, step } = await openGolden(name, backend);
-    const { engine, model, gradients } = step;
+    const { engine, parameters, gradients } = step;
     try {
       await engine.run(step.gradientProgram);
-      expect(furthest(await engine.read(step.embeddings), golden.tensor("embeddings").data)).toBeLessThan(tolerance);
+      expect(furthest(await engine.read(step.output), golden.tensor("embeddings").data)).toBeLessThan(tolerance);
       const [loss] = await engine.read(step.loss);
       expect(Math.abs(loss / golden.json.lossValue - 1)).toBeLessThan(tolerance);
       for (const fact of golden.json.gradients) {
-        const weight = synapsesOf(model).find((tensor) => tensor.name === fact.weight) as Tensor;
+        const weight = parameters.find(({ tensor }) => tensor.name === fact.weight)?.tensor as Tensor;
         const got = await engine.read(gradients.get(weight) as Tensor);
         const kept = golden.tensor(`${fact.weight}.gradient`).data;
         const sampled = Float64Array.from(kept, (_, i) => got[i * fact.stride]);

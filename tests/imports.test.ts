@@ -15,7 +15,7 @@ const allowed: Record<string, string[]> = {
   "backends/wasm": ["program", "backends"],
   "backends/webgpu": ["program", "backends"],
   encoders: ["program"],
-  losses: ["program"],
+  losses: ["program", "encoders"],
   data: ["program"],
   rules: ["program", "encoders", "losses"],
   training: inner,

@@ -1,10 +1,10 @@
 // A whole step on given views, with every gradient readable: what the identity, golden and finite-difference tests run.
 
 import type { Backend, Engine, Numbers } from "../src/backends/backend.ts";
-import type { Encoder } from "../src/encoders/encoder.ts";
-import { recordBlocks, recordHead } from "../src/encoders/forward.ts";
-import { createModel, type Model, synapsesOf } from "../src/encoders/model.ts";
-import type { Loss } from "../src/losses/loss.ts";
+import { type Encoder, pictures } from "../src/encoders/encoder.ts";
+import { type BlockTrace, recordBlocks, recordHead } from "../src/encoders/forward.ts";
+import { createHead, createModel, type HeadModel, type Model, type Parameter } from "../src/encoders/model.ts";
+import type { Change, Loss } from "../src/losses/loss.ts";
 import { type Program, recordProgram } from "../src/program/program.ts";
 import { persistent, type Tensor } from "../src/program/tensor.ts";
 import { type Adam, type AdamOptions, createAdam, recordAdam } from "../src/rules/optimiser.ts";
@@ -12,12 +12,22 @@ import type { Update } from "../src/rules/update.ts";
 
 export interface OpenStep {
   readonly model: Model;
+  readonly head: HeadModel | undefined;
+  /** Synapses of encoder and head, and what update and loss brought along. */
+  readonly parameters: readonly Parameter[];
   readonly engine: Engine;
   readonly views: Tensor;
-  readonly embeddings: Tensor;
+  /** i32 [batch], for a labelled loss. */
+  readonly labels: Tensor;
+  /** Embeddings, logits or the last picture. */
+  readonly output: Tensor;
   readonly loss: Tensor;
+  /** δ at the output. */
+  readonly error: Tensor;
+  readonly blocks: readonly BlockTrace[];
+  /** Gradient of every parameter that learns. */
   readonly gradients: ReadonlyMap<Tensor, Tensor>;
-  /** Forward, loss, gradients; changes nothing. */
+  /** Forward, loss, gradients; changes nothing, unless the update itself learns first (DTP's inverses). */
   readonly gradientProgram: Program;
   /** The same and Adam. */
   readonly adamProgram: Program;
@@ -27,38 +37,81 @@ export interface OpenStep {
 
 export const adamDefaults: AdamOptions = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
 
-/** Opens the step of an encoder, a loss and an update on `batch` images (2·batch views). */
-export async function openStep(
-  encoder: Encoder,
-  loss: Loss,
-  update: Update,
-  batch: number,
-  backend: Backend,
-  options: AdamOptions = adamDefaults,
-): Promise<OpenStep> {
+export interface StepOptions {
+  readonly encoder: Encoder;
+  readonly loss: Loss;
+  readonly update: Update;
+  /** Images. */
+  readonly batch: number;
+  readonly backend: Backend;
+  readonly adam?: AdamOptions;
+  readonly classes?: number;
+  /** Blocks `first` … `end` − 1 learn; all unless told. */
+  readonly first?: number;
+  readonly end?: number;
+}
+
+export async function openStep(options: StepOptions): Promise<OpenStep> {
+  const { encoder, loss, update, batch, backend, classes = 10, first = 0, end = encoder.blocks.length } = options;
   const model = createModel(encoder);
-  const views = persistent("views", [2 * batch, encoder.height, encoder.width, encoder.channels], "input");
-  const adam = createAdam(synapsesOf(model), options);
+  const shapes = pictures(encoder);
+  const headData = loss.head(encoder.head, classes);
+  const head = headData && createHead("head", headData, shapes[end], end);
+  const rows = loss.views * batch;
+  const views = persistent("views", [rows, encoder.height, encoder.width, encoder.channels], "input");
+  const labels = persistent("batchLabels", [batch], "input", "i32");
+  const adam = createAdam(options.adam ?? adamDefaults);
+  const preparedUpdate = update.prepare({
+    first,
+    blocks: encoder.blocks.slice(first, end),
+    synapses: model.blocks.slice(first, end),
+    pictures: shapes.slice(first, end + 1),
+    head,
+  });
+  const preparedLoss = loss.prepare(shapes[end], end);
 
   const write = (name: string, withAdam: boolean) => {
     const record = recordProgram(name);
-    const blocks = recordBlocks(record, model, views);
-    const head = recordHead(record, model, blocks[blocks.length - 1].output);
-    const { value, error, firstRow } = loss.record(record, head.output);
-    const changes = update.record(record, { blocks, head }, error, firstRow);
+    const below = recordBlocks(record, model, views, 0, first);
+    const blocks = recordBlocks(record, model, below.at(-1)?.output ?? views, first, end);
+    const top = blocks[blocks.length - 1].output;
+    const headTrace = head && recordHead(record, head, top);
+    const output = headTrace?.output ?? top;
+    const signal = preparedLoss.record(record, { output, ...(loss.labelled ? { labels } : {}) });
+    const changes: Change[] = [
+      ...preparedUpdate.record(
+        { record, adam },
+        { blocks, head: headTrace },
+        { ...signal, reduction: loss.reduction, images: batch },
+      ),
+      ...signal.changes,
+    ];
     if (withAdam) recordAdam(record, adam, changes);
-    const results = withAdam ? [value] : [head.output, value, ...changes.map(({ gradient }) => gradient)];
-    return { program: record.finish(results), value, embeddings: head.output, changes };
+    const activities = blocks.flatMap(({ input, output: y }) => [input, y]).filter((tensor) => tensor !== views);
+    const results = withAdam
+      ? [signal.value]
+      : [output, signal.value, signal.error, ...activities, ...changes.map(({ gradient }) => gradient)];
+    return { program: record.finish(results), signal, output, blocks, changes };
   };
   const gradient = write("gradients", false);
   const learning = write("adam", true);
   const engine = await backend.prepare([gradient.program, learning.program]);
   return {
     model,
+    head,
+    parameters: [
+      ...model.parameters,
+      ...(head?.parameters ?? []),
+      ...preparedUpdate.parameters,
+      ...preparedLoss.parameters,
+    ],
     engine,
     views,
-    embeddings: gradient.embeddings,
-    loss: gradient.value,
+    labels,
+    output: gradient.output,
+    loss: gradient.signal.value,
+    error: gradient.signal.error,
+    blocks: gradient.blocks,
     gradients: new Map(gradient.changes.map(({ weight, gradient: tensor }) => [weight, tensor])),
     gradientProgram: gradient.program,
     adamProgram: learning.program,
@@ -69,7 +122,7 @@ export async function openStep(
   };
 }
 
-/** Ten steps of Adam; the loss before each. */
+/** Some steps of Adam; the loss before each. */
 export async function adamLosses({ engine, adam, adamProgram }: OpenStep, steps: number): Promise<number[]> {
   const loss = adamProgram.results[0];
   const losses: number[] = [];

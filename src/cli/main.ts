@@ -1,58 +1,107 @@
 #!/usr/bin/env node
 // The command line: arguments in, printing out. Each command's work is in its own file, loaded when it is called.
 
-import { Command, CommanderError } from "commander";
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { SaccadeError } from "../program/errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 
+// A reader that has seen enough, as in `saccade explain … | head`, is no error.
+process.stdout.on("error", (error: NodeJS.ErrnoException) => {
+  if (error.code !== "EPIPE") throw error;
+  process.exit(exitCodes.done);
+});
+
 const program = new Command("saccade")
   .description("Train deep networks the way a brain might: self-supervised, from pairs of views, by local rules.")
+  .configureHelp({ subcommandTerm: (subcommand) => subcommand.name() })
+  .helpCommand(false)
   .showHelpAfterError("(saccade --help shows the commands, saccade COMMAND --help the options)")
   .exitOverride();
 
-/** Options that every command takes. */
-function command(name: string, description: string, examples: readonly string[]): Command {
-  return program
+const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): number => {
+    const value = Number(text);
+    if (!(text.trim() !== "" && Number.isInteger(value) && value >= least && value <= most))
+      throw new InvalidArgumentError(`It must be a whole number from ${least} to ${most}.`);
+    return value;
+  };
+
+type Shared = "seed" | "threads" | "device";
+
+/** Every command takes these three, so that one line of options fits all; a command's help shows those that it uses. */
+const shared: Readonly<Record<Shared, (text: string) => Option>> = {
+  seed: (text) => new Option("--seed <number>", text).argParser(wholeNumber(0, 2 ** 32 - 1)),
+  threads: (text) => new Option("--threads <number>", text).argParser(wholeNumber(1, 256)),
+  device: (text) => new Option("--device <name>", text).choices(["wasm", "reference"]).default("wasm"),
+};
+
+const device = {
+  threads: "threads of the wasm device (default: all cores)",
+  device: "wasm is fast; reference is float64, slow, the specification",
+};
+
+function command(
+  name: string,
+  description: string,
+  examples: readonly string[],
+  used: Partial<Record<Shared, string>>,
+): Command {
+  const made = program
     .command(name)
     .description(description)
     .option("--json", "print one JSON object instead of text")
-    .option("--seed <number>", "seed of weights, data order and augmentation (overrides the configuration)")
-    .option("--threads <number>", "threads of the wasm device (default: all cores)")
-    .option("--device <name>", "wasm (fast, CPU) or reference (float64, slow, the specification)", "wasm")
-    .addHelpText("after", `\nExamples:\n${examples.map((example) => `  $ ${example}`).join("\n")}`)
+    .addHelpText("after", `\nExamples:\n${examples.map((example) => `  $ saccade ${example}`).join("\n")}`)
     .exitOverride();
+  for (const [option, make] of Object.entries(shared) as [Shared, (text: string) => Option][])
+    made.addOption(make(used[option] ?? "").hideHelp(used[option] === undefined));
+  return made;
 }
 
-command("train", "Train an encoder; then measure its code if the configuration has a probe.", [
-  "saccade train configs/quickstart.yaml",
-  "saccade train configs/cifar-bp.yaml epochs=10 batch=100 adam.learningRate=1e-3 seed=1",
-  "saccade train --resume runs/2026-11-24_10-00-00_quickstart_1a2b3c",
-])
+const train = command(
+  "train",
+  "Train an encoder, then measure its code.",
+  [
+    "train configs/quickstart.yaml",
+    "train configs/cifar-bp.yaml epochs=10 adam.learningRate=1e-3",
+    "train --resume runs/2026-11-24_10-00-00_quickstart_1a2b3c",
+  ],
+  { seed: "seed of weights, data order and views (default: the config's)", ...device },
+)
   .argument("[config]", "YAML file; configs/ has the paper's experiments")
   .argument("[overrides...]", "key=value, for example loss.negatives=5")
   .option("--runs <folder>", "where run folders are made", "runs")
   .option("--resume <run>", "go on with this run from its newest checkpoint, bit for bit")
-  .option("--no-probe", "train only")
+  .option("--no-probe", "train only, whatever the config's probe section says")
   .action(async (config, overrides, options) => {
+    if (config === undefined && options.resume === undefined)
+      train.error("error: missing argument 'config', for example: saccade train configs/quickstart.yaml");
     const { trainCommand } = await import("./commands/train.ts");
     process.exitCode = await trainCommand(config, overrides, options);
   });
 
-command("probe", "Measure what a run's code is worth: three read-outs, beside the random encoder and the pixels.", [
-  "saccade probe runs/2026-11-24_10-00-00_quickstart_1a2b3c",
-  "saccade probe RUN labelsPerClass=[10,100] seeds=3 train.dataset=cifar-10 test.dataset=cifar-10",
-])
+command(
+  "probe",
+  "Measure what a run's code is worth, in three read-outs.",
+  [
+    "probe runs/2026-11-24_10-00-00_quickstart_1a2b3c",
+    "probe runs/2026-11-24_10-00-00_quickstart_1a2b3c seeds=3 epochs=100",
+  ],
+  device,
+)
   .argument("<run>", "run folder")
-  .argument("[overrides...]", "key=value within the configuration's probe section")
+  .argument("[overrides...]", "key=value within the config's probe section")
   .action(async (run, overrides, options) => {
     const { probeCommand } = await import("./commands/probe.ts");
     process.exitCode = await probeCommand(run, overrides, options);
   });
 
-command("explain", "List one training step: its stages with shapes, cost and memory.", [
-  "saccade explain configs/quickstart.yaml",
-  "saccade explain configs/cifar-bp.yaml batch=100 --json",
-])
+command(
+  "explain",
+  "List one training step: its stages with shapes, cost and memory.",
+  ["explain configs/quickstart.yaml", "explain configs/cifar-bp.yaml batch=100 --json"],
+  {},
+)
   .argument("<config>", "YAML file")
   .argument("[overrides...]", "key=value")
   .action(async (config, overrides, options) => {
@@ -60,28 +109,34 @@ command("explain", "List one training step: its stages with shapes, cost and mem
     process.exitCode = await explainCommand(config, overrides, options);
   });
 
-command("runs", "List the runs, or show one.", ["saccade runs list", "saccade runs show runs/NAME --json"])
-  .argument("<what>", "list or show")
+const runs = command(
+  "runs",
+  "List the runs, or show one.",
+  ["runs list", "runs show runs/2026-11-24_10-00-00_quickstart_1a2b3c --json"],
+  {},
+)
+  .addArgument(new Argument("<what>", "list or show").choices(["list", "show"]))
   .argument("[run]", "run folder, for show")
   .option("--runs <folder>", "where run folders are", "runs")
   .action(async (what, run, options) => {
+    if (what === "show" && run === undefined)
+      runs.error("error: missing argument 'run'; saccade runs list shows the runs");
     const { runsCommand } = await import("./commands/runs.ts");
-    process.exitCode = await runsCommand(what, run, options);
+    process.exitCode = await runsCommand(what === "show" ? run : undefined, options);
   });
 
-command("version", "Print versions: Saccade, commit, Node, device.", [
-  "saccade version",
-  "saccade version --json",
-]).action(async (options) => {
-  const { versionCommand } = await import("./commands/version.ts");
-  process.exitCode = await versionCommand(options);
-});
+command("version", "Print versions: Saccade, commit, Node, device.", ["version", "version --json"], device).action(
+  async (options) => {
+    const { versionCommand } = await import("./commands/version.ts");
+    process.exitCode = await versionCommand(options);
+  },
+);
 
 try {
   await program.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
-    process.exitCode = error.exitCode === 0 ? 0 : exitCodes.usage;
+    process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   } else if (error instanceof SaccadeError) {
     process.stderr.write(`saccade: ${error.message}\n`);
     process.exitCode = exitCodes.refused;

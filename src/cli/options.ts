@@ -8,32 +8,25 @@ import { type Config, override, parseConfig } from "../training/config.ts";
 
 export interface CommonOptions {
   readonly json?: boolean;
-  readonly seed?: string;
-  readonly threads?: string;
-  readonly device: string;
+  readonly seed?: number;
+  readonly threads?: number;
+  readonly device: "wasm" | "reference";
 }
 
 export async function openBackend({ device, threads }: CommonOptions): Promise<Backend> {
   if (device === "reference") {
-    if (threads !== undefined) throw wrong("--device reference", "--threads", "left out, it has one thread", threads);
+    if (threads !== undefined && threads !== 1)
+      throw wrong("--device reference", "--threads", "1 or left out, it has one thread", threads);
     return (await import("../backends/reference/backend.ts")).referenceBackend;
   }
-  if (device !== "wasm") throw wrong("saccade", "--device", "wasm or reference", device);
   const { wasmBackend } = await import("../backends/wasm/backend.ts");
-  return wasmBackend(threads === undefined ? {} : { threads: wholeNumber("--threads", threads, 1, 256) });
-}
-
-export function wholeNumber(option: string, text: string, least: number, most: number): number {
-  const value = Number(text);
-  if (!(Number.isInteger(value) && value >= least && value <= most))
-    throw wrong("saccade", option, `a whole number from ${least} to ${most}`, text);
-  return value;
+  return wasmBackend(threads === undefined ? {} : { threads });
 }
 
 export function readConfig(path: string, overrides: readonly string[], { seed }: CommonOptions): Config {
   const raw = readYaml(path);
   for (const assignment of overrides) override(raw, assignment, parseValue);
-  if (seed !== undefined) (raw as Record<string, unknown>).seed = wholeNumber("--seed", seed, 0, 2 ** 32 - 1);
+  if (seed !== undefined) (raw as Record<string, unknown>).seed = seed;
   return parseConfig(raw, path);
 }
 

@@ -6,6 +6,7 @@ export interface Progress {
   readonly end: () => void;
 }
 
+/** Characters of the bar where the line has room for it; a narrower terminal gets a shorter bar, or none. */
 const barWidth = 24;
 /** Milliseconds between plain lines, and between redrawings on a terminal. */
 const plainEvery = 5000;
@@ -13,36 +14,43 @@ const terminalEvery = 100;
 
 /** `unit` counts what is done: images, read-outs. */
 export function showProgress(label: string, unit: string, stream: NodeJS.WriteStream = process.stderr): Progress {
-  const started = performance.now();
   const terminal = stream.isTTY === true;
   let shown = Number.NEGATIVE_INFINITY;
   let open = false;
-  let first: number | undefined;
+  let first: { readonly done: number; readonly at: number } | undefined;
   return {
     update: (done, total, note) => {
-      first ??= done;
       const now = performance.now();
+      first ??= { done, at: now };
       const wait = terminal ? terminalEvery : plainEvery;
       if (now - shown < wait && done < total) return;
       shown = now;
-      const seconds = (now - started) / 1000;
-      const rate = seconds > 0 ? (done - first) / seconds : 0;
-      const left = rate > 0 ? duration((total - done) / rate) : "?";
       const share = done / total;
-      const counts = `${Math.round(100 * share)} %, ${rate >= 10 ? Math.round(rate) : rate.toPrecision(2)} ${unit}/s, ${left} left`;
+      // The first report has nothing to measure a rate by.
+      const rate = (1000 * (done - first.done)) / (now - first.at);
+      const pace = done > first.done && now > first.at ? [`${rateText(rate)} ${unit}/s`] : [];
+      const left = pace.length > 0 && done < total ? [`${duration((total - done) / rate)} left`] : [];
+      const words = [`${Math.floor(100 * share)} %`, note, ...left, ...pace].join(", ");
       if (terminal) {
-        const filled = Math.round(barWidth * share);
-        const bar = "█".repeat(filled) + "·".repeat(barWidth - filled);
-        const line = `${label} ${bar} ${counts}, ${note}`;
-        stream.write(`\r\x1b[2K${line.slice(0, Math.max(20, (stream.columns ?? 100) - 1))}`);
+        stream.write(`\r\x1b[2K${terminalLine(label, share, words, (stream.columns || 80) - 1)}`);
         open = true;
-      } else stream.write(`${label}: ${counts}, ${note}\n`);
+      } else stream.write(`${label}: ${words}\n`);
     },
     end: () => {
       if (open) stream.write("\n");
       open = false;
     },
   };
+}
+
+const rateText = (rate: number): string => (rate >= 10 ? String(Math.round(rate)) : rate.toPrecision(2));
+
+/** `training ████····  25 %, …` in at most `columns` characters: the bar gives way first, then the words' end. */
+function terminalLine(label: string, share: number, words: string, columns: number): string {
+  const room = Math.min(barWidth, columns - label.length - words.length - 2);
+  if (room < 4) return `${label} ${words}`.slice(0, columns);
+  const filled = Math.floor(room * share);
+  return `${label} ${"█".repeat(filled)}${"·".repeat(room - filled)} ${words}`;
 }
 
 /** `45 s`, `3 min 20 s`, `5 h 10 min`. */

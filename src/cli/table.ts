@@ -3,8 +3,8 @@
 import { type Mean, type ProbeReport, type ReadOut, type Subject, summarise } from "../evaluation/probe.ts";
 
 export const readOutNames: Readonly<Record<ReadOut, string>> = {
-  paper: "linear probe (paper's)",
-  scaleFree: "linear probe (scale-free)",
+  paper: "linear, the paper's",
+  scaleFree: "linear, scale-free",
   kNN: "k nearest neighbours",
 };
 
@@ -15,6 +15,12 @@ export const percent = ({ mean, sd }: Pick<Mean, "mean" | "sd">): string =>
 
 export const labelsPerClassText = (labels: number | "all"): string =>
   labels === "all" ? "all labels" : `${labels} ${labels === 1 ? "label" : "labels"} a class`;
+
+/** `+8.3`, `−2.5`, `0.0`. */
+const signed = (value: number): string => {
+  const digits = Math.abs(value).toFixed(1);
+  return digits === "0.0" ? digits : `${value < 0 ? "−" : "+"}${digits}`;
+};
 
 /** Accuracies in per cent, mean ± sd over probe seeds: one row per read-out and number of labels. */
 export function probeRows({ scores }: ProbeReport): string[][] {
@@ -28,23 +34,38 @@ export function probeRows({ scores }: ProbeReport): string[][] {
     ([a], [b]) => Object.keys(readOutNames).indexOf(a.readOut) - Object.keys(readOutNames).indexOf(b.readOut),
   );
   return [
-    ["read-out", "labels", ...subjects, "gain over random"],
+    ["read-out", "labels", ...subjects, "gain"],
     ...order.map((group) => {
       const of = (subject: Subject): Mean | undefined => group.find((mean) => mean.subject === subject);
       const trained = of("trained");
       const random = of("random");
-      const gain = trained && random ? 100 * (trained.mean - random.mean) : Number.NaN;
       return [
         readOutNames[group[0].readOut],
-        labelsPerClassText(group[0].labelsPerClass),
+        group[0].labelsPerClass === "all" ? "all" : `${group[0].labelsPerClass} a class`,
         ...subjects.map((subject) => {
           const mean = of(subject);
           return mean ? percent(mean) : "–";
         }),
-        `${gain >= 0 ? "+" : ""}${gain.toFixed(1)}`,
+        trained && random ? signed(100 * (trained.mean - random.mean)) : "–",
       ];
     }),
   ];
+}
+
+/** Columns of the terminal, or 80 where there is none. */
+export const textWidth = (): number => process.stdout.columns || 80;
+
+/** Breaks a line after a space so that it fits; what follows is indented by `indent` spaces. `[2, 3]` stays in one piece. */
+export function wrap(line: string, indent = 0, columns = textWidth()): string {
+  const lines: string[] = [];
+  let current = "";
+  for (const word of line.match(/ *(?:\[[^\]]*\]|[^ ])+/g) ?? []) {
+    if (current !== "" && current.length + word.length > columns) {
+      lines.push(current);
+      current = " ".repeat(indent) + word.trimStart();
+    } else current += word;
+  }
+  return [...lines, current].join("\n");
 }
 
 /** Columns padded with spaces; the first two to the left, numbers to the right. */

@@ -42,7 +42,12 @@ export interface AffineAugmentation {
   readonly flip: number;
 }
 
-export type Augmentation = SimclrAugmentation | AffineAugmentation;
+/** The picture as it is. */
+export interface NoAugmentation {
+  readonly kind: "none";
+}
+
+export type Augmentation = SimclrAugmentation | AffineAugmentation | NoAugmentation;
 
 export const simclrDefaults: SimclrAugmentation = {
   kind: "simclr",
@@ -89,19 +94,19 @@ export function drawView(augmentation: Augmentation, sizes: ViewSizes, key: View
   const random = randomStream(key.seed, viewNumbers, key.epoch, key.sample, key.view);
   plainView(sizes, row);
   if (augmentation.kind === "simclr") drawSimclr(augmentation, sizes, random, row);
-  else drawAffine(augmentation, sizes, random, row);
+  else if (augmentation.kind === "affine") drawAffine(augmentation, sizes, random, row);
 }
 
-/** The rows of a whole batch: anchors of `samples` first, then their partners, [2n, 18]. */
-export function drawViewPairs(
+/** The rows of a whole batch, [views · n, 18]: the first view of all `samples` (the anchors), then the second. */
+export function drawViews(
   augmentation: Augmentation,
   sizes: ViewSizes,
-  { seed, epoch, samples }: { seed: number; epoch: number; samples: Int32Array },
+  { seed, epoch, samples, views }: { seed: number; epoch: number; samples: Int32Array; views: number },
 ): Float32Array {
   const n = samples.length;
-  const parameters = new Float32Array(2 * n * viewParameters);
-  for (let i = 0; i < 2 * n; i++) {
-    const key = { seed, epoch, sample: samples[i % n], view: i < n ? 0 : 1 };
+  const parameters = new Float32Array(views * n * viewParameters);
+  for (let i = 0; i < views * n; i++) {
+    const key = { seed, epoch, sample: samples[i % n], view: Math.floor(i / n) };
     drawView(augmentation, sizes, key, parameters.subarray(i * viewParameters, (i + 1) * viewParameters));
   }
   return parameters;

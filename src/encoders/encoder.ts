@@ -29,12 +29,13 @@ export interface Encoder {
   readonly head: Head;
 }
 
-/** A projection head: (average pooling →) flatten → linear, no bias, nothing after it. */
+/** A head: (average pooling →) flatten → linear, nothing after it. The paper's projection heads have no bias. */
 export interface Head {
   /** Side of the average pooling before the linear layer; 1 is none. */
   readonly averagePool: number;
-  /** Width of the embedding. */
+  /** Width of the embedding, or classes. */
   readonly outputs: number;
+  readonly bias: boolean;
 }
 
 /** Picture [h, w, c] that enters each block, and after them the one that leaves the last. */

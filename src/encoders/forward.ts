@@ -4,7 +4,7 @@ import type { ActivationKind } from "../program/operations.ts";
 import type { Recorder } from "../program/program.ts";
 import { flatten, type Tensor } from "../program/tensor.ts";
 import type { Block, Head } from "./encoder.ts";
-import type { Model, Synapses } from "./model.ts";
+import type { HeadModel, Model, Synapses } from "./model.ts";
 
 /** What one step after a convolution leaves for the way back. */
 export type StepTrace =
@@ -31,9 +31,15 @@ export interface HeadTrace {
   readonly output: Tensor;
 }
 
-/** x [n, h, w, c] → the block's output. */
-export function recordBlock(record: Recorder, block: Block, synapses: Synapses, x: Tensor): BlockTrace {
-  const { name, stride, padding, after } = block;
+/** x [n, h, w, c] → the block's output. `name` begins the names of its tensors. */
+export function recordBlock(
+  record: Recorder,
+  block: Block,
+  synapses: Synapses,
+  x: Tensor,
+  name: string = block.name,
+): BlockTrace {
+  const { stride, padding, after } = block;
   let value = record.conv2d({ x, w: synapses.weight }, { stride, padding }, { y: `${name}.convolution` }).y;
   if (synapses.bias) value = record.addBias({ x: value, b: synapses.bias }, {}, { y: `${name}.biased` }).y;
   const steps: StepTrace[] = [];
@@ -51,26 +57,35 @@ export function recordBlock(record: Recorder, block: Block, synapses: Synapses, 
   return { block, synapses, input: x, steps, output: value };
 }
 
-/** x [n, h, w, c] → embeddings [n, 64]. */
-export function recordHead(record: Recorder, { encoder: { head }, head: synapses }: Model, x: Tensor): HeadTrace {
+/** x [n, h, w, c] → embeddings or logits [n, outputs]. */
+export function recordHead(record: Recorder, { head, synapses }: HeadModel, x: Tensor): HeadTrace {
   const input = recordFeatures(record, head, x);
-  const output = record.linear({ x: input, w: synapses.weight }, {}, { y: "embeddings" }).y;
+  const product = record.linear({ x: input, w: synapses.weight }, {}, { y: "embeddings" }).y;
+  const output = synapses.bias
+    ? record.addBias({ x: product, b: synapses.bias }, {}, { y: "embeddings.biased" }).y
+    : product;
   return { synapses, head, picture: x, input, output };
 }
 
 /** What a head or a classifier reads: average pooled where the network says so, then flattened. */
-export function recordFeatures(record: Recorder, { averagePool }: Head, x: Tensor): Tensor {
+export function recordFeatures(record: Recorder, { averagePool }: Pick<Head, "averagePool">, x: Tensor): Tensor {
   return flatten(averagePool === 1 ? x : record.averagePool({ x }, { size: averagePool }, { y: "features" }).y);
 }
 
-/** All blocks from x on. */
-export function recordBlocks(record: Recorder, model: Model, x: Tensor): BlockTrace[] {
+/** Blocks `first` … `end` − 1 from x on; all of them unless told. */
+export function recordBlocks(
+  record: Recorder,
+  { encoder, blocks }: Model,
+  x: Tensor,
+  first = 0,
+  end = blocks.length,
+): BlockTrace[] {
   const traces: BlockTrace[] = [];
   let value = x;
-  model.encoder.blocks.forEach((block, i) => {
-    const trace = recordBlock(record, block, model.blocks[i], value);
+  for (let i = first; i < end; i++) {
+    const trace = recordBlock(record, encoder.blocks[i], blocks[i], value);
     traces.push(trace);
     value = trace.output;
-  });
+  }
   return traces;
 }

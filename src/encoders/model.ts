@@ -1,61 +1,94 @@
-// A model: the synapses of an encoder and its head as persistent tensors, and their initial values.
+// A model: the synapses of an encoder as persistent tensors, heads that hang on it, and the values they start from.
 
 import { randomStream } from "../program/random.ts";
-import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
-import { type Encoder, headInputs, pictures } from "./encoder.ts";
+import { persistent, type Shape, sizeOf, type Tensor } from "../program/tensor.ts";
+import { type Encoder, type Head, headInputs, pictures } from "./encoder.ts";
 
 export interface Synapses {
   readonly weight: Tensor;
   readonly bias?: Tensor;
 }
 
+/** A tensor that starts uniform in ±1/√fanIn; `place` is its own path of random numbers. */
+export interface Parameter {
+  readonly tensor: Tensor;
+  readonly fanIn: number;
+  readonly place: readonly number[];
+}
+
 export interface Model {
   readonly encoder: Encoder;
   /** weight [kernel, kernel, channels in, channels out] of each block. */
   readonly blocks: readonly Synapses[];
-  /** weight [features, embedding]; features in the order row, column, channel. */
-  readonly head: Synapses;
+  readonly parameters: readonly Parameter[];
 }
+
+/** A head on a picture [h, w, c]: weight [features, outputs], features in the order row, column, channel. */
+export interface HeadModel {
+  readonly name: string;
+  readonly head: Head;
+  readonly synapses: Synapses;
+  readonly parameters: readonly Parameter[];
+}
+
+/** Second words of the paths of initial values: what a parameter belongs to. The blocks' third word is their number. */
+export const places = { block: 0, head: 1, feedback: 2, inverse: 3, context: 4 } as const;
 
 export function createModel(encoder: Encoder): Model {
   const shapes = pictures(encoder);
-  const last = shapes[shapes.length - 1];
+  const parts = encoder.blocks.map(({ name, kernel, outputs, bias }, i) =>
+    createSynapses(name, [kernel, kernel, shapes[i][2], outputs], bias, [places.block, i]),
+  );
   return {
     encoder,
-    blocks: encoder.blocks.map(({ name, kernel, outputs, bias }, i) => ({
-      weight: persistent(`${name}.weight`, [kernel, kernel, shapes[i][2], outputs], "weight"),
-      ...(bias ? { bias: persistent(`${name}.bias`, [outputs], "weight") } : {}),
-    })),
-    head: {
-      weight: persistent("head.weight", [headInputs(encoder.head, last), encoder.head.outputs], "weight"),
-    },
+    blocks: parts.map(({ synapses }) => synapses),
+    parameters: parts.flatMap(({ parameters }) => parameters),
   };
 }
 
-/** Every synapse tensor of the model, blocks first. */
-export const synapsesOf = ({ blocks, head }: Model): Tensor[] =>
-  [...blocks, head].flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight]));
-
-/**
- * PyTorch's default initialisation, kaiming_uniform with a = √5: U(−1/√fanIn, 1/√fanIn) for weights and biases,
- * fanIn = kernel² · channels in for a convolution, inputs for a linear layer. Keyed by the seed and the tensor's place.
- */
-export function initialise(model: Model, seed: number): Map<Tensor, Float32Array> {
-  const values = new Map<Tensor, Float32Array>();
-  [...model.blocks, model.head].forEach(({ weight, bias }, layer) => {
-    const fanIn = sizeOf(weight.shape.slice(0, -1));
-    [weight, bias].forEach((tensor, part) => {
-      if (tensor) values.set(tensor, uniformWeights(tensor, fanIn, seed, layer, part));
-    });
-  });
-  return values;
+export function createHead(name: string, head: Head, picture: Shape, block: number): HeadModel {
+  const shape = [headInputs(head, picture), head.outputs];
+  return { name, head, ...createSynapses(name, shape, head.bias, [places.head, block]) };
 }
+
+/** Weights whose last extent counts the outputs, and a bias where wanted. */
+export function createSynapses(
+  name: string,
+  shape: Shape,
+  withBias: boolean,
+  place: readonly number[],
+  role: "weight" | "feedback" = "weight",
+): { synapses: Synapses; parameters: Parameter[] } {
+  const fanIn = sizeOf(shape.slice(0, -1));
+  const weight = persistent(`${name}.weight`, shape, role);
+  const parameters = [{ tensor: weight, fanIn, place: [...place, 0] }];
+  if (!withBias) return { synapses: { weight }, parameters };
+  const bias = persistent(`${name}.bias`, shape.slice(-1), role);
+  parameters.push({ tensor: bias, fanIn, place: [...place, 1] });
+  return { synapses: { weight, bias }, parameters };
+}
+
+/** Every synapse tensor of the encoder's blocks. */
+export const synapsesOf = ({ blocks }: Model): Tensor[] => blocks.flatMap(tensorsOf);
+
+export const tensorsOf = ({ weight, bias }: Synapses): Tensor[] => (bias ? [weight, bias] : [weight]);
 
 /** First word of every path of random numbers that make initial weights. */
 const initialisation = 0x1417;
 
-function uniformWeights(tensor: Tensor, fanIn: number, seed: number, ...path: number[]): Float32Array {
-  const random = randomStream(seed, initialisation, ...path);
-  const bound = 1 / Math.sqrt(fanIn);
-  return Float32Array.from({ length: sizeOf(tensor.shape) }, () => (2 * random.uniform() - 1) * bound);
+/**
+ * PyTorch's default initialisation, kaiming_uniform with a = √5: U(−1/√fanIn, 1/√fanIn) for weights and biases,
+ * fanIn = kernel² · channels in for a convolution, inputs for a linear layer. Keyed by the seed and the parameter's place.
+ */
+export function initialise(
+  { parameters }: { readonly parameters: readonly Parameter[] },
+  seed: number,
+): Map<Tensor, Float32Array> {
+  return new Map(
+    parameters.map(({ tensor, fanIn, place }) => {
+      const random = randomStream(seed, initialisation, ...place);
+      const bound = 1 / Math.sqrt(fanIn);
+      return [tensor, Float32Array.from({ length: sizeOf(tensor.shape) }, () => (2 * random.uniform() - 1) * bound)];
+    }),
+  );
 }

@@ -25,7 +25,7 @@ const cifar: Encoder = {
     convolution(4, 64, "maxPool"),
     convolution(5, 512, "maxPool"),
   ],
-  head: { averagePool: 1, outputs: 64 },
+  head: { averagePool: 1, outputs: 64, bias: false },
 };
 
 /** VGG6 for crops of STL-10: convolution → Hardtanh → pooling, 4,096 features after average pooling. */
@@ -42,7 +42,7 @@ const vgg6: Encoder = {
     convolution(5, 1024, "hardtanh", "maxPool"),
     convolution(6, 1024, "hardtanh", "maxPool"),
   ],
-  head: { averagePool: 2, outputs: 64 },
+  head: { averagePool: 2, outputs: 64, bias: false },
 };
 
 /** The EMNIST / MNIST network: convolution → pooling → tanh, 28 → 14 → 7 → 3, 1,152 features. */
@@ -56,9 +56,32 @@ const mnist: Encoder = {
     convolution(2, 64, "maxPool", "tanh"),
     convolution(3, 128, "maxPool", "tanh"),
   ],
-  head: { averagePool: 1, outputs: 64 },
+  head: { averagePool: 1, outputs: 64, bias: false },
 };
 
-export type NetworkName = "cifar" | "vgg6" | "mnist";
+/** The CIFAR network with strides of 2 instead of pooling: the paper's comparison for DTP. */
+const cifarStrided: Encoder = {
+  ...cifar,
+  name: "cifar-strided",
+  blocks: cifar.blocks.map((block) => (block.after.includes("maxPool") ? { ...block, stride: 2, after: [] } : block)),
+};
 
-export const networks: Readonly<Record<NetworkName, Encoder>> = { cifar, vgg6, mnist };
+/** Three convolutions on 16 × 16 pictures, 1,024 features: for tests, and for watching a rule at work. Not the paper's. */
+const tiny: Encoder = {
+  name: "tiny",
+  height: 16,
+  width: 16,
+  channels: 3,
+  blocks: [convolution(1, 16, "hardtanh"), convolution(2, 32, "maxPool"), convolution(3, 64, "hardtanh", "maxPool")],
+  head: { averagePool: 1, outputs: 64, bias: false },
+};
+
+export type NetworkName = "cifar" | "cifar-strided" | "vgg6" | "mnist" | "tiny";
+
+export const networks: Readonly<Record<NetworkName, Encoder>> = {
+  cifar,
+  "cifar-strided": cifarStrided,
+  vgg6,
+  mnist,
+  tiny,
+};

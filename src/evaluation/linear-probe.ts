@@ -42,7 +42,7 @@ export async function linearProbe(
   const indices = persistent("indices", [n], "input", "i32");
   const weight = persistent("classifier.weight", [width, classes], "weight");
   const bias = persistent("classifier.bias", [classes], "weight");
-  const adam = createAdam([weight, bias], { learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+  const adam = createAdam({ learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
 
   const record = recordProgram("linear probe");
   const x = record.gatherRows({ table, indices }, {}, { y: "batch" }).y;

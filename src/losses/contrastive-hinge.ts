@@ -22,28 +22,39 @@ export interface ContrastiveHinge {
 export function contrastiveHinge({ m1, m2, negatives, gradientBlock }: ContrastiveHinge): Loss {
   return {
     name: "contrastive hinge",
-    record: (record, embeddings) => {
-      const [count, d] = embeddings.shape;
-      const n = count / 2;
-      const a = rows(embeddings, 0, n);
-      const b = rows(embeddings, n, n);
-      const { distances } = record.l1Distance({ a, b }, {}, { distances: "distances" });
-      const { gates, loss, active } = record.hingeGates(
-        { distances },
-        { m1, m2, negatives },
-        { gates: "gates", loss: "loss", active: "activeGates" },
-      );
-      const firstRow = gradientBlock ? n : 0;
-      const error = record.tensor("embeddings.error", [count - firstRow, d], "error");
-      if (!gradientBlock) record.hingeAnchorError({ a, b, gates }, {}, { error: rows(error, 0, n) });
-      record.hingeViewError({ a, b, gates }, {}, { error: rows(error, n - firstRow, n) });
-      return { value: loss, error, firstRow, metrics: { activeGates: active } };
-    },
+    views: 2,
+    labelled: false,
+    reduction: "sum",
+    head: (own) => own,
+    prepare: () => ({
+      parameters: [],
+      record: (record, { output: embeddings }) => {
+        const [count, d] = embeddings.shape;
+        const n = count / 2;
+        const a = rows(embeddings, 0, n);
+        const b = rows(embeddings, n, n);
+        const { distances } = record.l1Distance({ a, b }, {}, { distances: "distances" });
+        const { gates, loss, active } = record.hingeGates(
+          { distances },
+          { m1, m2, negatives },
+          { gates: "gates", loss: "loss", active: "activeGates" },
+        );
+        const firstRow = gradientBlock ? n : 0;
+        const error = record.tensor("embeddings.error", [count - firstRow, d], "error");
+        if (!gradientBlock) record.hingeAnchorError({ a, b, gates }, {}, { error: rows(error, 0, n) });
+        record.hingeViewError({ a, b, gates }, {}, { error: rows(error, n - firstRow, n) });
+        const metrics = [
+          { name: "activePositives", tensor: active, index: 0, per: n },
+          { name: "activeNegatives", tensor: active, index: 1, per: negativePairs(negatives, n) },
+        ];
+        return { value: loss, error, firstRow, metrics, changes: [] };
+      },
+    }),
   };
 }
 
 /** Negative pairs that the loss looks at in a batch of n images. */
-export function negativePairs(negatives: Negatives, n: number): number {
+function negativePairs(negatives: Negatives, n: number): number {
   switch (negatives.kind) {
     case "all":
       return n * (n - 1);

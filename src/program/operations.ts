@@ -81,12 +81,15 @@ export interface Signatures {
   gatherRows: Signature<"table" | "indices", "y", never, None>;
   /** table i32 [N], indices i32 [n] → y i32 [n]. */
   gatherLabels: Signature<"table" | "indices", "y", never, None>;
-  /** y = x + sigma·ξ, ξ standard normal, keyed by (seed, stream) and counted by (counter[0], element). */
+  /**
+   * y = x + sigma·scale·ξ, ξ standard normal, keyed by (seed, stream) and counted by (counter[0], element); scale is 1, or under
+   * `relative` the standard deviation of all elements of x (divided by their number).
+   */
   gaussianNoise: Signature<
     "x" | "counter",
     "y",
     never,
-    { readonly sigma: number; readonly seed: number; readonly stream: number }
+    { readonly sigma: number; readonly relative: boolean; readonly seed: number; readonly stream: number }
   >;
   /** a [n, d], b [m, d] → distances [n, m], ‖a_i − b_j‖₁. */
   l1Distance: Signature<"a" | "b", "distances", never, None>;
@@ -107,19 +110,52 @@ export interface Signatures {
   hingeViewError: Signature<"a" | "b" | "gates", "error", never, None>;
   /** logits [n, c], labels i32 [n] → loss [1] (mean over rows), dlogits [n, c] of that mean, correct [1] (rows whose first maximum is the label). */
   softmaxCrossEntropy: Signature<"logits" | "labels", "loss" | "dlogits" | "correct", never, None>;
+  /**
+   * Amit's supervised hinge (2019): logits o [n, c], labels y i32 [n] → loss [1] = mean over rows of
+   * [1 − o_y]₊ + offClass/(c − 1) · Σ_{k ≠ y} [1 + o_k]₊, dlogits [n, c], correct [1] as above.
+   */
+  classHinge: Signature<"logits" | "labels", "loss" | "dlogits" | "correct", never, { readonly offClass: number }>;
+  /** x [n, d] → y = x / max(norm, 1e-12), norms [n] Euclidean. */
+  normaliseRows: Signature<"x", "y" | "norms", never, None>;
+  /** dx = (dy − y·(y · dy)) / max(norm, 1e-12), row by row. */
+  normaliseRowsGradient: Signature<"dy" | "y" | "norms", "dx", never, None>;
+  /**
+   * NT-Xent (SimCLR, Chen et al. 2020; paper eq. 1): similarities [2n, 2n], where row n + s is the partner of row s → loss [1] =
+   * Σ over rows of the cross-entropy of softmax(similarity / temperature) over all others, the partner being right, / divisor; and
+   * its gradient dsimilarities [2n, 2n].
+   */
+  ntXent: Signature<
+    "similarities",
+    "loss" | "dsimilarities",
+    never,
+    { readonly temperature: number; readonly divisor: number }
+  >;
+  /**
+   * CLAPP's hinge (Illing et al. 2021) on scores [n, n]: loss [1] = Σ [1 − u_ss]₊ + Σ_{t ≠ s} [1 + u_st]₊, gates [n, n] its gradient
+   * (−1, +1 or 0), active [2] counts open positive and negative gates.
+   */
+  scoreGates: Signature<"scores", "gates" | "loss" | "active", never, None>;
+  /** Magnitudes of b with the signs of w: y = |b|·sgn(w), sgn 0 = 0. */
+  matchSigns: Signature<"w" | "b", "y", never, None>;
   /** x, target of one shape → loss [1] = mean (x − target)², dx = dloss/dx. */
   meanSquaredError: Signature<"x" | "target", "loss" | "dx", never, None>;
   /** y = alpha·a + beta·b. */
   combine: Signature<"a" | "b", "y", never, { readonly alpha: number; readonly beta: number }>;
   /**
-   * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in place: step i32 [1] counts from 1.
-   * `weight`, `m` and `v` have the gradient's shape.
+   * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in place: step i32 [1] counts from 1. `weight`, `m` and `v` have the
+   * gradient's shape. Before its step the weight shrinks by learningRate · decay (AdamW, Loshchilov & Hutter 2019).
    */
   adam: Signature<
     "gradient" | "step",
     never,
     "weight" | "m" | "v",
-    { readonly learningRate: number; readonly beta1: number; readonly beta2: number; readonly epsilon: number }
+    {
+      readonly learningRate: number;
+      readonly beta1: number;
+      readonly beta2: number;
+      readonly epsilon: number;
+      readonly decay: number;
+    }
   >;
   /** x of any shape → y [1]: the sum, the mean, or the sum of squares of all elements. */
   reduce: Signature<"x", "y", never, { readonly kind: "sum" | "mean" | "sumOfSquares" }>;
@@ -197,9 +233,9 @@ function unpooled(operation: string, dy: Shape, { height, width, size }: Pool & 
   return full;
 }
 
-function square(operation: string, distances: Shape): number {
-  const [n, m] = extents(operation, "distances", distances, "n n") as [number, number];
-  if (n !== m) throw wrong(operation, "distances", "a square [n, n]", distances);
+function square(operation: string, argument: string, shape: Shape): number {
+  const [n, m] = extents(operation, argument, shape, "n n") as [number, number];
+  if (n !== m) throw wrong(operation, argument, "a square [n, n]", shape);
   return n;
 }
 
@@ -423,7 +459,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
     outputs: { gates: activity, loss: metric, active: metric },
     updated: [],
     shapes: ({ distances }, { m1, m2, negatives }) => {
-      const n = square("hingeGates", distances);
+      const n = square("hingeGates", "distances", distances);
       if (!(m1 >= 0)) throw wrong("hingeGates", "m1", "a margin of at least 0", m1);
       if (!(m2 > m1)) throw wrong("hingeGates", "m2", `a margin above m1 = ${m1}`, m2);
       checkNegatives(n, negatives);
@@ -457,6 +493,75 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
     },
     flops: ({ logits }) => 20 * sizeOf(logits),
   },
+  classHinge: {
+    inputs: ["logits", "labels"],
+    outputs: { loss: metric, dlogits: error, correct: metric },
+    updated: [],
+    dtypes: { labels: "i32" },
+    shapes: ({ logits, labels }, { offClass }) => {
+      const [n, c] = extents("classHinge", "logits", logits, "n c") as [number, number];
+      if (c < 2) throw wrong("classHinge", "logits", "[n, 2 classes or more]", logits);
+      same("classHinge", "labels", [n], labels);
+      if (!(offClass > 0)) throw wrong("classHinge", "offClass", "above 0", offClass);
+      return { loss: [1], dlogits: logits, correct: [1] };
+    },
+    flops: ({ logits }) => 4 * sizeOf(logits),
+  },
+  normaliseRows: {
+    inputs: ["x"],
+    outputs: { y: activity, norms: activity },
+    updated: [],
+    shapes: ({ x }) => {
+      const [n] = extents("normaliseRows", "x", x, "n d") as [number, number];
+      return { y: x, norms: [n] };
+    },
+    flops: ({ x }) => 3 * sizeOf(x),
+  },
+  normaliseRowsGradient: {
+    inputs: ["dy", "y", "norms"],
+    outputs: { dx: error },
+    updated: [],
+    shapes: ({ dy, y, norms }) => {
+      const [n] = extents("normaliseRowsGradient", "y", y, "n d") as [number, number];
+      same("normaliseRowsGradient", "dy", y, dy);
+      same("normaliseRowsGradient", "norms", [n], norms);
+      return { dx: y };
+    },
+    flops: ({ y }) => 5 * sizeOf(y),
+  },
+  ntXent: {
+    inputs: ["similarities"],
+    outputs: { loss: metric, dsimilarities: error },
+    updated: [],
+    shapes: ({ similarities }, { temperature, divisor }) => {
+      const n = square("ntXent", "similarities", similarities);
+      if (n % 2 !== 0 || n < 4) throw wrong("ntXent", "similarities", "[2n, 2n] of at least 2 images", similarities);
+      if (!(temperature > 0)) throw wrong("ntXent", "temperature", "above 0", temperature);
+      if (!(divisor > 0)) throw wrong("ntXent", "divisor", "above 0", divisor);
+      return { loss: [1], dsimilarities: similarities };
+    },
+    flops: ({ similarities }) => 20 * sizeOf(similarities),
+  },
+  scoreGates: {
+    inputs: ["scores"],
+    outputs: { gates: activity, loss: metric, active: metric },
+    updated: [],
+    shapes: ({ scores }) => {
+      const n = square("scoreGates", "scores", scores);
+      return { gates: [n, n], loss: [1], active: [2] };
+    },
+    flops: ({ scores }) => 3 * sizeOf(scores),
+  },
+  matchSigns: {
+    inputs: ["w", "b"],
+    outputs: { y: { role: "feedback" } },
+    updated: [],
+    shapes: ({ w, b }) => {
+      same("matchSigns", "b", w, b);
+      return { y: w };
+    },
+    flops: ({ w }) => 2 * sizeOf(w),
+  },
   meanSquaredError: {
     inputs: ["x", "target"],
     outputs: { loss: metric, dx: error },
@@ -482,7 +587,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
     outputs: {},
     updated: ["weight", "m", "v"],
     dtypes: { step: "i32" },
-    shapes: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2 }) => {
+    shapes: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2, decay }) => {
       same("adam", "gradient", weight, gradient);
       same("adam", "m", weight, m);
       same("adam", "v", weight, v);
@@ -490,6 +595,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
       if (!(learningRate > 0)) throw wrong("adam", "learningRate", "above 0", learningRate);
       if (!(beta1 >= 0 && beta1 < 1)) throw wrong("adam", "beta1", "from 0 to below 1", beta1);
       if (!(beta2 >= 0 && beta2 < 1)) throw wrong("adam", "beta2", "from 0 to below 1", beta2);
+      if (!(decay >= 0)) throw wrong("adam", "decay", "at least 0", decay);
       return {};
     },
     flops: ({ gradient }) => 12 * sizeOf(gradient),

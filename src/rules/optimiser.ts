@@ -1,39 +1,33 @@
 // Adam with its state per synapse: first and second moment, and a step counter that the host advances.
 
+import type { Change } from "../losses/loss.ts";
 import type { Attributes } from "../program/operations.ts";
 import type { Recorder } from "../program/program.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
-import type { Change } from "./update.ts";
 
-export type AdamOptions = Attributes<"adam">;
+export type AdamOptions = Omit<Attributes<"adam">, "decay">;
 
+/** One optimiser: a fresh one has no moments yet; recording a change makes them. */
 export interface Adam {
   readonly options: AdamOptions;
-  /** i32 [1], counts from 1. */
+  /** i32 [1], counts this optimiser's steps from 1. */
   readonly step: Tensor;
-  readonly moments: ReadonlyMap<Tensor, { readonly m: Tensor; readonly v: Tensor }>;
+  readonly moments: Map<Tensor, { readonly m: Tensor; readonly v: Tensor }>;
 }
 
-export function createAdam(weights: readonly Tensor[], options: AdamOptions): Adam {
-  const moments = new Map(
-    weights.map((weight) => [
-      weight,
-      {
-        m: persistent(`${weight.name}.m`, weight.shape, "state"),
-        v: persistent(`${weight.name}.v`, weight.shape, "state"),
-      },
-    ]),
-  );
-  return { options, step: persistent("adam.step", [1], "input", "i32"), moments };
-}
+export const createAdam = (options: AdamOptions, name = "adam"): Adam => ({
+  options,
+  step: persistent(`${name}.step`, [1], "input", "i32"),
+  moments: new Map(),
+});
 
 export function recordAdam(record: Recorder, { options, step, moments }: Adam, changes: readonly Change[]): void {
-  for (const { weight, gradient } of changes) {
-    const { m, v } = moments.get(weight) ?? missing(weight);
-    record.adam({ gradient, step, weight, m, v }, options, {});
+  for (const { weight, gradient, learningRate = options.learningRate, decay = 0 } of changes) {
+    const state = moments.get(weight) ?? {
+      m: persistent(`${weight.name}.m`, weight.shape, "state"),
+      v: persistent(`${weight.name}.v`, weight.shape, "state"),
+    };
+    moments.set(weight, state);
+    record.adam({ gradient, step, weight, ...state }, { ...options, learningRate, decay }, {});
   }
-}
-
-function missing(weight: Tensor): never {
-  throw new Error(`adam has no moments for ${weight.name}`);
 }

@@ -1,28 +1,56 @@
 // What an Update is: it says where each layer's error comes from, and so what change every synapse receives.
 
+import type { Block } from "../encoders/encoder.ts";
 import type { BlockTrace, HeadTrace } from "../encoders/forward.ts";
+import type { HeadModel, Parameter, Synapses } from "../encoders/model.ts";
+import type { Change, Loss } from "../losses/loss.ts";
 import type { Recorder } from "../program/program.ts";
-import { rows, type Tensor } from "../program/tensor.ts";
+import { rows, type Shape, type Tensor } from "../program/tensor.ts";
+import type { Adam } from "./optimiser.ts";
+
+/** Blocks that learn together, bottom first, and the head above them, where the loss has one. */
+export interface Learners {
+  /** Number of the lowest block that learns. */
+  readonly first: number;
+  readonly blocks: readonly Block[];
+  readonly synapses: readonly Synapses[];
+  /** Picture [h, w, c] that enters each block, and the one that leaves the last. */
+  readonly pictures: readonly Shape[];
+  readonly head: HeadModel | undefined;
+}
 
 /** The trace of a forward pass through the layers that learn. */
 export interface Trace {
   readonly blocks: readonly BlockTrace[];
-  readonly head: HeadTrace;
+  readonly head: HeadTrace | undefined;
 }
 
-/** A synapse tensor and its gradient. */
-export interface Change {
-  readonly weight: Tensor;
-  readonly gradient: Tensor;
+/** What starts the way back. */
+export interface Signal {
+  /** δ = ∂L/∂output for the trace's rows from `firstRow` to the end. */
+  readonly error: Tensor;
+  readonly firstRow: number;
+  readonly reduction: Loss["reduction"];
+  /** Images of the batch. */
+  readonly images: number;
+}
+
+/** A step being written down: operations, and the optimiser for changes that must happen before the others. */
+export interface StepRecorder {
+  readonly record: Recorder;
+  readonly adam: Adam;
 }
 
 export interface Update {
   readonly name: string;
-  /**
-   * `error` is δ = ∂L/∂embedding for the trace's rows from `firstRow` to the end.
-   * Returns one change for every synapse tensor of the trace.
-   */
-  readonly record: (record: Recorder, trace: Trace, error: Tensor, firstRow: number) => Change[];
+  /** Makes what the update itself owns for the layers that learn: feedback weights, inverses. */
+  readonly prepare: (learners: Learners) => PreparedUpdate;
+}
+
+export interface PreparedUpdate {
+  readonly parameters: readonly Parameter[];
+  /** Returns one change for every synapse tensor of the trace, and for what else learns with them. */
+  readonly record: (step: StepRecorder, trace: Trace, signal: Signal) => Change[];
 }
 
 /** The rows of an activity that carry an error: from `firstRow` to the end. */

@@ -9,8 +9,10 @@ export interface Health {
   readonly effectiveRank: number;
 }
 
-/** Spread and effective rank of embeddings [n, d]. */
+/** Spread and effective rank of embeddings [n, d]; embeddings that are not numbers end the run. */
 export function embeddingHealth(embeddings: Float32Array, d: number): Health {
+  if (!embeddings.every(Number.isFinite))
+    throw new SaccadeError("train: the embeddings are no longer numbers; start again with a lower adam.learningRate");
   const n = embeddings.length / d;
   const mean = new Float64Array(d);
   for (let i = 0; i < embeddings.length; i++) mean[i % d] += embeddings[i] / n;
@@ -76,6 +78,6 @@ export function collapseAlarm({ spread, effectiveRank: rank }: Health): string |
 export function requireFinite(loss: number, step: number): void {
   if (!Number.isFinite(loss))
     throw new SaccadeError(
-      `train: the loss of step ${step} is ${loss}; lower adam.learningRate, or resume from the last checkpoint`,
+      `train: the loss of step ${step} must be a number, got ${loss}; start again with a lower adam.learningRate`,
     );
 }

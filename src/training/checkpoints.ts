@@ -4,7 +4,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
-import type { TrainingStep } from "../rules/end-to-end.ts";
+import type { RecordedRule } from "../rules/rule.ts";
 import { writeWhole } from "./files.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 import type { Position } from "./trainer.ts";
@@ -23,7 +23,7 @@ const fileName = (step: number): string => `step-${String(step).padStart(8, "0")
 /** Writes a checkpoint and removes all but the newest `keep`. */
 export async function saveCheckpoint(
   folder: string,
-  recorded: TrainingStep,
+  recorded: RecordedRule,
   checkpoint: Omit<Checkpoint, "path">,
   keep = 3,
 ): Promise<string> {
@@ -57,8 +57,8 @@ export function loadCheckpoint(path: string): Checkpoint {
     throw new SaccadeError(
       `${path}: format must be ${format}, got ${metadata.format ?? "none"}; it was not written by this version`,
     );
-  const position = JSON.parse(metadata.position ?? "null") as Position | null;
-  if (position === null || !Number.isSafeInteger(position.step))
+  const position = readPosition(metadata.position);
+  if (position === undefined)
     throw new SaccadeError(`${path}: position must say the step, got ${metadata.position ?? "nothing"}`);
   return {
     position,
@@ -68,8 +68,23 @@ export function loadCheckpoint(path: string): Checkpoint {
   };
 }
 
+function readPosition(text: string | undefined): Position | undefined {
+  try {
+    const position = JSON.parse(text ?? "null") as Position | null;
+    return Number.isSafeInteger(position?.step) && position !== null && position.step >= 0 ? position : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The newest checkpoint of a run, if it has any. */
 export function latestCheckpoint(folder: string): Checkpoint | undefined {
-  const newest = checkpointFiles(folder).at(-1);
-  return newest === undefined ? undefined : loadCheckpoint(join(folder, newest));
+  const [before, newest] = [undefined, ...checkpointFiles(folder)].slice(-2);
+  if (newest === undefined) return undefined;
+  try {
+    return loadCheckpoint(join(folder, newest));
+  } catch (error) {
+    if (!(error instanceof SaccadeError) || before === undefined) throw error;
+    throw new SaccadeError(`${error.message}; remove it to go on from ${before}`);
+  }
 }

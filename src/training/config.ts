@@ -5,6 +5,8 @@ import { affineDefaults, simclrDefaults } from "../data/augmentation.ts";
 import { nearest } from "../data/nearest.ts";
 import { type NetworkName, networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
+import { learningNames, refusal, updateNames } from "../rules/combinations.ts";
+import { dtpDefaults } from "../rules/difference-target-propagation.ts";
 
 const share = z.number().min(0).max(1);
 const count = z.int().min(1);
@@ -32,6 +34,8 @@ const affine = z.strictObject({
   flip: share.default(affineDefaults.flip),
 });
 
+const none = z.strictObject({ kind: z.literal("none") });
+
 const data = z.strictObject({
   /** `cifar-10`, `cifar-100`, `mnist`, `fashion-mnist`, `emnist-letters`, `procedural-objects`. */
   dataset: z.string(),
@@ -55,6 +59,50 @@ const hinge = z.strictObject({
   negativesReading: z.enum(["paper-text", "authors-code"]).default("paper-text"),
   /** The anchor is detached: temporal locality. */
   gradientBlock: z.boolean().default(false),
+});
+
+const simclrLoss = z.strictObject({
+  kind: z.literal("simclr"),
+  temperature: z.number().gt(0).default(0.1),
+  /** Over the batch: the paper's equation sums, the authors' code averages. */
+  reduction: z.enum(["sum", "mean"]).default("sum"),
+});
+
+const amitHinge = z.strictObject({
+  kind: z.literal("amitHinge"),
+  /** μ: weight of all wrong classes together. */
+  offClass: z.number().gt(0).default(1),
+});
+
+const losses = z.discriminatedUnion("kind", [
+  hinge,
+  simclrLoss,
+  z.strictObject({ kind: z.literal("crossEntropy") }),
+  amitHinge,
+  /** On the last picture, with a 1 × 1 convolution as context. */
+  z.strictObject({ kind: z.literal("clapp") }),
+]);
+
+/** Of update DTP. */
+const dtp = z.strictObject({
+  order: z.enum(["inversesFirst", "targetsFirst"]).default(dtpDefaults.order),
+  /** Of a mean loss; a sum's is divided by the images of the batch. */
+  targetStep: z.number().gt(0).default(dtpDefaults.targetStep),
+  /** On a layer's input while its inverse learns: a share of its standard deviation, or in activity's units. */
+  noise: z
+    .strictObject({ kind: z.enum(["relative", "absolute"]), size: z.number().min(0) })
+    .default({ ...dtpDefaults.noise }),
+  inverseLearningRate: z.number().gt(0).default(dtpDefaults.inverseLearningRate),
+  /** How the error passes the head to the first target. */
+  head: z.enum(["transposed", "feedback"]).default(dtpDefaults.head),
+});
+
+export const kolenPollackDefaults = { decay: 0.1 };
+
+/** Of update KP. */
+const kolenPollack = z.strictObject({
+  /** Weights and feedback shrink by learningRate · decay in every step. */
+  decay: z.number().gt(0).default(kolenPollackDefaults.decay),
 });
 
 const adam = z.strictObject({
@@ -86,25 +134,28 @@ const probe = z.strictObject({
 
 export const configSchema = z.strictObject({
   /** Names the run folder. */
-  name: z.string().regex(/^[\w.-]+$/, "letters, digits, '.', '-' and '_' only"),
+  name: z.string().regex(/^[\w.-]+$/, "of letters, digits, '.', '-' and '_' alone"),
   seed: z
     .int()
     .min(0)
     .max(2 ** 32 - 1)
     .default(0),
   data,
-  augmentation: z.discriminatedUnion("kind", [simclr, affine]).default(simclr.parse({ kind: "simclr" })),
+  augmentation: z.discriminatedUnion("kind", [simclr, affine, none]).default(simclr.parse({ kind: "simclr" })),
   /** What pixel values 0 and 255 become. */
   valueRange: z.tuple([z.number(), z.number()]).default([0, 1]),
   encoder: z.enum(Object.keys(networks) as [NetworkName, ...NetworkName[]]),
-  loss: z.discriminatedUnion("kind", [hinge]).default(hinge.parse({ kind: "contrastiveHinge" })),
+  loss: losses.default(hinge.parse({ kind: "contrastiveHinge" })),
   /** Which layers learn together. */
-  learning: z.enum(["E2E"]).default("E2E"),
+  learning: z.enum(learningNames).default("E2E"),
   /** Where a layer's error comes from. */
-  update: z.enum(["BP"]).default("BP"),
+  update: z.enum(updateNames).default("BP"),
+  dtp: dtp.optional(),
+  kolenPollack: kolenPollack.optional(),
   adam: adam.default(adam.parse({})),
   /** Images per step; each gives two views. A last incomplete batch is dropped. */
   batch: count,
+  /** Passes over the data; under GLL and RLL this many for each layer. */
   epochs: count,
   /** Steps between lines of metrics.jsonl. */
   metricsEvery: count.default(1),
@@ -141,19 +192,52 @@ function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
       .join("; ");
   }
   const got = valueAt(raw, issue.path);
-  if (issue.code === "invalid_value") {
-    const values = issue.values.map(String);
-    const close = typeof got === "string" ? nearest(got, values) : undefined;
-    return `${path} must be one of ${values.join(", ")}, got ${show(got)}${close ? `; did you mean "${close}"?` : ""}`;
-  }
-  if (issue.code === "invalid_union" && "discriminator" in issue && issue.discriminator)
-    return `${path} must name a known ${issue.discriminator}, got ${show(got)}`;
-  return `${path || "the file"}: ${lowerFirst(issue.message)}, got ${show(got)}`;
+  const close = typeof got === "string" ? nearest(got, wordsOf(issue)) : undefined;
+  return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${close ? `; did you mean "${close}"?` : ""}`;
 }
 
-const lowerFirst = (text: string): string => text.charAt(0).toLowerCase() + text.slice(1);
+/** What goes between "must" and ", got". */
+function wanted(issue: z.core.$ZodIssue): string {
+  switch (issue.code) {
+    case "invalid_type":
+      return `be ${typeNames[issue.expected] ?? issue.expected}`;
+    case "invalid_value":
+      return issue.values.length === 1 ? `be ${String(issue.values[0])}` : `be one of ${issue.values.map(String).join(", ")}`;
+    case "too_small":
+      return bounded(issue.origin, issue.inclusive === false ? "above" : "at least", issue.minimum);
+    case "too_big":
+      return bounded(issue.origin, issue.inclusive === false ? "below" : "at most", issue.maximum);
+    case "invalid_union":
+      if (issue.errors.length === 0) return `be one of ${wordsOf(issue).join(", ")}`;
+      return [...new Set(issue.errors.map(([first]) => wanted(first)))].join(" or ").replaceAll(" or be ", " or ");
+    default:
+      return `be ${issue.message}`;
+  }
+}
 
-const show = (value: unknown): string => (value === undefined ? "nothing" : JSON.stringify(value));
+const typeNames: Readonly<Record<string, string>> = {
+  number: "a number",
+  int: "a whole number",
+  string: "text",
+  boolean: "true or false",
+  object: "a group of keys and values",
+  array: "a list",
+  tuple: "a list",
+};
+
+const bounded = (origin: string, relation: string, limit: number | bigint): string =>
+  origin === "array" ? `be a list of ${relation} ${limit}` : `be ${relation} ${limit}`;
+
+/** Words that a value may be, in an issue and in the members of its union. */
+function wordsOf(issue: z.core.$ZodIssue): string[] {
+  if (issue.code === "invalid_value") return issue.values.map(String);
+  if (issue.code !== "invalid_union") return [];
+  const named = "options" in issue ? (issue.options ?? []) : [];
+  return [...named.map(String), ...issue.errors.flat().flatMap(wordsOf)];
+}
+
+const show = (value: unknown): string =>
+  value === undefined ? "nothing" : typeof value === "number" ? String(value) : JSON.stringify(value);
 
 function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], raw);
@@ -181,13 +265,20 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 }
 
 /** What no single value shows: combinations that make no sense. */
-function checkCombination({ loss, batch, augmentation, valueRange, encoder, probe }: Config, where: string): void {
+function checkCombination(config: Config, where: string): void {
+  const { loss, learning, update, dtp, kolenPollack, batch, augmentation, valueRange, encoder, probe } = config;
   const refuse = (sentence: string): never => {
     throw new SaccadeError(`${where}: ${sentence}`);
   };
-  if (loss.m2 <= loss.m1) refuse(`loss.m2 must be above loss.m1 = ${loss.m1}, got ${loss.m2}`);
-  if (batch < 2) refuse("batch must be at least 2, so that an image has a negative, got 1");
-  if (loss.negatives !== "all") {
+  const nonsense = refusal({ learning, update, loss: loss.kind });
+  if (nonsense) refuse(nonsense);
+  if (dtp && update !== "DTP") refuse(`dtp is for update DTP, got update ${update}; leave it out`);
+  if (kolenPollack && update !== "KP") refuse(`kolenPollack is for update KP, got update ${update}; leave it out`);
+  if (batch < 2 && loss.kind !== "crossEntropy" && loss.kind !== "amitHinge")
+    refuse("batch must be at least 2, so that an image has a negative, got 1");
+  if (loss.kind === "contrastiveHinge" && loss.m2 <= loss.m1)
+    refuse(`loss.m2 must be above loss.m1 = ${loss.m1}, got ${loss.m2}`);
+  if (loss.kind === "contrastiveHinge" && loss.negatives !== "all") {
     const most = loss.negativesReading === "paper-text" ? batch - 1 : batch;
     if (loss.negatives > most)
       refuse(`loss.negatives must be at most ${most} in a batch of ${batch}, got ${loss.negatives}; enlarge the batch`);
@@ -206,15 +297,22 @@ function checkCombination({ loss, batch, augmentation, valueRange, encoder, prob
 
 /** Sets `a.b.c=value` in a raw configuration; the value is read as YAML, so `5` is a number and `[0, 1]` a list. */
 export function override(raw: unknown, assignment: string, parseValue: (text: string) => unknown): void {
-  const match = /^([A-Za-z][\w.]*)=(.*)$/s.exec(assignment);
+  const match = /^([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)=(.*)$/s.exec(assignment);
   if (!match) throw new SaccadeError(`override: must look like key=value, got "${assignment}"; for example seed=1`);
   const [, path, text] = match;
   const keys = path.split(".");
   let node = raw as Record<string, unknown>;
-  for (const key of keys.slice(0, -1)) {
-    if (typeof node[key] !== "object" || node[key] === null) node[key] = {};
-    node = node[key] as Record<string, unknown>;
-  }
-  const value = parseValue(text);
-  node[keys[keys.length - 1]] = value;
+  keys.slice(0, -1).forEach((key, depth) => {
+    // Own keys alone: `constructor` and its like are not ours to reach through.
+    if (!Object.hasOwn(node, key) || node[key] === null) node[key] = {};
+    const next = node[key];
+    if (typeof next !== "object" || Array.isArray(next)) {
+      const whole = keys.slice(0, depth + 1).join(".");
+      throw new SaccadeError(
+        `override: ${whole} must be a group of keys for ${path}, got ${show(next)}; set it whole: ${whole}=…`,
+      );
+    }
+    node = next as Record<string, unknown>;
+  });
+  node[keys[keys.length - 1]] = parseValue(text);
 }

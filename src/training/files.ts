@@ -4,12 +4,13 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { SaccadeError } from "../program/errors.ts";
 
 /** Writes the whole file or leaves the old one as it was. */
 export async function writeWhole(path: string, content: Uint8Array | string): Promise<void> {
-  mkdirSync(dirname(path), { recursive: true });
   const beside = `${path}.${randomBytes(4).toString("hex")}.part`;
   try {
+    mkdirSync(dirname(path), { recursive: true });
     const file = await open(beside, "wx");
     try {
       await file.writeFile(content);
@@ -20,6 +21,10 @@ export async function writeWhole(path: string, content: Uint8Array | string): Pr
     await rename(beside, path);
   } catch (error) {
     await rm(beside, { force: true });
-    throw error;
+    throw notWritten(path, error);
   }
 }
+
+/** The system's refusal as a sentence: no place, no right, no folder. */
+export const notWritten = (path: string, error: unknown): SaccadeError =>
+  new SaccadeError(`${path}: cannot be written: ${(error as Error).message}`);

@@ -2,11 +2,13 @@
 
 import { createHash } from "node:crypto";
 import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
-import { join } from "node:path";
-import { parse, stringify } from "yaml";
+import { dirname, join } from "node:path";
+import { Document, parse, visit } from "yaml";
+import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
+import { learnings } from "../rules/learning.ts";
 import { type Config, parseConfig } from "./config.ts";
-import { writeWhole } from "./files.ts";
+import { notWritten, writeWhole } from "./files.ts";
 
 export interface RunFolder {
   readonly path: string;
@@ -29,11 +31,15 @@ export type Metric =
       readonly step: number;
       /** Epochs done, with a fraction. */
       readonly epoch: number;
-      /** Summed over the batch. */
+      /** Summed or averaged over the batch, as the loss says. */
       readonly loss: number;
-      /** Share of positive pairs beyond m1 and of negative pairs within m2. */
-      readonly activePositives: number;
-      readonly activeNegatives: number;
+      /** The layer that learnt, from 1, where one learns at a time. */
+      readonly layer?: number;
+      /** Shares of positive pairs beyond m1 and of negative pairs within m2, under a loss with gates. */
+      readonly activePositives?: number;
+      readonly activeNegatives?: number;
+      /** Share of the batch that a supervised loss answers rightly. */
+      readonly accuracy?: number;
       /** Of the embeddings, where they were looked at. */
       readonly spread?: number;
       readonly effectiveRank?: number;
@@ -47,26 +53,64 @@ export const fingerprint = (value: unknown): string =>
 /** Makes a new folder `<root>/<date>_<name>_<fingerprint>`, with a counter where it is taken. */
 export async function createRun(root: string, config: Config, environment: object): Promise<RunFolder> {
   const date = new Date().toISOString().slice(0, 19).replace("T", "_").replaceAll(":", "-");
-  const base = join(root, `${date}_${config.name}_${fingerprint(config).slice(0, 6)}`);
-  let path = base;
-  for (let i = 2; existsSync(path); i++) path = `${base}-${i}`;
+  const path = makeFolder(join(root, `${date}_${config.name}_${fingerprint(config).slice(0, 6)}`));
   const run = runFolder(path);
-  for (const folder of [run.path, run.checkpoints, run.figures]) mkdirSync(folder, { recursive: true });
-  await writeWhole(join(path, "config.yaml"), stringify(config));
+  for (const folder of [run.checkpoints, run.figures]) mkdirSync(folder);
+  await writeConfig(run, config);
   await writeWhole(join(path, "environment.json"), `${JSON.stringify(environment, null, 2)}\n`);
   return run;
 }
+
+/** Makes `base`, or `base-2`, `base-3`, … where it is taken: two runs of one second never share a folder. */
+function makeFolder(base: string): string {
+  for (let i = 1; ; i++) {
+    const path = i === 1 ? base : `${base}-${i}`;
+    try {
+      mkdirSync(dirname(path), { recursive: true });
+      mkdirSync(path);
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !existsSync(path)) throw notWritten(path, error);
+    }
+  }
+}
+
+/** The resolved configuration as YAML, each list on one line. */
+export function configText(config: Config): string {
+  const document = new Document(config);
+  visit(document, {
+    Seq: (_, list) => {
+      list.flow = true;
+    },
+  });
+  return document.toString({ flowCollectionPadding: false });
+}
+
+export const writeConfig = (run: RunFolder, config: Config): Promise<void> =>
+  writeWhole(join(run.path, "config.yaml"), configText(config));
 
 /** Opens a folder that `createRun` made; says what is missing otherwise. */
 export function openRun(path: string): { run: RunFolder; config: Config } {
   const file = join(path, "config.yaml");
   if (!existsSync(file))
     throw new SaccadeError(`${path}: not a run folder, it has no config.yaml; \`saccade runs list\` shows the runs`);
-  return { run: runFolder(path), config: parseConfig(parse(readFileSync(file, "utf8")), file) };
+  return { run: runFolder(path), config: parseConfig(readYaml(file), file) };
+}
+
+function readYaml(file: string): unknown {
+  try {
+    return parse(readFileSync(file, "utf8"));
+  } catch (error) {
+    throw new SaccadeError(`${file}: not valid YAML: ${(error as Error).message.split("\n")[0]}`);
+  }
 }
 
 export function appendMetric(run: RunFolder, metric: Metric): void {
-  appendFileSync(run.metrics, `${JSON.stringify(metric)}\n`);
+  try {
+    appendFileSync(run.metrics, `${JSON.stringify(metric)}\n`);
+  } catch (error) {
+    throw notWritten(run.metrics, error);
+  }
 }
 
 /** Lines of metrics.jsonl; a last line that a crash cut short is left out. */
@@ -94,17 +138,27 @@ export interface RunSummary {
   readonly path: string;
   readonly config: Config;
   readonly step: number;
+  /** Epochs done, with a fraction, and in all: under GLL and RLL the configured epochs of every layer. */
   readonly epoch: number;
+  readonly epochs: number;
   readonly loss: number | undefined;
   readonly modified: Date;
 }
 
-/** Every run under a root folder, newest first. */
-export function listRuns(root: string): RunSummary[] {
+/** Every run under a root folder, newest first; what cannot be read is told to `onDamaged` and left out. */
+export function listRuns(root: string, onDamaged: (message: string) => void): RunSummary[] {
   if (!existsSync(root)) return [];
   return readdirSync(root)
     .filter((name) => existsSync(join(root, name, "config.yaml")))
-    .map((name) => summariseRun(join(root, name), name))
+    .flatMap((name) => {
+      try {
+        return [summariseRun(join(root, name), name)];
+      } catch (error) {
+        if (!(error instanceof SaccadeError)) throw error;
+        onDamaged(error.message);
+        return [];
+      }
+    })
     .sort((a, b) => b.modified.getTime() - a.modified.getTime());
 }
 
@@ -119,6 +173,7 @@ export function summariseRun(path: string, name: string = path): RunSummary {
     config,
     step: last?.step ?? 0,
     epoch: last?.epoch ?? 0,
+    epochs: config.epochs * learnings[config.learning].lessons(networks[config.encoder].blocks.length).length,
     loss: last?.loss,
     modified: statSync(existsSync(run.metrics) ? run.metrics : join(path, "config.yaml")).mtime,
   };

@@ -52,6 +52,7 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
   if (typeof header !== "object" || header === null || Array.isArray(header)) fail("a JSON object as header", header);
   const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   const { __metadata__: metadata = {}, ...entries } = header;
+  if (!isMetadata(metadata)) fail("texts by name as __metadata__", JSON.stringify(metadata));
   let expected = 0;
   for (const [name, value] of Object.entries(entries)) {
     const entry = value as Entry;
@@ -72,6 +73,12 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
   if (start + expected !== file.length) fail(`${start + expected} bytes`, file.length);
   return { tensors, metadata: metadata as Record<string, string> };
 }
+
+const isMetadata = (value: unknown): boolean =>
+  typeof value === "object" &&
+  value !== null &&
+  !Array.isArray(value) &&
+  Object.values(value).every((text) => typeof text === "string");
 
 function isEntry(value: unknown): value is Entry {
   const entry = value as Entry | null;

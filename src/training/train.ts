@@ -2,15 +2,13 @@
 
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
-import { networks } from "../encoders/networks.ts";
-import { negativePairs } from "../losses/contrastive-hinge.ts";
 import { SaccadeError } from "../program/errors.ts";
-import { collapseAlarm, embeddingHealth, requireFinite } from "./alarms.ts";
+import { collapseAlarm, embeddingHealth, type Health, requireFinite } from "./alarms.ts";
 import { type Checkpoint, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { drawRunFigures } from "./run-figures.ts";
 import { appendMetric, fingerprint, type Metric, type RunFolder, truncateMetrics } from "./run-folder.ts";
-import { configuredNegatives, createTrainer, type StepResult, type Trainer } from "./trainer.ts";
+import { createTrainer, type StepResult, type Trainer } from "./trainer.ts";
 
 export interface TrainOptions {
   readonly config: Config;
@@ -74,10 +72,9 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       const last = step === trainer.totalSteps;
       if (step % config.metricsEvery === 0 || last) {
         const look = step % healthEvery === 0 || last;
-        const health = look
-          ? embeddingHealth(await trainer.embeddings(), networks[config.encoder].head.outputs)
-          : undefined;
-        note(stepMetric(config, trainer.stepsPerEpoch, result, health));
+        const seen = look ? await trainer.embeddings() : undefined;
+        const health = seen && embeddingHealth(seen.numbers, seen.width);
+        note(stepMetric(trainer.stepsPerEpoch, result, health));
         const alarm = health && step >= healthFrom ? collapseAlarm(health) : undefined;
         if (alarm && !alarmed) {
           alarmed = true;
@@ -103,20 +100,13 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 }
 
 function stepMetric(
-  config: Config,
   stepsPerEpoch: number,
-  { position, loss, activePositives, activeNegatives }: StepResult,
-  health: object | undefined,
+  { position, loss, layer, metrics }: StepResult,
+  health: Health | undefined,
 ): Metric {
-  return {
-    kind: "step",
-    step: position.step,
-    epoch: position.step / stepsPerEpoch,
-    loss,
-    activePositives: activePositives / config.batch,
-    activeNegatives: activeNegatives / negativePairs(configuredNegatives(config.loss), config.batch),
-    ...health,
-  };
+  const { step } = position;
+  const which = layer === undefined ? {} : { layer };
+  return { kind: "step", step, epoch: step / stepsPerEpoch, loss, ...which, ...metrics, ...health };
 }
 
 /** Fingerprint of what decides the numbers of a run; lengthening a run or probing it otherwise keeps it. */

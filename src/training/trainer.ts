@@ -1,20 +1,17 @@
-// A trainer: a recorded step on a backend, fed batch by batch. No files, no printing; position and state are all it has.
+// A trainer: a recorded rule on a backend, fed batch by batch. No files, no printing; position and state are all it has.
 
 import type { Backend, Engine, Numbers } from "../backends/backend.ts";
-import { drawViewPairs, type ViewSizes } from "../data/augmentation.ts";
+import { drawViews, type ViewSizes } from "../data/augmentation.ts";
 import type { ImageSet } from "../data/images.ts";
 import { createModel, initialise, type Model } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
-import { contrastiveHinge } from "../losses/contrastive-hinge.ts";
-import type { Loss } from "../losses/loss.ts";
 import { wrong } from "../program/errors.ts";
-import type { Negatives } from "../program/operations.ts";
-import type { Program } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
 import type { Tensor } from "../program/tensor.ts";
-import { backpropagation } from "../rules/backpropagation.ts";
-import { recordEndToEnd, type TrainingStep } from "../rules/end-to-end.ts";
+import { learnings } from "../rules/learning.ts";
+import type { Lesson, RecordedRule } from "../rules/rule.ts";
 import type { Config } from "./config.ts";
+import { configuredLoss, recordConfigured } from "./configured-rule.ts";
 
 /** Where a run stands: `step` updates are done, the next batch is batch `batch` of epoch `epoch`. */
 export interface Position {
@@ -25,76 +22,55 @@ export interface Position {
 
 export interface StepResult {
   readonly position: Position;
-  /** The loss of eq. 2, summed over the batch. */
+  /** What this step's layers learnt from; summed or averaged over the batch as the loss says. */
   readonly loss: number;
-  /** Positive and negative pairs whose gate is open. */
-  readonly activePositives: number;
-  readonly activeNegatives: number;
+  /** The layer that learnt, from 1, where one learns at a time. */
+  readonly layer?: number;
+  /** The loss's own numbers: shares of open gates, accuracy. */
+  readonly metrics: Readonly<Record<string, number>>;
 }
 
 export interface Trainer {
   readonly config: Config;
   readonly model: Model;
-  readonly recorded: TrainingStep;
-  readonly program: Program;
+  readonly recorded: RecordedRule;
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
   readonly position: () => Position;
   /** One update; reads the loss back. */
   readonly step: () => Promise<StepResult>;
-  /** Embeddings [2n, 64] of the last step. */
-  readonly embeddings: () => Promise<Float32Array>;
-  /** Views [2n, h, w, c] of the last step. */
+  /** Embeddings [2n, 64] of the last step; undefined where its loss has no embeddings. */
+  readonly embeddings: () => Promise<{ readonly numbers: Float32Array; readonly width: number } | undefined>;
+  /** Pictures [rows, h, w, c] of the last step; rows s and n + s are the views of one image, where there are two. */
   readonly views: () => Promise<Float32Array>;
-  /** Synapses and optimiser state by name. */
+  /** Synapses, feedback and optimiser state by name. */
   readonly state: () => Promise<Map<string, Float32Array>>;
   /** Puts a state back; the next step is the one after `position`. */
   readonly restore: (state: ReadonlyMap<string, Float32Array>, position: Position) => void;
   readonly dispose: () => Promise<void>;
 }
 
-/** The loss that a configuration names. */
-export function configuredLoss({ loss }: Config): Loss {
-  return contrastiveHinge({ ...loss, negatives: configuredNegatives(loss) });
-}
-
-export function configuredNegatives({ negatives, negativesReading }: Config["loss"]): Negatives {
-  if (negatives === "all") return { kind: "all" };
-  return { kind: negativesReading === "paper-text" ? "next" : "authorsCode", count: negatives };
-}
-
-/** Writes the step of a configuration down, without a backend. */
-export function recordStep(config: Config, model: Model, dataset: TrainingShape): TrainingStep {
-  const { encoder } = model;
-  if (dataset.channels !== encoder.channels)
-    throw wrong("train", "data", `pictures of ${encoder.channels} channels for ${encoder.name}`, dataset.channels);
-  if (dataset.count < config.batch)
-    throw wrong("train", "batch", `at most the ${dataset.count} images of the dataset`, config.batch);
-  return recordEndToEnd({
-    model,
-    update: backpropagation,
-    loss: configuredLoss(config),
-    adam: config.adam,
-    batch: config.batch,
-    dataset,
-    valueRange: config.valueRange,
-  });
-}
-
-export type TrainingShape = { readonly [K in "count" | "height" | "width" | "channels"]: number };
-
 export async function createTrainer(config: Config, dataset: ImageSet, backend: Backend): Promise<Trainer> {
   const model = createModel(networks[config.encoder]);
-  const recorded = recordStep(config, model, dataset);
-  const engine = await backend.prepare([recorded.program]);
+  const recorded = recordConfigured(config, model, { ...dataset, classes: dataset.classes.length });
+  const { inputs, lessons, state } = recorded;
+  const loss = configuredLoss(config);
+  const engine = await backend.prepare(lessons.map(({ program }) => program));
   const stepsPerEpoch = Math.floor(dataset.count / config.batch);
-  const totalSteps = stepsPerEpoch * config.epochs;
+  const stepsPerLesson = stepsPerEpoch * config.epochs;
+  const totalSteps = stepsPerLesson * lessons.length;
   const sizes: ViewSizes = { from: dataset, to: model.encoder };
+  const schedule = { stepsPerLesson, lessons: lessons.length, seed: config.seed };
+  const lessonOf = (step: number): number => learnings[config.learning].lessonOf(step, schedule);
   let done = 0;
+  /** Updates that each lesson has had. */
+  const updates = lessons.map(() => 0);
   let order: { epoch: number; images: Int32Array } = { epoch: -1, images: new Int32Array() };
+  let last: Lesson = lessons[0];
 
-  engine.write(recorded.images, dataset.pixels);
-  for (const [tensor, values] of initialise(model, config.seed)) engine.write(tensor, values);
+  engine.write(inputs.images, dataset.pixels);
+  if (inputs.labels) engine.write(inputs.labels, dataset.labels);
+  for (const [tensor, values] of initialise(recorded, config.seed)) engine.write(tensor, values);
 
   const position = (): Position => ({
     step: done,
@@ -112,42 +88,53 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
     config,
     model,
     recorded,
-    program: recorded.program,
     stepsPerEpoch,
     totalSteps,
     position,
     step: async () => {
       const batch = samples();
       const at = position();
-      const indices = new Int32Array(2 * config.batch);
-      indices.set(batch, 0);
-      indices.set(batch, config.batch);
-      engine.write(recorded.indices, indices);
+      const number = lessonOf(done);
+      last = lessons[number];
+      updates[number]++;
+      const indices = new Int32Array(loss.views * config.batch);
+      for (let view = 0; view < loss.views; view++) indices.set(batch, view * config.batch);
+      engine.write(inputs.indices, indices);
+      if (inputs.labelIndices) engine.write(inputs.labelIndices, batch);
+      const { seed, augmentation } = config;
       engine.write(
-        recorded.parameters,
-        drawViewPairs(config.augmentation, sizes, { seed: config.seed, epoch: at.epoch, samples: batch }),
+        inputs.parameters,
+        drawViews(augmentation, sizes, { seed, epoch: at.epoch, samples: batch, views: loss.views }),
       );
-      engine.write(recorded.adamStep, Int32Array.of(done + 1));
-      await engine.run(recorded.program);
+      engine.write(last.adamStep, Int32Array.of(updates[number]));
+      await engine.run(last.program);
       done++;
-      const [loss] = await engine.read(recorded.loss);
-      const [activePositives, activeNegatives] = await engine.read(recorded.metrics.activeGates);
-      return { position: { ...at, step: done }, loss, activePositives, activeNegatives };
+      const metrics: Record<string, number> = {};
+      for (const { name, tensor, index, per } of last.metrics) metrics[name] = (await engine.read(tensor))[index] / per;
+      const [value] = await engine.read(last.loss);
+      const layer = lessons.length > 1 ? { layer: last.end } : {};
+      return { position: { ...at, step: done }, loss: value, ...layer, metrics };
     },
-    embeddings: () => readFloats(engine, recorded.embeddings),
-    views: () => readFloats(engine, recorded.views),
+    embeddings: async () => {
+      const { output } = last;
+      if (loss.labelled || output.shape.length !== 2) return undefined;
+      return { numbers: await readFloats(engine, output), width: output.shape[1] };
+    },
+    views: () => readFloats(engine, last.views),
     state: async () => {
-      const state = new Map<string, Float32Array>();
-      for (const tensor of recorded.state) state.set(tensor.name, await readFloats(engine, tensor));
-      return state;
+      const numbers = new Map<string, Float32Array>();
+      for (const tensor of state) numbers.set(tensor.name, await readFloats(engine, tensor));
+      return numbers;
     },
-    restore: (state, to) => {
-      for (const tensor of recorded.state) {
-        const values = state.get(tensor.name);
+    restore: (numbers, to) => {
+      for (const tensor of state) {
+        const values = numbers.get(tensor.name);
         if (values === undefined) throw wrong("resume", tensor.name, "in the checkpoint", "nothing");
         engine.write(tensor, values);
       }
       done = to.step;
+      updates.fill(0);
+      for (let step = 0; step < done; step++) updates[lessonOf(step)]++;
     },
     dispose: () => engine.dispose(),
   };

@@ -67,6 +67,12 @@ export function negativeWeight(negatives: Negatives, s: number, t: number, n: nu
   }
 }
 
+/** Of all elements, divided by their number. */
+function standardDeviation(x: Float64Array): number {
+  const mean = x.reduce((sum, value) => sum + value, 0) / x.length;
+  return Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length);
+}
+
 /** dx[i] += …: a zeroed accumulator for a gradient. */
 function zeroed({ data }: Operand): Float64Array {
   return (data as Float64Array).fill(0);
@@ -215,13 +221,14 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     for (let i = 0; i < indices.data.length; i++) y.data[i] = table.data[indices.data[i]];
   },
 
-  gaussianNoise: ({ x, counter, y }, { sigma, seed, stream }) => {
+  gaussianNoise: ({ x, counter, y }, { sigma, relative, seed, stream }) => {
+    const spread = sigma * (relative ? standardDeviation(x.data as Float64Array) : 1);
     for (let i = 0; i < x.data.length; i++) {
       const [first, second] = threefry2x32(seed, stream, counter.data[0], i >>> 1);
       // Box–Muller: two uniforms make the numbers 2k and 2k + 1.
       const radius = Math.sqrt(-2 * Math.log(((first >>> 8) + 1) * 2 ** -24));
       const angle = 2 * Math.PI * (second >>> 8) * 2 ** -24;
-      y.data[i] = x.data[i] + sigma * radius * (i % 2 === 0 ? Math.cos(angle) : Math.sin(angle));
+      y.data[i] = x.data[i] + spread * radius * (i % 2 === 0 ? Math.cos(angle) : Math.sin(angle));
     }
   },
 
@@ -298,6 +305,86 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     correct.data[0] = right;
   },
 
+  classHinge: ({ logits, labels, loss, dlogits, correct }, { offClass }) => {
+    const [n, c] = logits.shape as [number, number];
+    let sum = 0;
+    let right = 0;
+    for (let i = 0; i < n; i++) {
+      const row = logits.data.subarray(i * c, (i + 1) * c) as Float64Array;
+      const label = labels.data[i];
+      if (row.indexOf(Math.max(...row)) === label) right++;
+      for (let j = 0; j < c; j++) {
+        const [sign, weight] = j === label ? [-1, 1] : [1, offClass / (c - 1)];
+        const open = 1 + sign * row[j] > 0;
+        if (open) sum += weight * (1 + sign * row[j]);
+        dlogits.data[i * c + j] = open ? (sign * weight) / n : 0;
+      }
+    }
+    loss.data[0] = sum / n;
+    correct.data[0] = right;
+  },
+
+  normaliseRows: ({ x, y, norms }) => {
+    const [n, d] = x.shape as [number, number];
+    for (let i = 0; i < n; i++) {
+      let squares = 0;
+      for (let k = 0; k < d; k++) squares += x.data[i * d + k] ** 2;
+      norms.data[i] = Math.sqrt(squares);
+      for (let k = 0; k < d; k++) y.data[i * d + k] = x.data[i * d + k] / Math.max(norms.data[i], 1e-12);
+    }
+  },
+
+  normaliseRowsGradient: ({ dy, y, norms, dx }) => {
+    const [n, d] = y.shape as [number, number];
+    for (let i = 0; i < n; i++) {
+      let along = 0;
+      for (let k = 0; k < d; k++) along += y.data[i * d + k] * dy.data[i * d + k];
+      for (let k = 0; k < d; k++)
+        dx.data[i * d + k] = (dy.data[i * d + k] - y.data[i * d + k] * along) / Math.max(norms.data[i], 1e-12);
+    }
+  },
+
+  ntXent: ({ similarities, loss, dsimilarities }, { temperature, divisor }) => {
+    const rows = similarities.shape[0];
+    let sum = 0;
+    for (let i = 0; i < rows; i++) {
+      const partner = (i + rows / 2) % rows;
+      const logit = (j: number): number => similarities.data[i * rows + j] / temperature;
+      let most = Number.NEGATIVE_INFINITY;
+      for (let j = 0; j < rows; j++) if (j !== i) most = Math.max(most, logit(j));
+      let total = 0;
+      for (let j = 0; j < rows; j++) if (j !== i) total += Math.exp(logit(j) - most);
+      sum += most + Math.log(total) - logit(partner);
+      for (let j = 0; j < rows; j++) {
+        const share = j === i ? 0 : Math.exp(logit(j) - most) / total;
+        dsimilarities.data[i * rows + j] = (share - (j === partner ? 1 : 0)) / (temperature * divisor);
+      }
+    }
+    loss.data[0] = sum / divisor;
+  },
+
+  scoreGates: ({ scores, gates, loss, active }) => {
+    const n = scores.shape[0];
+    let sum = 0;
+    const opened = [0, 0];
+    for (let s = 0; s < n; s++)
+      for (let t = 0; t < n; t++) {
+        const sign = s === t ? -1 : 1;
+        const margin = 1 + sign * scores.data[s * n + t];
+        gates.data[s * n + t] = margin > 0 ? sign : 0;
+        if (margin > 0) {
+          sum += margin;
+          opened[s === t ? 0 : 1]++;
+        }
+      }
+    loss.data[0] = sum;
+    active.data.set(opened);
+  },
+
+  matchSigns: ({ w, b, y }) => {
+    for (let i = 0; i < w.data.length; i++) y.data[i] = Math.abs(b.data[i]) * Math.sign(w.data[i]);
+  },
+
   meanSquaredError: ({ x, target, loss, dx }) => {
     const n = x.data.length;
     let sum = 0;
@@ -313,7 +400,7 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     for (let i = 0; i < a.data.length; i++) y.data[i] = alpha * a.data[i] + beta * b.data[i];
   },
 
-  adam: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2, epsilon }) => {
+  adam: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2, epsilon, decay }) => {
     const t = step.data[0];
     const correction1 = 1 - beta1 ** t;
     const correction2 = 1 - beta2 ** t;
@@ -321,6 +408,7 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
       const g = gradient.data[i];
       m.data[i] = beta1 * m.data[i] + (1 - beta1) * g;
       v.data[i] = beta2 * v.data[i] + (1 - beta2) * g * g;
+      weight.data[i] *= 1 - learningRate * decay;
       weight.data[i] -= (learningRate * (m.data[i] / correction1)) / (Math.sqrt(v.data[i] / correction2) + epsilon);
     }
   },

@@ -35,6 +35,10 @@ const relaxedModule = Uint8Array.of(
 );
 
 export function wasmBackend(options: WasmOptions = {}): Backend {
+  if (typeof SharedArrayBuffer === "undefined")
+    throw new SaccadeError(
+      "wasm: this page has no SharedArrayBuffer; serve it and its scripts with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, over https or from localhost",
+    );
   const threads = options.threads ?? Math.min(mostThreads, availableThreads());
   if (!(Number.isInteger(threads) && threads >= 1))
     throw new SaccadeError(`wasm: threads must be a whole number of at least 1, got ${threads}`);

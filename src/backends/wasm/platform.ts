@@ -35,8 +35,9 @@ export async function readKernels(name: "kernels" | "kernels-simd"): Promise<Uin
 export function startWorker<Message>(job: object, { message, failed }: WorkerEvents<Message>): WorkerHandle {
   if (node) {
     const { Worker: NodeWorker } = node("node:worker_threads");
-    const extension = import.meta.url.slice(-3);
-    const worker = new NodeWorker(new URL(`./worker${extension}`, import.meta.url), { workerData: job });
+    // Not in the form `new URL(…, import.meta.url)`, or a bundler would copy the file into its output.
+    const file = new URL(import.meta.url.replace(/platform(\.[jt]s)$/, "worker$1"));
+    const worker = new NodeWorker(file, { workerData: job });
     let ended = false;
     worker.on("message", message);
     worker.on("error", (error) => failed(error.message));
@@ -53,19 +54,20 @@ export function startWorker<Message>(job: object, { message, failed }: WorkerEve
   }
   const worker = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   worker.onmessage = ({ data }) => message(data);
-  worker.onerror = (event) => failed(event.message);
+  // A script that cannot be loaded is an event without a message.
+  worker.onerror = ({ message: reason }) =>
+    failed(reason || "its script could not be loaded; it needs the page's Cross-Origin-Embedder-Policy header too");
   worker.postMessage(job);
   return { terminate: async () => worker.terminate(), keepAlive: () => {} };
 }
 
-/** Inside a worker: its job and the way to speak to its parent. */
-export async function connectToParent<Job, Message>(): Promise<{ job: Job; post: (message: Message) => void }> {
+/** Inside a worker: hands over its job, once, and the way to speak to its parent. No promise: a classic script cannot await one. */
+export function onJob<Job, Message>(start: (job: Job, post: (message: Message) => void) => void): void {
   if (node) {
     const { parentPort, workerData } = node("node:worker_threads");
-    return { job: workerData, post: (message) => parentPort?.postMessage(message) };
+    start(workerData, (message) => parentPort?.postMessage(message));
+    return;
   }
-  const job = await new Promise<Job>((resolve) => {
-    globalThis.onmessage = ({ data }) => resolve(data);
-  });
-  return { job, post: (message) => (globalThis as unknown as Worker).postMessage(message) };
+  const scope = globalThis as unknown as Worker;
+  scope.onmessage = ({ data }) => start(data, (message) => scope.postMessage(message));
 }

@@ -1,6 +1,6 @@
 // A compute thread: holds every prepared program, sleeps until one is called, runs its launches, and meets the other threads between them.
 
-import { connectToParent } from "./platform.ts";
+import { onJob } from "./platform.ts";
 import { control, controlPitch, type ThreadJob, type ThreadMessage } from "./thread-job.ts";
 
 type KernelFunction = (parameters: number, task: number, scratch: number) => void;
@@ -60,5 +60,4 @@ function serve(
   }
 }
 
-const { job, post } = await connectToParent<ThreadJob, ThreadMessage>();
-serve(job, post);
+onJob(serve);

@@ -1,11 +1,12 @@
-// saccade explain: one training step as a listing, without running it and without reading any data.
+// saccade explain: a training step as a listing, one for each layer that learns alone, without running it and without reading any data.
 
 import { createModel } from "../../encoders/model.ts";
 import { networks } from "../../encoders/networks.ts";
-import { explain, formatExplanation } from "../../program/explain.ts";
-import { recordStep } from "../../training/trainer.ts";
+import { type Explanation, explain, formatExplanation } from "../../program/explain.ts";
+import { recordConfigured } from "../../training/configured-rule.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, readConfig } from "../options.ts";
+import { wrap } from "../table.ts";
 
 export async function explainCommand(
   path: string,
@@ -15,8 +16,19 @@ export async function explainCommand(
   const config = readConfig(path, overrides, options);
   const encoder = networks[config.encoder];
   // The dataset's size costs only its own memory: a batch of it stands for all.
-  const dataset = { ...encoder, count: Math.max(config.batch, config.data.limit ?? 0) };
-  const explanation = explain(recordStep(config, createModel(encoder), dataset).program);
-  process.stdout.write(`${options.json ? JSON.stringify(explanation) : formatExplanation(explanation)}\n`);
+  const dataset = { ...encoder, count: Math.max(config.batch, config.data.limit ?? 0), classes: 10 };
+  const { lessons } = recordConfigured(config, createModel(encoder), dataset);
+  // One program, or under GLL and RLL one for each layer.
+  const explanations = lessons.map(({ program }) => explain(program));
+  process.stdout.write(
+    options.json ? `${JSON.stringify(explanations)}\n` : `${explanations.map(listing).join("\n\n")}\n`,
+  );
   return exitCodes.done;
 }
+
+/** The explanation in lines that fit the terminal; what does not fit goes on below, indented. */
+const listing = (explanation: Explanation): string =>
+  formatExplanation(explanation)
+    .split("\n")
+    .map((line) => wrap(line, 12))
+    .join("\n");

@@ -14,7 +14,7 @@ import { openRun, type RunFolder } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend, parseValue } from "../options.ts";
 import { showProgress } from "../progress.ts";
-import { formatTable, labelsPerClassText, probeRows, readOutNames } from "../table.ts";
+import { formatTable, labelsPerClassText, probeRows, readOutNames, wrap } from "../table.ts";
 
 export async function probeCommand(
   path: string,
@@ -22,6 +22,8 @@ export async function probeCommand(
   options: CommonOptions,
 ): Promise<number> {
   const { run, config } = openRun(path);
+  if (options.seed !== undefined)
+    throw new SaccadeError("probe: --seed belongs to training; a run keeps its seed, seeds=3 draws labels three times");
   const raw = structuredClone(config) as { probe?: unknown };
   raw.probe ??= {};
   for (const assignment of overrides) override(raw.probe, assignment, parseValue);
@@ -79,13 +81,16 @@ export async function measureRun(
 
 export function printProbe(report: ProbeReport): void {
   const { measured, train, test, trainImages, testImages, overlapping, chance, options } = report;
+  const spread = options.seeds === 1 ? "one draw of labels" : `mean ± sd over ${options.seeds} draws of labels`;
+  const shared =
+    overlapping === 0 ? "no image is in both" : `${overlapping} that are in both were left out of the labels`;
   const lines = [
     "",
     formatTable(probeRows(report)),
     "",
-    `Accuracy in %, mean ± sd over ${options.seeds} draw${options.seeds === 1 ? "" : "s"} of labels; chance is ${(100 * chance).toFixed(0)} %.`,
-    `${measured}.`,
-    `Labels from ${train} (${trainImages} images), tested on ${test} (${testImages}); ${overlapping} images in both, left out of the labels.`,
+    wrap(`Accuracy in %, ${spread}; chance is ${(100 * chance).toFixed(0)}.`),
+    wrap(`${measured}.`),
+    wrap(`Labels from ${train} (${trainImages} images), tested on ${test} (${testImages}); ${shared}.`),
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }

@@ -2,10 +2,8 @@
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { stringify } from "yaml";
 import type { ProbeReport } from "../../evaluation/probe.ts";
-import { wrong } from "../../program/errors.ts";
-import { listRuns, type RunSummary, summariseRun } from "../../training/run-folder.ts";
+import { configText, listRuns, type RunSummary, summariseRun } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { CommonOptions } from "../options.ts";
 import { formatTable } from "../table.ts";
@@ -15,18 +13,15 @@ interface RunsOptions extends CommonOptions {
   readonly runs: string;
 }
 
-export async function runsCommand(what: string, path: string | undefined, options: RunsOptions): Promise<number> {
-  if (what === "list") list(options);
-  else if (what === "show") {
-    if (path === undefined)
-      throw wrong("runs show", "run", "a run folder", "nothing", "`saccade runs list` shows them");
-    show(path, options);
-  } else throw wrong("runs", "what", "list or show", what);
+/** Shows the run at `path`, or lists all. */
+export async function runsCommand(path: string | undefined, options: RunsOptions): Promise<number> {
+  if (path === undefined) list(options);
+  else show(path, options);
   return exitCodes.done;
 }
 
 function list({ runs: root, json }: RunsOptions): void {
-  const runs = listRuns(root);
+  const runs = listRuns(root, (message) => process.stderr.write(`left out: ${message}\n`));
   if (json) {
     process.stdout.write(`${JSON.stringify(runs)}\n`);
     return;
@@ -35,14 +30,13 @@ function list({ runs: root, json }: RunsOptions): void {
     process.stdout.write(`no runs in ${root}; start one: saccade train configs/quickstart.yaml\n`);
     return;
   }
-  const rows = runs.map(({ name, config, step, epoch, loss }) => [
+  const rows = runs.map(({ name, config, epoch, epochs, loss }) => [
     name,
     `${config.learning} ${config.update}, ${config.data.dataset}`,
-    String(step),
-    `${epoch.toFixed(1)} of ${config.epochs}`,
+    `${Number(epoch.toFixed(1))}/${epochs}`,
     loss === undefined ? "–" : loss.toPrecision(4),
   ]);
-  process.stdout.write(`${formatTable([["run", "what", "steps", "epochs", "loss"], ...rows])}\n`);
+  process.stdout.write(`${formatTable([["run", "what", "epochs", "loss"], ...rows])}\n`);
 }
 
 function show(path: string, { json }: RunsOptions): void {
@@ -53,9 +47,9 @@ function show(path: string, { json }: RunsOptions): void {
     process.stdout.write(`${JSON.stringify({ ...summary, probe: report })}\n`);
     return;
   }
-  const { config, step, epoch, loss } = summary;
+  const { config, step, epoch, epochs, loss } = summary;
   process.stdout.write(
-    `${path}: ${step} steps, ${epoch.toFixed(1)} of ${config.epochs} epochs, loss ${loss?.toPrecision(4) ?? "–"}\n\n${stringify(config)}`,
+    `${path}\n${step} steps, ${Number(epoch.toFixed(1))} of ${epochs} epochs, loss ${loss?.toPrecision(4) ?? "–"}\n\n${configText(config)}`,
   );
   if (report) printProbe(report);
 }

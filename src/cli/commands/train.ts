@@ -1,14 +1,16 @@
 // saccade train: a run from a configuration, or the rest of one, with its progress, and the probe at its end.
 
 import { loadDataset } from "../../data/datasets.ts";
+import { createModel } from "../../encoders/model.ts";
 import { networks } from "../../encoders/networks.ts";
-import { SaccadeError } from "../../program/errors.ts";
-import { formatBytes, formatCount } from "../../program/explain.ts";
+import { SaccadeError, wrong } from "../../program/errors.ts";
+import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
-import { type Config, override, parseConfig } from "../../training/config.ts";
+import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
+import { recordConfigured } from "../../training/configured-rule.ts";
 import { environment } from "../../training/environment.ts";
-import { createRun, openRun, type RunFolder } from "../../training/run-folder.ts";
-import { train } from "../../training/train.ts";
+import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
+import { configKey, train } from "../../training/train.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend, parseValue, readConfig } from "../options.ts";
 import { duration, showProgress } from "../progress.ts";
@@ -33,13 +35,18 @@ export async function trainCommand(
   if (resumed && !from) throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
   const backend = await openBackend(options);
   const dataset = await loadDataset(config.data);
+  // What cannot work is refused before a folder is made, and what the probe lacks before the hours of training.
+  recordConfigured(config, createModel(networks[config.encoder]), { ...dataset, classes: dataset.classes.length });
+  if (config.probe && options.probe) await checkProbeData(config.probe, networks[config.encoder].channels);
   const run = resumed ?? (await createRun(options.runs, config, environment(backend)));
+  // A run that is lengthened, or probed otherwise, says so; a change that decides its numbers is refused by train.
+  if (from?.config === configKey(config)) await writeConfig(run, config);
 
   const { encoder } = config;
   say(`run      ${run.path}`);
   say(`data     ${dataset.name}: ${dataset.count} images of ${dataset.height}×${dataset.width}×${dataset.channels}`);
   say(
-    `encoder  ${encoder}: ${networks[encoder].blocks.length} convolutions; ${config.learning}, ${config.update}, contrastive hinge`,
+    `encoder  ${encoder}: ${networks[encoder].blocks.length} convolutions; ${config.learning}, ${config.update}, ${config.loss.kind}`,
   );
   say(`device   ${backend.name}: ${backend.description}`);
 
@@ -56,7 +63,7 @@ export async function trainCommand(
       signal: stop.signal,
       onStep: ({ position, loss }, { stepsPerEpoch, totalSteps }) => {
         const epoch = (position.step / stepsPerEpoch).toFixed(1);
-        const note = `epoch ${epoch} of ${config.epochs}, loss ${loss.toPrecision(4)}`;
+        const note = `epoch ${epoch} of ${totalSteps / stepsPerEpoch}, loss ${loss.toPrecision(4)}`;
         progress.update(position.step * config.batch, totalSteps * config.batch, note);
       },
       onAlarm: (message) => process.stderr.write(`\nalarm: ${message}\n`),
@@ -65,12 +72,15 @@ export async function trainCommand(
     progress.end();
     stop.end();
   }
-  if (result.end === "stopped") {
-    say(`stopped after ${result.steps} steps; go on with: saccade train --resume ${run.path}`);
+  if (stop.signal.aborted) {
+    say(`stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${run.path}`);
     if (options.json) print({ run: run.path, ...result });
     return stop.code();
   }
-  say(`trained  ${formatCount(result.steps)} steps in ${duration(result.seconds)}; peak memory ${peakMemory()}`);
+  const done = result.steps - (from?.position.step ?? 0);
+  say(
+    `trained  ${countSteps(done)} in ${duration(result.seconds)}${from ? `, ${result.steps} in all` : ""}; peak memory ${peakMemory()}`,
+  );
 
   if (!config.probe || !options.probe) {
     if (options.json) print({ run: run.path, ...result });
@@ -80,7 +90,7 @@ export async function trainCommand(
   if (options.json) print({ run: run.path, ...result, probe: report });
   else {
     printProbe(report);
-    say(`\nEverything is in ${run.path}: config.yaml, metrics.jsonl, probe.json, checkpoints/, figures/`);
+    say(`\nEverything is in ${run.path}`);
   }
   return exitCodes.done;
 }
@@ -104,9 +114,18 @@ function configuration(
       override(raw, assignment, parseValue);
     return { config: parseConfig(raw, options.resume), resumed: run };
   }
-  if (path === undefined)
-    throw new SaccadeError("train: needs a configuration, for example: saccade train configs/quickstart.yaml");
-  return { config: readConfig(path, overrides, options) };
+  return { config: readConfig(path ?? "", overrides, options) };
+}
+
+const countSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" : "steps"}`;
+
+/** Opens the probe's datasets for one image each: wrong names, missing files and channels show themselves here. */
+async function checkProbeData({ train: labelled, test }: ProbeConfig, channels: number): Promise<void> {
+  for (const [key, data] of Object.entries({ train: labelled, test })) {
+    const set = await loadDataset({ ...data, limit: 1 });
+    if (set.channels !== channels)
+      throw wrong("train", `probe.${key}`, `pictures of ${channels} channels, as the encoder reads`, set.channels);
+  }
 }
 
 export const peakMemory = (): string => formatBytes(process.resourceUsage().maxRSS * 1024);

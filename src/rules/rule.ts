@@ -1,0 +1,150 @@
+// A learning rule, written down: Learning × Update × Loss on an encoder become one program per lesson over shared synapses.
+
+import { pictures } from "../encoders/encoder.ts";
+import { recordBlocks, recordHead } from "../encoders/forward.ts";
+import { createHead, type Model, type Parameter } from "../encoders/model.ts";
+import type { Loss, LossMetric } from "../losses/loss.ts";
+import { type Program, recordProgram } from "../program/program.ts";
+import { persistent, type Tensor } from "../program/tensor.ts";
+import { viewParameters } from "../program/views.ts";
+import type { Learning, LessonSpan } from "./learning.ts";
+import { type AdamOptions, createAdam, recordAdam } from "./optimiser.ts";
+import type { Update } from "./update.ts";
+
+/** One step of one lesson. */
+export interface Lesson extends LessonSpan {
+  readonly program: Program;
+  /** i32 [1]: the number of this update by this lesson's optimiser, from 1. */
+  readonly adamStep: Tensor;
+  /** Pictures that the network sees, [rows, h, w, c]. */
+  readonly views: Tensor;
+  /** What the loss reads: embeddings or logits [rows, d], or a picture [rows, h, w, c]. */
+  readonly output: Tensor;
+  /** [1]. */
+  readonly loss: Tensor;
+  readonly metrics: readonly LossMetric[];
+}
+
+/** Where the host puts what a step reads. */
+export interface RuleInputs {
+  /** u8 [images, h, w, c]: the whole dataset, resident. */
+  readonly images: Tensor;
+  /** i32 [images], where the loss is labelled. */
+  readonly labels: Tensor | undefined;
+  /** i32 [rows]: rows of `images`; with two views, entry s is anchor A_s, entry n + s its view B_s. */
+  readonly indices: Tensor;
+  /** i32 [n], where the loss is labelled: the images of the batch. */
+  readonly labelIndices: Tensor | undefined;
+  /** f32 [rows, 18]: how each view is made, see program/views.ts. */
+  readonly parameters: Tensor;
+}
+
+export interface RecordedRule {
+  readonly inputs: RuleInputs;
+  readonly lessons: readonly Lesson[];
+  /** What must be given its initial value. */
+  readonly parameters: readonly Parameter[];
+  /** Everything that a checkpoint must hold: synapses, feedback, optimiser state. */
+  readonly state: readonly Tensor[];
+}
+
+export interface RuleOptions {
+  readonly model: Model;
+  readonly learning: Learning;
+  readonly update: Update;
+  readonly loss: Loss;
+  readonly adam: AdamOptions;
+  /** n: images per step. */
+  readonly batch: number;
+  /** Images in the dataset, their size, and their classes. */
+  readonly dataset: {
+    readonly count: number;
+    readonly height: number;
+    readonly width: number;
+    readonly classes: number;
+  };
+  /** Pixel values 0 and 255 become these. */
+  readonly valueRange: readonly [number, number];
+}
+
+export function recordRule(options: RuleOptions): RecordedRule {
+  const { model, learning, loss, batch, dataset } = options;
+  const { channels } = model.encoder;
+  const rows = loss.views * batch;
+  const inputs: RuleInputs = {
+    images: persistent("images", [dataset.count, dataset.height, dataset.width, channels], "input", "u8"),
+    labels: loss.labelled ? persistent("labels", [dataset.count], "input", "i32") : undefined,
+    indices: persistent("indices", [rows], "input", "i32"),
+    labelIndices: loss.labelled ? persistent("labelIndices", [batch], "input", "i32") : undefined,
+    parameters: persistent("viewParameters", [rows, viewParameters], "input"),
+  };
+  const recorded = learning.lessons(model.blocks.length).map((span) => recordLesson(options, inputs, span));
+  const parameters = [...model.parameters, ...recorded.flatMap((lesson) => lesson.parameters)];
+  return {
+    inputs,
+    lessons: recorded.map(({ lesson }) => lesson),
+    parameters,
+    state: [...parameters.map(({ tensor }) => tensor), ...recorded.flatMap(({ moments }) => moments)],
+  };
+}
+
+function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: LessonSpan) {
+  const { model, learning, update, loss, batch, dataset, valueRange } = options;
+  const { encoder, blocks: synapses } = model;
+  const { height, width } = encoder;
+  const whole = first === 0 && end === synapses.length;
+  const tag = whole ? "" : String(end);
+  const shapes = pictures(encoder);
+  const head = loss.head(encoder.head, dataset.classes);
+  const headModel = head && createHead(`head${tag}`, head, shapes[end], end);
+  const learners = {
+    first,
+    blocks: encoder.blocks.slice(first, end),
+    synapses: synapses.slice(first, end),
+    pictures: shapes.slice(first, end + 1),
+    head: headModel,
+  };
+  const preparedLoss = loss.prepare(shapes[end], end);
+  const preparedUpdate = update.prepare(learners);
+  const adam = createAdam(options.adam, `adam${tag}`);
+
+  const part = whole ? "" : `, layer ${end}`;
+  const record = recordProgram(
+    `${learning.name} ${update.name}, ${loss.name}, ${encoder.name}${part}, ${batch} images`,
+  );
+  const [low, high] = valueRange;
+  const { images, indices, parameters } = inputs;
+  const views = record.makeViews({ images, indices, parameters }, { height, width, low, high }, { x: "views" }).x;
+  const below = recordBlocks(record, model, views, 0, first);
+  const blocks = recordBlocks(record, model, below.at(-1)?.output ?? views, first, end);
+  const top = blocks[blocks.length - 1].output;
+  const headTrace = headModel && recordHead(record, headModel, top);
+  const output = headTrace?.output ?? top;
+  const labels =
+    inputs.labels && inputs.labelIndices
+      ? record.gatherLabels({ table: inputs.labels, indices: inputs.labelIndices }, {}, { y: "batchLabels" }).y
+      : undefined;
+  const { value, error, firstRow, metrics, changes } = preparedLoss.record(record, {
+    output,
+    ...(labels ? { labels } : {}),
+  });
+  const signal = { error, firstRow, reduction: loss.reduction, images: batch };
+  const learned = preparedUpdate.record({ record, adam }, { blocks, head: headTrace }, signal);
+  recordAdam(record, adam, [...learned, ...changes]);
+
+  const lesson: Lesson = {
+    first,
+    end,
+    program: record.finish([views, output, value, ...metrics.map(({ tensor }) => tensor)]),
+    adamStep: adam.step,
+    views,
+    output,
+    loss: value,
+    metrics,
+  };
+  return {
+    lesson,
+    parameters: [...(headModel?.parameters ?? []), ...preparedUpdate.parameters, ...preparedLoss.parameters],
+    moments: [...adam.moments.values()].flatMap(({ m, v }) => [m, v]),
+  };
+}

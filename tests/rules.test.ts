@@ -1,0 +1,392 @@
+// What makes each rule the rule that it is: identities that hold exactly on the reference backend, and within rounding on the others.
+
+import { describe, expect, test } from "vitest";
+import { referenceBackend } from "../src/backends/reference/backend.ts";
+import { wasmBackend } from "../src/backends/wasm/backend.ts";
+import type { Encoder } from "../src/encoders/encoder.ts";
+import { initialise } from "../src/encoders/model.ts";
+import { crossEntropy } from "../src/losses/classification.ts";
+import { contrastiveHinge } from "../src/losses/contrastive-hinge.ts";
+import { persistentTensors } from "../src/program/program.ts";
+import { randomStream } from "../src/program/random.ts";
+import { sizeOf, type Tensor } from "../src/program/tensor.ts";
+import { backpropagation } from "../src/rules/backpropagation.ts";
+import {
+  type DtpOptions,
+  differenceTargetPropagation,
+  dtpDefaults,
+} from "../src/rules/difference-target-propagation.ts";
+import { directFeedbackAlignment } from "../src/rules/direct-feedback.ts";
+import { randomFeedback, updatedRandomFeedback } from "../src/rules/feedback.ts";
+import { kolenPollack } from "../src/rules/kolen-pollack.ts";
+import { signSymmetricFeedback } from "../src/rules/sign-symmetry.ts";
+import type { Update } from "../src/rules/update.ts";
+import { adamDefaults, adamLosses, type OpenStep, openStep, type StepOptions } from "./step.ts";
+
+/** Every kind of block, small enough for float64 loops; the last has an activation, so that DTP's inverses have one below and one without. */
+const small: Encoder = {
+  name: "small",
+  height: 8,
+  width: 8,
+  channels: 3,
+  blocks: [
+    { name: "conv1", outputs: 4, kernel: 3, stride: 1, padding: 1, bias: false, after: ["hardtanh"] },
+    { name: "conv2", outputs: 5, kernel: 3, stride: 1, padding: 1, bias: true, after: ["maxPool"] },
+    { name: "conv3", outputs: 6, kernel: 3, stride: 2, padding: 1, bias: false, after: ["tanh"] },
+  ],
+  head: { averagePool: 1, outputs: 7, bias: false },
+};
+
+const hinge = contrastiveHinge({ m1: 0.3, m2: 3, negatives: { kind: "all" }, gradientBlock: false });
+const backends = [
+  { name: "reference", backend: referenceBackend },
+  { name: "wasm", backend: wasmBackend({ threads: 2 }) },
+];
+
+/** A step whose weights and views are the same whatever the rule: three times the default, so that units saturate here and there. */
+async function start(update: Update, options: Partial<StepOptions> = {}): Promise<OpenStep> {
+  const step = await openStep({ encoder: small, loss: hinge, update, batch: 4, backend: referenceBackend, ...options });
+  const used = new Set(persistentTensors([step.gradientProgram]));
+  for (const [tensor, values] of initialise(step, 1))
+    if (used.has(tensor))
+      step.engine.write(
+        tensor,
+        values.map((x) => 3 * x),
+      );
+  const random = randomStream(11);
+  step.engine.write(
+    step.views,
+    Float32Array.from({ length: sizeOf(step.views.shape) }, () => random.uniform()),
+  );
+  return step;
+}
+
+const parameter = ({ parameters }: OpenStep, name: string): Tensor => {
+  const found = parameters.find(({ tensor }) => tensor.name === name);
+  if (!found) throw new Error(`no ${name} among ${parameters.map(({ tensor }) => tensor.name).join(", ")}`);
+  return found.tensor;
+};
+
+const copy = async ({ engine }: OpenStep, from: Tensor, to: Tensor): Promise<void> =>
+  engine.write(to, await engine.read(from));
+
+/** Sets the feedback of every layer to its weights. */
+async function alignFeedback(step: OpenStep): Promise<void> {
+  for (const name of ["conv2", "conv3", "head"])
+    await copy(step, parameter(step, `${name}.weight`), parameter(step, `${name}.feedback.weight`));
+}
+
+/** Gradients by the name of their weight. */
+async function gradientsOf(step: OpenStep): Promise<Record<string, number[]>> {
+  await step.engine.run(step.gradientProgram);
+  const result: Record<string, number[]> = {};
+  for (const [weight, gradient] of step.gradients) result[weight.name] = [...(await step.engine.read(gradient))];
+  return result;
+}
+
+const weights = ["conv1.weight", "conv2.weight", "conv2.bias", "conv3.weight", "head.weight"] as const;
+const only = (gradients: Record<string, number[]>): Record<string, number[]> =>
+  Object.fromEntries(weights.map((name) => [name, gradients[name]]));
+
+async function weightsAfter(step: OpenStep, steps: number): Promise<Record<string, number[]>> {
+  await adamLosses(step, steps);
+  const result: Record<string, number[]> = {};
+  for (const { tensor } of step.parameters) result[tensor.name] = [...(await step.engine.read(tensor))];
+  return result;
+}
+
+function cosine(a: readonly number[], b: readonly number[]): number {
+  const dot = (x: readonly number[], y: readonly number[]): number => x.reduce((sum, v, i) => sum + v * y[i], 0);
+  return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
+}
+
+describe.each(backends)("on $name", ({ backend }) => {
+  test("RF with feedback equal to the weights is BP, to the bit", async () => {
+    const bp = await start(backpropagation, { backend });
+    const rf = await start(randomFeedback, { backend });
+    const free = await gradientsOf(rf);
+    await alignFeedback(rf);
+    const wanted = only(await gradientsOf(bp));
+    expect(only(await gradientsOf(rf))).toEqual(wanted);
+    // Feedback of its own gives the head the same change and the layers below another one, which is not nothing.
+    expect(free["head.weight"]).toEqual(wanted["head.weight"]);
+    for (const name of ["conv1.weight", "conv2.weight", "conv3.weight"]) {
+      expect(free[name]).not.toEqual(wanted[name]);
+      expect(Math.max(...free[name].map(Math.abs)), name).toBeGreaterThan(0);
+    }
+  });
+
+  test("URF that starts at the weights stays BP, and its feedback the weights, to the bit", async () => {
+    const urf = await start(updatedRandomFeedback, { backend });
+    await alignFeedback(urf);
+    const after = await weightsAfter(urf, 5);
+    const wanted = await weightsAfter(await start(backpropagation, { backend }), 5);
+    for (const name of weights) expect(after[name], name).toEqual(wanted[name]);
+    for (const name of ["conv2", "conv3", "head"])
+      expect(after[`${name}.feedback.weight`], name).toEqual(after[`${name}.weight`]);
+  });
+});
+
+test("under URF the gap between weights and feedback never changes", async () => {
+  const step = await start(updatedRandomFeedback);
+  const gap = async (name: string): Promise<number[]> => {
+    const w = await step.engine.read(parameter(step, `${name}.weight`));
+    const b = await step.engine.read(parameter(step, `${name}.feedback.weight`));
+    return Array.from(w, (value, i) => value - b[i]);
+  };
+  const names = ["conv2", "conv3", "head"];
+  const before = await Promise.all(names.map(gap));
+  const start1 = await step.engine.read(parameter(step, "head.weight"));
+  await adamLosses(step, 20);
+  const after = await Promise.all(names.map(gap));
+  after.forEach((values, i) => {
+    for (const [k, value] of values.entries()) expect(Math.abs(value - before[i][k])).toBeLessThan(1e-14);
+  });
+  expect(await step.engine.read(parameter(step, "head.weight"))).not.toEqual(start1);
+});
+
+test("under RF the feedback never changes", async () => {
+  const step = await start(randomFeedback);
+  const feedback = parameter(step, "conv2.feedback.weight");
+  const before = await step.engine.read(feedback);
+  expect(Math.max(...before.map(Math.abs))).toBeGreaterThan(0);
+  await adamLosses(step, 3);
+  expect(await step.engine.read(feedback)).toEqual(before);
+});
+
+test("under KP the gap shrinks by 1 − learningRate · decay in every step", async () => {
+  const step = await start(kolenPollack({ decay: 20 }));
+  const read = async (name: string) => step.engine.read(parameter(step, name));
+  const gap = async () => {
+    const [w, b] = [await read("conv3.weight"), await read("conv3.feedback.weight")];
+    return Array.from(w, (value, i) => value - b[i]);
+  };
+  const before = await gap();
+  await adamLosses(step, 10);
+  const factor = (1 - 20 * adamDefaults.learningRate) ** 10;
+  for (const [i, value] of (await gap()).entries()) expect(Math.abs(value - factor * before[i])).toBeLessThan(1e-13);
+});
+
+test("SSF with feedback of the weights' sizes is BP, to the bit, whatever the feedback's own signs", async () => {
+  const step = await start(signSymmetricFeedback);
+  await alignFeedback(step);
+  const feedback = parameter(step, "conv3.feedback.weight");
+  step.engine.write(
+    feedback,
+    (await step.engine.read(feedback)).map((x) => -x),
+  );
+  expect(only(await gradientsOf(step))).toEqual(only(await gradientsOf(await start(backpropagation))));
+});
+
+test("DFA sends the head's error to the last block as BP does when its matrix is the head's, and to no block through the others", async () => {
+  const step = await start(directFeedbackAlignment);
+  const free = await gradientsOf(step);
+  await copy(step, parameter(step, "head.weight"), parameter(step, "conv3.direct.weight"));
+  const got = await gradientsOf(step);
+  const wanted = await gradientsOf(await start(backpropagation));
+  expect(got["conv3.weight"]).toEqual(wanted["conv3.weight"]);
+  expect(got["head.weight"]).toEqual(wanted["head.weight"]);
+  expect(got["conv2.weight"]).toEqual(free["conv2.weight"]);
+  expect(got["conv1.weight"]).not.toEqual(wanted["conv1.weight"]);
+});
+
+describe("a layer that learns alone", () => {
+  const alone: Encoder = { ...small, name: "alone", blocks: small.blocks.slice(0, 1) };
+
+  test("learns as the one-layer network does under BP", async () => {
+    const lesson = await start(backpropagation, { end: 1 });
+    const network = await start(backpropagation, { encoder: alone });
+    const names = ["conv1.weight", "head.weight"];
+    const [got, wanted] = [await gradientsOf(lesson), await gradientsOf(network)];
+    expect(Object.keys(got)).toEqual(expect.arrayContaining(names));
+    for (const name of names) expect(got[name], name).toEqual(wanted[name]);
+  });
+
+  test.each([
+    { first: 0, above: ["conv2.weight", "conv3.weight"] },
+    { first: 1, above: ["conv3.weight"] },
+  ])("the step of block $first reads nothing above it", async ({ first, above }) => {
+    const step = await start(randomFeedback, { first, end: first + 1 });
+    expect(Object.keys(await gradientsOf(step))).toContain(`conv${first + 1}.weight`);
+    // What stands above has no place in the program at all: nothing that could be written to.
+    const used = persistentTensors([step.gradientProgram]);
+    for (const name of above) expect(used).not.toContain(parameter(step, name));
+  });
+
+  test("block 1 does change with what stands below it, which does not learn", async () => {
+    const step = await start(backpropagation, { first: 1, end: 2 });
+    const before = await gradientsOf(step);
+    expect(before["conv1.weight"]).toBeUndefined();
+    const below = parameter(step, "conv1.weight");
+    step.engine.write(
+      below,
+      (await step.engine.read(below)).map((x) => 0.5 * x),
+    );
+    expect((await gradientsOf(step))["conv2.weight"]).not.toEqual(before["conv2.weight"]);
+  });
+});
+
+describe("DTP", () => {
+  const dtp = (options: Partial<DtpOptions> = {}) =>
+    differenceTargetPropagation({ ...dtpDefaults, order: "targetsFirst", seed: 3, ...options });
+
+  test("changes the last block in proportion to BP, and the head as BP does", async () => {
+    const got = await gradientsOf(await start(dtp()));
+    const wanted = await gradientsOf(await start(backpropagation));
+    expect(got["head.weight"]).toEqual(wanted["head.weight"]);
+    expect(cosine(got["conv3.weight"], wanted["conv3.weight"])).toBeCloseTo(1, 12);
+    // Mean squared error over all elements, targets a step of 0.5/n down: 2·(0.5/4)/N times BP's.
+    const elements = 8 * 2 * 2 * 6;
+    for (const [i, value] of got["conv3.weight"].entries())
+      expect(value).toBeCloseTo(((2 * 0.125) / elements) * wanted["conv3.weight"][i], 12);
+    expect(Math.abs(cosine(got["conv2.weight"], wanted["conv2.weight"]))).toBeLessThan(0.999);
+    expect(Math.max(...got["conv1.weight"].map(Math.abs))).toBeGreaterThan(0);
+  });
+
+  test("under a mean loss steps by the target step itself", async () => {
+    const labels = Int32Array.of(1, 0, 3, 2);
+    const supervised = async (update: Update) => {
+      const step = await start(update, { loss: crossEntropy, classes: 5 });
+      step.engine.write(step.labels, labels);
+      return gradientsOf(step);
+    };
+    const [got, wanted] = [await supervised(dtp()), await supervised(backpropagation)];
+    const elements = 4 * 2 * 2 * 6;
+    for (const [i, value] of got["conv3.weight"].entries())
+      expect(value).toBeCloseTo(((2 * 0.5) / elements) * wanted["conv3.weight"][i], 12);
+  });
+
+  test("leaves the encoder alone where targets come from inverses that do not see their input", async () => {
+    // With g constant the difference is 0: only the last block, whose target needs no inverse, learns.
+    const step = await start(dtp());
+    for (const { tensor } of step.parameters)
+      if (tensor.name.endsWith("inverse.weight")) step.engine.write(tensor, new Float64Array(sizeOf(tensor.shape)));
+    const got = await gradientsOf(step);
+    expect(Math.max(...got["conv1.weight"].map(Math.abs))).toBe(0);
+    expect(Math.max(...got["conv2.weight"].map(Math.abs))).toBe(0);
+    expect(Math.max(...got["conv3.weight"].map(Math.abs))).toBeGreaterThan(0);
+  });
+
+  test.each(["inversesFirst", "targetsFirst"] as const)(
+    "each inverse's error falls while the encoder stands still (%s)",
+    async (order) => {
+      const step = await start(dtp({ order, inverseLearningRate: 1e-2 }), {
+        // The encoder's own steps are too small for float64 to see.
+        adam: { ...adamDefaults, learningRate: 1e-300 },
+      });
+      const losses = step.adamProgram.operations.flatMap((operation) =>
+        operation.kind === "meanSquaredError" && operation.outputs.loss.name.includes("inverse")
+          ? [operation.outputs.loss]
+          : [],
+      );
+      expect(losses).toHaveLength(2);
+      const program = { ...step.adamProgram, results: [...step.adamProgram.results, ...losses] };
+      const engine = await referenceBackend.prepare([program]);
+      for (const { tensor } of step.parameters) engine.write(tensor, await step.engine.read(tensor));
+      engine.write(step.views, await step.engine.read(step.views));
+      const frozen = await engine.read(parameter(step, "conv2.weight"));
+      const history: number[][] = [];
+      for (let i = 1; i <= 60; i++) {
+        engine.write(step.adam.step, Int32Array.of(i));
+        await engine.run(program);
+        history.push(await Promise.all(losses.map(async (loss) => (await engine.read(loss))[0])));
+      }
+      const mean = (values: number[][], k: number): number =>
+        values.reduce((sum, value) => sum + value[k] / values.length, 0);
+      losses.forEach((_, k) => {
+        // Fresh noise in every step: means of ten.
+        expect(mean(history.slice(-10), k)).toBeLessThan(0.7 * mean(history.slice(0, 10), k));
+      });
+      expect(await engine.read(parameter(step, "conv2.weight"))).toEqual(frozen);
+    },
+  );
+
+  test("with feedback at the head reads no forward weight on the way to the first target", async () => {
+    const step = await start(dtp({ head: "feedback" }));
+    const weight = parameter(step, "head.weight");
+    const before = await gradientsOf(step);
+    const readers = step.gradientProgram.operations.filter(({ inputs }) => Object.values(inputs).includes(weight));
+    expect(readers.map(({ kind }) => kind)).toEqual(["linear"]);
+    await copy(step, weight, parameter(step, "head.feedback.weight"));
+    const wanted = await gradientsOf(await start(dtp()));
+    expect((await gradientsOf(step))["conv2.weight"]).toEqual(wanted["conv2.weight"]);
+    expect(before["conv2.weight"]).not.toEqual(wanted["conv2.weight"]);
+  });
+
+  test("with exact inverses on a linear network sets the Gauss–Newton targets (Meulemans et al. 2020)", async () => {
+    // Fully connected, square and linear: 1 × 1 convolutions on one pixel. J = ∂x_3/∂x_l is a product of weights.
+    const c = 4;
+    const linear: Encoder = {
+      name: "linear",
+      height: 1,
+      width: 1,
+      channels: c,
+      blocks: [1, 2, 3].map((i) => ({
+        name: `conv${i}`,
+        outputs: c,
+        kernel: 1,
+        stride: 1,
+        padding: 0,
+        bias: false,
+        after: [],
+      })),
+      head: { averagePool: 1, outputs: 7, bias: false },
+    };
+    const step = await start(dtp({ noise: { kind: "absolute", size: 0 } }), { encoder: linear });
+    const matrix = async (name: string) => [...(await step.engine.read(parameter(step, name)))];
+    for (const i of [2, 3]) {
+      // Activities are rows: y = x·W, so x = y·W⁻¹; the inverse's kernel [c in, c out] carries y back as y·Kᵀ.
+      const inverse = invert(await matrix(`conv${i}.weight`), c);
+      const transposed = inverse.map((_, at) => inverse[(at % c) * c + Math.floor(at / c)]);
+      step.engine.write(parameter(step, `conv${i}.inverse.weight`), Float64Array.from(transposed));
+      step.engine.write(parameter(step, `conv${i}.inverse.bias`), new Float64Array(c));
+    }
+    const got = await gradientsOf(step);
+    const rows = 8;
+    const x = await Promise.all(step.blocks.map(async ({ input }) => [...(await step.engine.read(input))]));
+    const delta = [...(await step.engine.read(step.error))];
+    const head = await matrix("head.weight");
+    // δ at x_3 = δ_embedding · W_headᵀ, [rows, c].
+    const top = multiply(delta, transpose(head, c, 7), rows, 7, c);
+    let newton = top.map((value) => -(0.5 / 4) * value);
+    for (const l of [3, 2, 1]) {
+      const wanted = multiply(transpose(x[l - 1], rows, c), newton, c, rows, c).map((v) => (-2 * v) / (rows * c));
+      for (const [i, value] of got[`conv${l}.weight`].entries()) expect(value).toBeCloseTo(wanted[i], 10);
+      // The Gauss–Newton step one layer down: Δx·W⁻¹.
+      newton = multiply(newton, invert(await matrix(`conv${l}.weight`), c), rows, c, c);
+    }
+  });
+});
+
+/** a [n, k] · b [k, m], row-major. */
+function multiply(a: readonly number[], b: readonly number[], n: number, k: number, m: number): number[] {
+  return Array.from({ length: n * m }, (_, at) => {
+    const [i, j] = [Math.floor(at / m), at % m];
+    let sum = 0;
+    for (let p = 0; p < k; p++) sum += a[i * k + p] * b[p * m + j];
+    return sum;
+  });
+}
+
+const transpose = (a: readonly number[], n: number, m: number): number[] =>
+  Array.from({ length: n * m }, (_, at) => a[(at % n) * m + Math.floor(at / n)]);
+
+/** Gauss–Jordan with pivoting. */
+function invert(matrix: readonly number[], n: number): number[] {
+  const rows = Array.from({ length: n }, (_, i) => [
+    ...matrix.slice(i * n, (i + 1) * n),
+    ...Array.from({ length: n }, (_, j) => (i === j ? 1 : 0)),
+  ]);
+  for (let column = 0; column < n; column++) {
+    const pivot = rows
+      .slice(column)
+      .reduce((best, row, i) => (Math.abs(row[column]) > Math.abs(rows[best][column]) ? column + i : best), column);
+    [rows[column], rows[pivot]] = [rows[pivot], rows[column]];
+    const scale = rows[column][column];
+    rows[column] = rows[column].map((value) => value / scale);
+    rows.forEach((row, i) => {
+      if (i !== column) rows[i] = row.map((value, j) => value - row[column] * rows[column][j]);
+    });
+  }
+  return rows.flatMap((row) => row.slice(n));
+}
