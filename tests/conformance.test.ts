@@ -23,7 +23,8 @@ interface Case<K extends Kind> {
   readonly terms: number;
 }
 
-type Maker<K extends Kind> = (random: Stream) => Case<K>;
+/** `repetition` counts a kind's cases: attributes that all have to occur are chosen by it. */
+type Maker<K extends Kind> = (random: Stream, repetition: number) => Case<K>;
 
 const between = (random: Stream, low: number, high: number): number => low + random.integer(high - low + 1);
 const pick = <T>(random: Stream, choices: readonly T[]): T => choices[random.integer(choices.length)];
@@ -226,11 +227,16 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
       terms: 1,
     };
   },
-  gaussianNoise: (random) => ({
-    operands: { x: normal(random, anyShape(random)), counter: whole(random, [1], 1000) },
-    attributes: { sigma: 0.3, seed: 7, stream: 11 },
-    terms: 10,
-  }),
+  gaussianNoise: (random, repetition) => {
+    const x = normal(random, anyShape(random), 2);
+    // A mean far from 0, so that a root mean square is no standard deviation.
+    const moved = x.numbers.map((value) => value + 30) as Numbers;
+    return {
+      operands: { x: { shape: x.shape, numbers: moved }, counter: whole(random, [1], 1000) },
+      attributes: { sigma: 0.3, relative: repetition % 2 === 0, seed: 7, stream: 11 },
+      terms: 10,
+    };
+  },
   l1Distance: (random) => {
     const d = pick(random, [1, 7, 64, 65]);
     return {
@@ -268,6 +274,51 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
       terms: n,
     };
   },
+  classHinge: (random) => {
+    const n = between(random, 1, 33);
+    const c = pick(random, [2, 10, 47]);
+    return {
+      operands: { logits: normal(random, [n, c], 1.5), labels: whole(random, [n], c) },
+      attributes: { offClass: pick(random, [0.5, 1]) },
+      terms: n * c,
+    };
+  },
+  normaliseRows: (random) => {
+    const x = rows(random);
+    return { operands: { x }, attributes: {}, terms: x.shape[1] };
+  },
+  normaliseRowsGradient: (random, repetition) => {
+    const x = rows(random);
+    const [n, d] = x.shape;
+    const norms = Float32Array.from({ length: n }, (_, i) => Math.hypot(...x.numbers.subarray(i * d, (i + 1) * d)));
+    // Below the smallest norm, where the error is so large that no other row would be seen beside it: in one case, all rows.
+    if (repetition === 0) norms.fill(1e-14);
+    const y = x.numbers.map((value, i) => value / Math.max(norms[Math.floor(i / d)], 1e-12)) as Numbers;
+    return {
+      operands: { dy: normal(random, [n, d]), y: { shape: [n, d], numbers: y }, norms: { shape: [n], numbers: norms } },
+      attributes: {},
+      terms: d,
+    };
+  },
+  ntXent: (random) => {
+    const m = 2 * between(random, 2, 23);
+    return {
+      operands: { similarities: normal(random, [m, m], 0.5) },
+      attributes: { temperature: pick(random, [0.07, 0.5, 1]), divisor: pick(random, [m, m / 2, 1.5]) },
+      terms: m,
+    };
+  },
+  scoreGates: (random) => {
+    const n = between(random, 1, 37);
+    return { operands: { scores: normal(random, [n, n], 1.5) }, attributes: {}, terms: n * n };
+  },
+  matchSigns: (random) => {
+    const shape = anyShape(random);
+    const w = normal(random, shape);
+    // Coarse weights: some are exactly 0.
+    const coarse = w.numbers.map((value) => Math.round(2 * value) / 2) as Numbers;
+    return { operands: { w: { shape, numbers: coarse }, b: normal(random, shape) }, attributes: {}, terms: 1 };
+  },
   meanSquaredError: (random) => {
     const shape = anyShape(random);
     return {
@@ -284,7 +335,7 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
       terms: 2,
     };
   },
-  adam: (random) => {
+  adam: (random, repetition) => {
     const shape = anyShape(random);
     const v = normal(random, shape);
     return {
@@ -295,7 +346,13 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
         m: normal(random, shape),
         v: { shape, numbers: v.numbers.map((x) => x * x) as Numbers },
       },
-      attributes: { learningRate: 1e-2, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+      attributes: {
+        learningRate: 1e-2,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+        decay: repetition % 2 === 0 ? 0 : 0.3,
+      },
       terms: 2,
     };
   },
@@ -312,6 +369,19 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
     return { operands: { x: normal(random, [n, pick(random, [1, 7, 64])]) }, attributes: {}, terms: n };
   },
 };
+
+/** Rows of which the first is all 0 and the last shorter than the smallest norm that counts. */
+function rows(random: Stream): Operand {
+  const n = between(random, 3, 33);
+  const d = pick(random, [1, 7, 64, 65]);
+  const { shape, numbers } = normal(random, [n, d]);
+  numbers.fill(0, 0, d);
+  numbers.set(
+    numbers.subarray((n - 1) * d).map((value) => 1e-14 * value),
+    (n - 1) * d,
+  );
+  return { shape, numbers };
+}
 
 /** Embeddings with some equal coordinates, where the sign is 0, and signed gates most of which are shut. */
 function errors(random: Stream): Case<"hingeAnchorError"> {
@@ -345,7 +415,7 @@ interface Recorded {
 
 /** One program of one operation, with every operand persistent, so that the host can set and read it. */
 function recordCase<K extends Kind>(kind: K, repetition: number): Recorded {
-  const { operands, attributes, terms } = cases[kind](randomStream(1, kinds.indexOf(kind), repetition));
+  const { operands, attributes, terms } = cases[kind](randomStream(1, kinds.indexOf(kind), repetition), repetition);
   const row = operationTable[kind];
   const dtypes = (row.dtypes ?? {}) as Record<string, "i32" | "u8" | undefined>;
   const inputs: { tensor: Tensor; numbers: Numbers }[] = [];

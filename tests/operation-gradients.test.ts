@@ -142,6 +142,46 @@ const differentiated: Record<string, Differentiated> = {
       b: record.combine({ a: dy, b: dy }, { alpha: 0, beta: -2 }, { y: "db" }).y,
     }),
   },
+  classHinge: {
+    variables: { logits: [6, 10] },
+    labels: { below: 10, count: 6 },
+    forward: (record, { logits, labels }) =>
+      record.classHinge({ logits, labels }, { offClass: 0.5 }, { loss: "loss", dlogits: "unused", correct: "correct" })
+        .loss,
+    backward: (record, { logits, labels }) => ({
+      logits: record.classHinge({ logits, labels }, { offClass: 0.5 }, { loss: "l", dlogits: "dlogits", correct: "c" })
+        .dlogits,
+    }),
+  },
+  normaliseRows: {
+    variables: { x: [5, 7] },
+    forward: (record, { x }) => record.normaliseRows({ x }, {}, { y: "y", norms: "norms" }).y,
+    backward: (record, { x }, dy) => {
+      const { y, norms } = record.normaliseRows({ x }, {}, { y: "y again", norms: "norms again" });
+      return { x: record.normaliseRowsGradient({ dy, y, norms }, {}, { dx: "dx" }).dx };
+    },
+  },
+  ntXent: {
+    variables: { similarities: [8, 8] },
+    forward: (record, { similarities }) =>
+      record.ntXent({ similarities }, { temperature: 0.5, divisor: 3 }, { loss: "loss", dsimilarities: "unused" }).loss,
+    backward: (record, { similarities }) => ({
+      similarities: record.ntXent(
+        { similarities },
+        { temperature: 0.5, divisor: 3 },
+        { loss: "loss again", dsimilarities: "dsimilarities" },
+      ).dsimilarities,
+    }),
+  },
+  scoreGates: {
+    variables: { scores: [7, 7] },
+    scale: 2,
+    forward: (record, { scores }) =>
+      record.scoreGates({ scores }, {}, { gates: "unused", loss: "loss", active: "active" }).loss,
+    backward: (record, { scores }) => ({
+      scores: record.scoreGates({ scores }, {}, { gates: "gates", loss: "loss again", active: "active again" }).gates,
+    }),
+  },
 };
 
 describe("gradients agree with finite differences", () => {

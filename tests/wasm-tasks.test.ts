@@ -1,4 +1,4 @@
-// The WASM kernels at sizes that cut into many tasks, with odd ends: equal to the reference, and the same bits with 1 and 3 threads.
+// The WASM kernels at sizes that cut into many tasks, with odd ends: equal to the reference, and the same bits with 1, 2 and 3 threads.
 
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Engine, Numbers } from "../src/backends/backend.ts";
@@ -27,6 +27,7 @@ const whole = (shape: Shape, below: number) => ({
   numbers: Int32Array.from({ length: sizeOf(shape) }, () => random.integer(below)),
 });
 const positive = (shape: Shape) => ({ shape, numbers: normal(shape).map((x) => 2 * Math.abs(x)) });
+const moved = (shape: Shape, by: number) => ({ shape, numbers: normal(shape).map((x) => x + by) });
 const saturated = (shape: Shape) => ({ shape, numbers: normal(shape).map((x) => Math.min(1, Math.max(-1, x))) });
 const bytes = (shape: Shape) => ({
   shape,
@@ -95,7 +96,13 @@ const cases: readonly Case[] = [
     kind: "gaussianNoise",
     title: "seed above 2³¹",
     operands: { x: [99, 1003], counter: whole([1], 2 ** 30) },
-    attributes: { sigma: 1, seed: 0xfffffff1, stream: 5 },
+    attributes: { sigma: 1, relative: false, seed: 0xfffffff1, stream: 5 },
+  },
+  {
+    kind: "gaussianNoise",
+    title: "relative, a mean of 1000 and a deviation of 1",
+    operands: { x: moved([99, 1003], 1000), counter: whole([1], 2 ** 30) },
+    attributes: { sigma: 1, relative: true, seed: 3, stream: 5 },
   },
   ...[3, 64].map(
     (d): Case => ({
@@ -129,12 +136,36 @@ const cases: readonly Case[] = [
     ),
   ),
   { kind: "softmaxCrossEntropy", title: "47 classes", operands: { logits: [1001, 47], labels: whole([1001], 47) } },
+  {
+    kind: "classHinge",
+    title: "47 classes",
+    operands: { logits: [1001, 47], labels: whole([1001], 47) },
+    attributes: { offClass: 0.5 },
+  },
+  { kind: "normaliseRows", title: "of 131", operands: { x: [1001, 131] } },
+  {
+    kind: "normaliseRowsGradient",
+    title: "of 131",
+    operands: { dy: [1001, 131], y: [1001, 131], norms: positive([1001]) },
+  },
+  {
+    kind: "ntXent",
+    title: "333 images",
+    operands: { similarities: [666, 666] },
+    attributes: { temperature: 0.5, divisor: 666 },
+  },
+  { kind: "scoreGates", title: "333 images", operands: { scores: [333, 333] } },
+  { kind: "matchSigns", title: "100,300", operands: { w: flat, b: flat } },
   { kind: "meanSquaredError", title: "100,300 numbers", operands: { x: flat, target: flat } },
   { kind: "combine", title: "100,300", operands: { a: flat, b: flat }, attributes: { alpha: 0.7, beta: -1.3 } },
-  ...[1, 100_000, 2_000_000_000].map(
-    (step): Case => ({
+  ...[
+    { step: 1, decay: 0 },
+    { step: 100_000, decay: 0.1 },
+    { step: 2_000_000_000, decay: 0 },
+  ].map(
+    ({ step, decay }): Case => ({
       kind: "adam",
-      title: `step ${step}`,
+      title: `step ${step}, decay ${decay}`,
       operands: {
         gradient: flat,
         step: { shape: [1], numbers: Int32Array.of(step) },
@@ -142,7 +173,7 @@ const cases: readonly Case[] = [
         m: flat,
         v: positive(flat),
       },
-      attributes: { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+      attributes: { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay },
     }),
   ),
   ...["sum", "mean", "sumOfSquares"].map(
@@ -188,7 +219,7 @@ describe("kernels cut into many tasks", () => {
   let engines: Engine[];
   beforeAll(async () => {
     const programs = recorded.map(({ program }) => program);
-    const backends = [referenceBackend, wasmBackend({ threads: 1 }), wasmBackend({ threads: 3 })];
+    const backends = [referenceBackend, ...[1, 2, 3].map((threads) => wasmBackend({ threads }))];
     engines = await Promise.all(backends.map((backend) => backend.prepare(programs)));
   });
   afterAll(async () => {
@@ -196,10 +227,11 @@ describe("kernels cut into many tasks", () => {
   });
 
   test.each(recorded)("$name", async (entry) => {
-    const [wanted, one, three] = await Promise.all(engines.map((engine) => evaluate(engine, entry)));
+    const [wanted, one, two, three] = await Promise.all(engines.map((engine) => evaluate(engine, entry)));
     entry.read.forEach((tensor, i) => {
       const { kind, terms = 1 } = entry;
       expect(compare(one[i], wanted[i], { kind, terms, what: tensor.name })).toBe("equal");
+      expect(two[i]).toEqual(one[i]);
       expect(three[i]).toEqual(one[i]);
     });
   });

@@ -2,7 +2,8 @@
 
 /** A started worker, seen from the thread that started it. */
 export interface WorkerHandle {
-  readonly terminate: () => Promise<void>;
+  /** Resolves when the worker is gone; it has been told to return, and is ended by force where it does not. */
+  readonly end: () => Promise<void>;
   /** Whether the worker keeps a Node process alive. */
   readonly keepAlive: (alive: boolean) => void;
 }
@@ -31,6 +32,9 @@ export async function readKernels(name: "kernels" | "kernels-simd"): Promise<Uin
   return new Uint8Array(await response.arrayBuffer());
 }
 
+/** Milliseconds that a worker has for its task in hand before it is ended by force. */
+const patience = 5000;
+
 /** Starts worker.ts (worker.js in dist) and hands it its job. */
 export function startWorker<Message>(job: object, { message, failed }: WorkerEvents<Message>): WorkerHandle {
   if (node) {
@@ -41,13 +45,20 @@ export function startWorker<Message>(job: object, { message, failed }: WorkerEve
     let ended = false;
     worker.on("message", message);
     worker.on("error", (error) => failed(error.message));
-    worker.on("exit", (code) => {
-      if (!ended) failed(`it ended with exit code ${code}`);
+    const gone = new Promise<void>((resolve) => {
+      worker.on("exit", (code) => {
+        if (!ended) failed(`it ended with exit code ${code}`);
+        resolve();
+      });
     });
     return {
-      terminate: async () => {
+      // Not terminate() at once: on a busy machine it now and then never resolves for a thread that sleeps in Atomics.wait.
+      end: async () => {
         ended = true;
-        await worker.terminate();
+        worker.ref();
+        const force = setTimeout(() => void worker.terminate(), patience);
+        await gone;
+        clearTimeout(force);
       },
       keepAlive: (alive) => (alive ? worker.ref() : worker.unref()),
     };
@@ -58,7 +69,7 @@ export function startWorker<Message>(job: object, { message, failed }: WorkerEve
   worker.onerror = ({ message: reason }) =>
     failed(reason || "its script could not be loaded; it needs the page's Cross-Origin-Embedder-Policy header too");
   worker.postMessage(job);
-  return { terminate: async () => worker.terminate(), keepAlive: () => {} };
+  return { end: async () => worker.terminate(), keepAlive: () => {} };
 }
 
 /** Inside a worker: hands over its job, once, and the way to speak to its parent. No promise: a classic script cannot await one. */

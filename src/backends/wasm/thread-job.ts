@@ -12,6 +12,8 @@ export const control = {
   arrived: 3,
   /** Counts barriers; threads that wait for the others sleep on it. */
   barrier: 4,
+  /** 1: every thread returns at its next look. */
+  ended: 5,
 } as const;
 
 /** Bytes between control words, so that no two of them share a cache line. */

@@ -31,10 +31,22 @@ export async function startThreads(jobs: readonly ThreadJob[]): Promise<Threads>
     else settled?.resolve();
   }
 
+  const word = (name: keyof typeof control): number => (at + control[name] * controlPitch) / 4;
+
+  /** Wakes every thread, wherever it waits, and lets it return. */
+  async function end(): Promise<void> {
+    Atomics.store(words, word("ended"), 1);
+    for (const name of ["command", "barrier"] as const) {
+      Atomics.add(words, word(name), 1);
+      Atomics.notify(words, word(name));
+    }
+    await Promise.all(workers.map((worker) => worker.end()));
+  }
+
   function fail(reason: string): void {
     failure ??= new SaccadeError(`wasm: a compute thread failed: ${reason}`);
     settle(failure);
-    for (const worker of workers) void worker.terminate();
+    void end();
   }
 
   const wait = (): Promise<void> =>
@@ -61,15 +73,15 @@ export async function startThreads(jobs: readonly ThreadJob[]): Promise<Threads>
       if (failure) throw failure;
       if (waiting) throw new SaccadeError("wasm: run: the run before this one is still in flight; await it first");
       const done = wait();
-      Atomics.store(words, (at + control.program * controlPitch) / 4, program);
-      Atomics.add(words, (at + control.command * controlPitch) / 4, 1);
-      Atomics.notify(words, (at + control.command * controlPitch) / 4);
+      Atomics.store(words, word("program"), program);
+      Atomics.add(words, word("command"), 1);
+      Atomics.notify(words, word("command"));
       await done;
     },
     end: async () => {
       failure ??= new SaccadeError("wasm: the engine was disposed of");
       settle(failure);
-      await Promise.all(workers.map((worker) => worker.terminate()));
+      await end();
     },
   };
 }

@@ -15,8 +15,8 @@ function serve(
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
   const words = new Int32Array(memory.buffer);
   const word = (name: keyof typeof control): number => (at + control[name] * controlPitch) / 4;
-  const [command, program, nextTask, arrived, barrier] = (
-    ["command", "program", "task", "arrived", "barrier"] as const
+  const [command, program, nextTask, arrived, barrier, ended] = (
+    ["command", "program", "task", "arrived", "barrier", "ended"] as const
   ).map(word);
   const prepared = programs.map((launches) =>
     launches.map((launch) => ({ ...launch, run: exports[launch.kernel] as KernelFunction })),
@@ -41,6 +41,7 @@ function serve(
   let seen = 0;
   for (;;) {
     Atomics.wait(words, command, seen);
+    if (Atomics.load(words, ended) === 1) return;
     const called = Atomics.load(words, command);
     if (called === seen) continue;
     seen = called;
@@ -55,6 +56,7 @@ function serve(
         return;
       }
       last = meet();
+      if (Atomics.load(words, ended) === 1) return;
     }
     if (last) post({ kind: "done" });
   }

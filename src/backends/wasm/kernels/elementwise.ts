@@ -79,26 +79,6 @@ export function biasGradientTotal(p: usize, task: i32, scratch: usize): void {
   }
 }
 
-/** A ratio of polynomials fitted to tanh (Eigen's coefficients): within 4e-7 relative. */
-@inline
-function quickTanh(value: v128): v128 {
-  const limit = f32x4.splat(7.90531110763549805);
-  const x = f32x4.pmin(f32x4.pmax(value, f32x4.neg(limit)), limit);
-  const z = f32x4.mul(x, x);
-  let top = f32x4.splat(-2.76076847742355e-16);
-  top = f32x4.add(f32x4.mul(top, z), f32x4.splat(2.00018790482477e-13));
-  top = f32x4.add(f32x4.mul(top, z), f32x4.splat(-8.60467152213735e-11));
-  top = f32x4.add(f32x4.mul(top, z), f32x4.splat(5.12229709037114e-8));
-  top = f32x4.add(f32x4.mul(top, z), f32x4.splat(1.48572235717979e-5));
-  top = f32x4.add(f32x4.mul(top, z), f32x4.splat(6.37261928875436e-4));
-  top = f32x4.add(f32x4.mul(top, z), f32x4.splat(4.89352455891786e-3));
-  let bottom = f32x4.splat(1.19825839466702e-6);
-  bottom = f32x4.add(f32x4.mul(bottom, z), f32x4.splat(1.18534705686654e-4));
-  bottom = f32x4.add(f32x4.mul(bottom, z), f32x4.splat(2.268434632439e-3));
-  bottom = f32x4.add(f32x4.mul(bottom, z), f32x4.splat(4.89352518554385e-3));
-  return activate(hardtanh, f32x4.div(f32x4.mul(x, top), bottom));
-}
-
 /** y = f(x) with the kind known at compile time. */
 @inline
 function activation(kind: i32, p: usize, task: i32): void {
@@ -106,10 +86,7 @@ function activation(kind: i32, p: usize, task: i32): void {
   let x = load<usize>(p) + ((<usize>first) << 2);
   let y = load<usize>(p, 4) + ((<usize>first) << 2);
   let left = min(load<i32>(p, 12), load<i32>(p, 8) - first);
-  for (; left > 0; left -= 4, x += 16, y += 16) {
-    const value = loadFirst(x, left);
-    storeFirst(y, kind == tanh ? quickTanh(value) : activate(kind, value), left);
-  }
+  for (; left > 0; left -= 4, x += 16, y += 16) storeFirst(y, activate(kind, loadFirst(x, left)), left);
 }
 
 /** y = f(x). Words: x, y, size, chunk. */
@@ -160,6 +137,20 @@ export function combine(p: usize, task: i32, scratch: usize): void {
   const beta = v128.load32_splat(p, 24);
   for (; left > 0; left -= 4, a += 16, b += 16, y += 16)
     storeFirst(y, f32x4.add(f32x4.mul(alpha, loadFirst(a, left)), f32x4.mul(beta, loadFirst(b, left))), left);
+}
+
+/** y = |b|·sgn(w), sgn 0 = 0. Words: w, b, y, size, chunk. */
+export function matchSigns(p: usize, task: i32, scratch: usize): void {
+  const first = task * load<i32>(p, 16);
+  let w = load<usize>(p) + ((<usize>first) << 2);
+  let b = load<usize>(p, 4) + ((<usize>first) << 2);
+  let y = load<usize>(p, 8) + ((<usize>first) << 2);
+  let left = min(load<i32>(p, 16), load<i32>(p, 12) - first);
+  for (; left > 0; left -= 4, w += 16, b += 16, y += 16) {
+    const sign = loadFirst(w, left);
+    const matched = v128.bitselect(sign, loadFirst(b, left), i32x4.splat(i32.MIN_VALUE));
+    storeFirst(y, v128.and(matched, f32x4.ne(sign, f32x4.splat(0))), left);
+  }
 }
 
 /** table [N, c], indices i32 [n] → y [n, c]. Words: table, indices, y, n, c, rows per task. Labels are rows of one i32. */
@@ -238,8 +229,8 @@ function perturb(x: usize, y: usize, noise: v128, count: i32): void {
 }
 
 /**
- * y = x + sigma·ξ, ξ standard normal by Box–Muller from Threefry-2x32-20 (program/random.ts), two numbers from each counter.
- * Words: x, counter, y, size, chunk (a multiple of 8), sigma (f32), seed, stream.
+ * y = x + sigma·scale·ξ, ξ standard normal by Box–Muller from Threefry-2x32-20 (program/random.ts), two numbers from each counter.
+ * Words: x, counter, y, size, chunk (a multiple of 8), sigma (f32), seed, stream, address of the scale (0: the scale is 1).
  */
 export function gaussianNoise(p: usize, task: i32, scratch: usize): void {
   const first = task * load<i32>(p, 16);
@@ -250,6 +241,8 @@ export function gaussianNoise(p: usize, task: i32, scratch: usize): void {
   const counter0 = i32x4.splat(load<i32>(load<usize>(p, 4)) + key0);
   let counter1 = i32x4.add(i32x4.splat((first >> 1) + key1), i32x4(0, 1, 2, 3));
   const unit = f32x4.splat(5.9604644775390625e-8); // 2⁻²⁴
+  const scale = load<usize>(p, 32);
+  const spread = f32x4.splat(scale == 0 ? load<f32>(p, 20) : load<f32>(p, 20) * load<f32>(scale));
   for (let left = min(load<i32>(p, 16), load<i32>(p, 12) - first); left > 0; left -= 8) {
     // Four counters at a time; after every four rounds two words of the key, in turn, join the halves.
     let x0 = counter0;
@@ -277,7 +270,7 @@ export function gaussianNoise(p: usize, task: i32, scratch: usize): void {
     counter1 = i32x4.add(counter1, i32x4.splat(4));
 
     const uniform = f32x4.mul(f32x4.convert_i32x4_s(i32x4.add(i32x4.shr_u(x0, 8), i32x4.splat(1))), unit);
-    const radius = f32x4.mul(v128.load32_splat(p, 20), f32x4.sqrt(f32x4.mul(f32x4.splat(-2), logOf(uniform))));
+    const radius = f32x4.mul(spread, f32x4.sqrt(f32x4.mul(f32x4.splat(-2), logOf(uniform))));
     // The angle as whole quarter turns and a rest of at most an eighth, both exact.
     const turns = f32x4.mul(f32x4.convert_i32x4_s(i32x4.shr_u(x1, 8)), unit);
     const quarters = f32x4.nearest(f32x4.mul(turns, f32x4.splat(4)));

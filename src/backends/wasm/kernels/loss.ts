@@ -23,6 +23,33 @@ function sumOf(sums: v128): f64 {
   return f64x2.extract_lane(sums, 0) + f64x2.extract_lane(sums, 1);
 }
 
+/** sums f64x2 joined by the products of four pairs of floats, exact. */
+@inline
+function addProducts(sums: v128, x: v128, y: v128): v128 {
+  const low = f64x2.mul(f64x2.promote_low_f32x4(x), f64x2.promote_low_f32x4(y));
+  const highX = v128.shuffle<f32>(x, x, 2, 3, 2, 3);
+  const highY = v128.shuffle<f32>(y, y, 2, 3, 2, 3);
+  return f64x2.add(sums, f64x2.add(low, f64x2.mul(f64x2.promote_low_f32x4(highX), f64x2.promote_low_f32x4(highY))));
+}
+
+/** Lanes, as a mask, of the columns from j on that are below `count` and not `excluded`. */
+@inline
+function otherColumns(j: i32, count: i32, excluded: i32): v128 {
+  const columns = i32x4.add(i32x4.splat(j), i32x4(0, 1, 2, 3));
+  return v128.and(i32x4.lt_s(columns, i32x4.splat(count)), i32x4.ne(columns, i32x4.splat(excluded)));
+}
+
+/** How many masks were counted, lane by lane, by subtracting them. */
+@inline
+function countOf(opened: v128): f64 {
+  return <f64>(
+    (i32x4.extract_lane(opened, 0) +
+      i32x4.extract_lane(opened, 1) +
+      i32x4.extract_lane(opened, 2) +
+      i32x4.extract_lane(opened, 3))
+  );
+}
+
 /** out_j = Σ partials_j / divisor_j. Words: partials, tasks, outputs, then for each output its address and divisor. */
 export function totals(p: usize, task: i32, scratch: usize): void {
   const tasks = load<i32>(p, 4);
@@ -190,13 +217,45 @@ function openNegatives(
     opened = i32x4.sub(opened, open);
     sums = addWide(sums, v128.and(open, f32x4.sub(margin, distance)));
   }
-  const count =
-    i32x4.extract_lane(opened, 0) +
-    i32x4.extract_lane(opened, 1) +
-    i32x4.extract_lane(opened, 2) +
-    i32x4.extract_lane(opened, 3);
   store<f64>(partials, load<f64>(partials) + weight * sumOf(sums));
-  store<f64>(partials, load<f64>(partials, 16) + <f64>count, 16);
+  store<f64>(partials, load<f64>(partials, 16) + countOf(opened), 16);
+}
+
+/**
+ * CLAPP's hinge: scores [n, n] → gates [n, n], partials of loss, open positives and open negatives.
+ * Words: scores, gates, partials, n, rows per task.
+ */
+export function scoreGates(p: usize, task: i32, scratch: usize): void {
+  const n = load<i32>(p, 12);
+  const first = task * load<i32>(p, 16);
+  const last = min(first + load<i32>(p, 16), n);
+  const one = f32x4.splat(1);
+  let sums = f64x2.splat(0);
+  let opened = i32x4.splat(0);
+  let positives: f64 = 0;
+  for (let s = first; s < last; s++) {
+    const scores = load<usize>(p) + ((<usize>(s * n)) << 2);
+    const gates = load<usize>(p, 4) + ((<usize>(s * n)) << 2);
+    for (let t = 0; t < n; t += 4) {
+      const at = (<usize>t) << 2;
+      const margin = f32x4.add(one, loadFirst(scores + at, n - t));
+      const open = v128.and(f32x4.gt(margin, f32x4.splat(0)), otherColumns(t, n, s));
+      storeFirst(gates + at, v128.and(open, one), n - t);
+      opened = i32x4.sub(opened, open);
+      sums = addWide(sums, v128.and(open, margin));
+    }
+    const own = (<usize>s) << 2;
+    const margin: f64 = 1 - <f64>load<f32>(scores + own);
+    if (margin > 0) {
+      store<f32>(gates + own, -1);
+      sums = f64x2.add(sums, f64x2(margin, 0));
+      positives += 1;
+    }
+  }
+  const partials = partialsOf(load<usize>(p, 8), task);
+  store<f64>(partials, sumOf(sums));
+  store<f64>(partials, positives, 8);
+  store<f64>(partials, countOf(opened), 16);
 }
 
 // Errors of the hinge loss: open gates are first listed as pairs (byte offset of the other's embedding, gate), then the signs summed.
@@ -324,6 +383,26 @@ function exp(x: f64): f64 {
   return sum * reinterpret<f64>((<i64>k + 1023) << 52);
 }
 
+/** e^x of four numbers ≤ 0 within 2e-7 relative (Cephes expf), e^0 = 1 exactly; e^−87, some 1e-38, from there on. */
+@inline
+function expOf(unbounded: v128): v128 {
+  const x = f32x4.pmax(unbounded, f32x4.splat(-87));
+  const k = f32x4.nearest(f32x4.mul(x, f32x4.splat(1.4426950408889634)));
+  // ln 2 in two parts, the larger exact in every product.
+  const r = f32x4.sub(
+    f32x4.sub(x, f32x4.mul(k, f32x4.splat(0.693359375))),
+    f32x4.mul(k, f32x4.splat(-2.12194440054690583e-4)),
+  );
+  let y = f32x4.splat(1.98756915e-4);
+  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(1.3981999507e-3));
+  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(8.3334519073e-3));
+  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(4.1665795894e-2));
+  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(1.6666665459e-1));
+  y = f32x4.add(f32x4.mul(y, r), f32x4.splat(5.0000001201e-1));
+  y = f32x4.add(f32x4.add(f32x4.mul(y, f32x4.mul(r, r)), r), f32x4.splat(1));
+  return f32x4.mul(y, i32x4.shl(i32x4.add(i32x4.trunc_sat_f32x4_s(k), i32x4.splat(127)), 23));
+}
+
 /** Natural logarithm of x ≥ 1 within 1e-15: 2 artanh((m − 1)/(m + 1)) of a mantissa m between √½ and √2. */
 function log(x: f64): f64 {
   if (!(x < Infinity)) return x;
@@ -341,6 +420,13 @@ function log(x: f64): f64 {
   return <f64>exponent * 0.6931471805599453 + 2 * s * sum;
 }
 
+/** Column of the first maximum of a row of c numbers. */
+function firstMaximum(row: usize, c: i32): i32 {
+  let best = 0;
+  for (let j = 1; j < c; j++) if (load<f32>(row + ((<usize>j) << 2)) > load<f32>(row + ((<usize>best) << 2))) best = j;
+  return best;
+}
+
 /**
  * logits [n, c], labels i32 [n] → dlogits [n, c] of the mean loss, partials of the loss and of the rows whose first maximum is the label.
  * Words: logits, labels, dlogits, partials, n, c, rows per task. Scratch: [c] f64.
@@ -356,9 +442,7 @@ export function softmaxCrossEntropy(p: usize, task: i32, scratch: usize): void {
     const logits = load<usize>(p) + ((<usize>(i * c)) << 2);
     const dlogits = load<usize>(p, 8) + ((<usize>(i * c)) << 2);
     const label = load<i32>(load<usize>(p, 4) + ((<usize>i) << 2));
-    let best = 0;
-    for (let j = 1; j < c; j++)
-      if (load<f32>(logits + ((<usize>j) << 2)) > load<f32>(logits + ((<usize>best) << 2))) best = j;
+    const best = firstMaximum(logits, c);
     const most = <f64>load<f32>(logits + ((<usize>best) << 2));
     let total: f64 = 0;
     for (let j = 0; j < c; j++) {
@@ -376,6 +460,146 @@ export function softmaxCrossEntropy(p: usize, task: i32, scratch: usize): void {
   const partials = partialsOf(load<usize>(p, 12), task);
   store<f64>(partials, loss);
   store<f64>(partials, correct, 8);
+}
+
+/**
+ * Amit's supervised hinge (2019): logits [n, c], labels i32 [n] → dlogits [n, c] of the mean loss, partials of the loss and of the rows
+ * whose first maximum is the label. Words: logits, labels, dlogits, partials, n, c, rows per task, weight of another class (two words, f64).
+ */
+export function classHinge(p: usize, task: i32, scratch: usize): void {
+  const n = load<i32>(p, 16);
+  const c = load<i32>(p, 20);
+  const first = task * load<i32>(p, 24);
+  const last = min(first + load<i32>(p, 24), n);
+  const weight = load<f64>(p, 28);
+  const gate = f32x4.splat(<f32>(weight / <f64>n));
+  const ownGate = <f32>(-1 / <f64>n);
+  let others = f64x2.splat(0);
+  let own: f64 = 0;
+  let correct: f64 = 0;
+  for (let i = first; i < last; i++) {
+    const logits = load<usize>(p) + ((<usize>(i * c)) << 2);
+    const dlogits = load<usize>(p, 8) + ((<usize>(i * c)) << 2);
+    const label = load<i32>(load<usize>(p, 4) + ((<usize>i) << 2));
+    for (let j = 0; j < c; j += 4) {
+      const at = (<usize>j) << 2;
+      const margin = f32x4.add(f32x4.splat(1), loadFirst(logits + at, c - j));
+      const open = v128.and(f32x4.gt(margin, f32x4.splat(0)), otherColumns(j, c, label));
+      storeFirst(dlogits + at, v128.and(open, gate), c - j);
+      others = addWide(others, v128.and(open, margin));
+    }
+    const margin: f64 = 1 - <f64>load<f32>(logits + ((<usize>label) << 2));
+    if (margin > 0) {
+      store<f32>(dlogits + ((<usize>label) << 2), ownGate);
+      own += margin;
+    }
+    if (firstMaximum(logits, c) == label) correct += 1;
+  }
+  const partials = partialsOf(load<usize>(p, 12), task);
+  store<f64>(partials, own + weight * sumOf(others));
+  store<f64>(partials, correct, 8);
+}
+
+/**
+ * NT-Xent (Chen et al. 2020): similarities [m, m] → dsimilarities [m, m], partials of the loss; row i + m/2 is the partner of row i.
+ * Words: similarities, dsimilarities, partials, m, rows per task, then in two words each temperature and divisor (f64).
+ */
+export function ntXent(p: usize, task: i32, scratch: usize): void {
+  const m = load<i32>(p, 12);
+  const first = task * load<i32>(p, 16);
+  const last = min(first + load<i32>(p, 16), m);
+  const temperature = load<f64>(p, 20);
+  const divisor = load<f64>(p, 28);
+  const inverse = f32x4.splat(<f32>(1 / temperature));
+  let loss: f64 = 0;
+  for (let i = first; i < last; i++) {
+    const similarities = load<usize>(p) + ((<usize>(i * m)) << 2);
+    const errors = load<usize>(p, 4) + ((<usize>(i * m)) << 2);
+    const partner = (<usize>((i + m / 2) % m)) << 2;
+    const most = largestOther(similarities, m, i);
+    // The errors' place holds e^(similarity − most) until their total is known.
+    let sums = f64x2.splat(0);
+    for (let j = 0; j < m; j += 4) {
+      const at = (<usize>j) << 2;
+      const logit = f32x4.mul(inverse, f32x4.sub(loadFirst(similarities + at, m - j), f32x4.splat(most)));
+      const e = v128.and(expOf(logit), otherColumns(j, m, i));
+      storeFirst(errors + at, e, m - j);
+      sums = addWide(sums, e);
+    }
+    const total = sumOf(sums);
+    loss += (<f64>most - <f64>load<f32>(similarities + partner)) / temperature + log(total);
+    // share − 1, without the rounding of a share close to 1.
+    const own = (<f64>load<f32>(errors + partner) - total) / (total * temperature * divisor);
+    const scale = f32x4.splat(<f32>(1 / (total * temperature * divisor)));
+    for (let j = 0; j < m; j += 4) {
+      const at = errors + ((<usize>j) << 2);
+      storeFirst(at, f32x4.mul(scale, loadFirst(at, m - j)), m - j);
+    }
+    store<f32>(errors + partner, <f32>own);
+  }
+  store<f64>(partialsOf(load<usize>(p, 8), task), loss / divisor);
+}
+
+/** The largest of a row's m numbers but number i. */
+function largestOther(row: usize, m: i32, i: i32): f32 {
+  const least = f32x4.splat(-Infinity);
+  let most = least;
+  for (let j = 0; j < m; j += 4) {
+    const value = loadFirst(row + ((<usize>j) << 2), m - j);
+    most = f32x4.max(most, v128.bitselect(value, least, otherColumns(j, m, i)));
+  }
+  most = f32x4.max(most, v128.shuffle<f32>(most, most, 2, 3, 0, 1));
+  return max(f32x4.extract_lane(most, 0), f32x4.extract_lane(most, 1));
+}
+
+/** Norms below this count as this: the operation table. */
+const smallestNorm: f64 = 1e-12;
+
+/** x [n, d] → y = x / norm, norms [n]. Words: x, y, norms, n, d, rows per task. */
+export function normaliseRows(p: usize, task: i32, scratch: usize): void {
+  const d = load<i32>(p, 16);
+  const first = task * load<i32>(p, 20);
+  const last = min(first + load<i32>(p, 20), load<i32>(p, 12));
+  for (let i = first; i < last; i++) {
+    const row = (<usize>(i * d)) << 2;
+    const x = load<usize>(p) + row;
+    const y = load<usize>(p, 4) + row;
+    const norm = sqrt<f64>(dot(x, x, d));
+    store<f32>(load<usize>(p, 8) + ((<usize>i) << 2), <f32>norm);
+    const divisor = f32x4.splat(<f32>max(norm, smallestNorm));
+    for (let k = 0; k < d; k += 4) {
+      const at = (<usize>k) << 2;
+      storeFirst(y + at, f32x4.div(loadFirst(x + at, d - k), divisor), d - k);
+    }
+  }
+}
+
+/** dy, y [n, d], norms [n] → dx = (dy − y·(y · dy)) / norm. Words: dy, y, norms, dx, n, d, rows per task. */
+export function normaliseRowsGradient(p: usize, task: i32, scratch: usize): void {
+  const d = load<i32>(p, 20);
+  const first = task * load<i32>(p, 24);
+  const last = min(first + load<i32>(p, 24), load<i32>(p, 16));
+  for (let i = first; i < last; i++) {
+    const row = (<usize>(i * d)) << 2;
+    const dy = load<usize>(p) + row;
+    const y = load<usize>(p, 4) + row;
+    const dx = load<usize>(p, 12) + row;
+    const norm = <f64>load<f32>(load<usize>(p, 8) + ((<usize>i) << 2));
+    const along = f32x4.splat(<f32>dot(y, dy, d));
+    const divisor = f32x4.splat(<f32>max(norm, smallestNorm));
+    for (let k = 0; k < d; k += 4) {
+      const at = (<usize>k) << 2;
+      const across = f32x4.sub(loadFirst(dy + at, d - k), f32x4.mul(along, loadFirst(y + at, d - k)));
+      storeFirst(dx + at, f32x4.div(across, divisor), d - k);
+    }
+  }
+}
+
+/** Σ a_k · b_k over d numbers, in float64. */
+function dot(a: usize, b: usize, d: i32): f64 {
+  let sums = f64x2.splat(0);
+  for (; d > 0; d -= 4, a += 16, b += 16) sums = addProducts(sums, loadFirst(a, d), loadFirst(b, d));
+  return sumOf(sums);
 }
 
 /** x, target [size] → dx = 2 (x − target) / size, partials of Σ (x − target)². Words: x, target, dx, partials, size, chunk. */
@@ -415,6 +639,47 @@ export function reduceSum(p: usize, task: i32, scratch: usize): void {
 /** x [size] → partials of Σ x². Words: x, partials, size, chunk. */
 export function reduceSumOfSquares(p: usize, task: i32, scratch: usize): void {
   sum(true, p, task);
+}
+
+/**
+ * x [size] → partials of Σ (x − x_0) and of Σ (x − x_0)², in float64: with a number of x itself taken off, a mean far from 0 cancels
+ * nothing. Words: x, partials, size, chunk.
+ */
+export function deviationSums(p: usize, task: i32, scratch: usize): void {
+  const first = task * load<i32>(p, 12);
+  const origin = <f64>load<f32>(load<usize>(p));
+  const origins = f64x2.splat(origin);
+  let x = load<usize>(p) + ((<usize>first) << 2);
+  let left = min(load<i32>(p, 12), load<i32>(p, 8) - first);
+  let sums = f64x2.splat(0);
+  let squares = sums;
+  for (; left >= 2; left -= 2, x += 8) {
+    const rest = f64x2.sub(f64x2.promote_low_f32x4(v128.load64_zero(x)), origins);
+    sums = f64x2.add(sums, rest);
+    squares = f64x2.add(squares, f64x2.mul(rest, rest));
+  }
+  if (left > 0) {
+    const rest = <f64>load<f32>(x) - origin;
+    sums = f64x2.add(sums, f64x2(rest, 0));
+    squares = f64x2.add(squares, f64x2(rest * rest, 0));
+  }
+  const partials = partialsOf(load<usize>(p, 4), task);
+  store<f64>(partials, sumOf(sums));
+  store<f64>(partials, sumOf(squares), 8);
+}
+
+/** The partials of deviationSums → the standard deviation of x [size] (f32). Words: partials, their tasks, size, deviation. */
+export function standardDeviation(p: usize, task: i32, scratch: usize): void {
+  const size = <f64>load<i32>(p, 8);
+  let sum: f64 = 0;
+  let squares: f64 = 0;
+  for (let i = 0; i < load<i32>(p, 4); i++) {
+    const partials = partialsOf(load<usize>(p), i);
+    sum += load<f64>(partials);
+    squares += load<f64>(partials, 8);
+  }
+  const variance = (squares - (sum * sum) / size) / size;
+  store<f32>(load<usize>(p, 12), <f32>sqrt<f64>(max<f64>(variance, 0)));
 }
 
 /** x [n, d] → mean, variance [d], in float64 and in two passes. Words: x, mean, variance, n, d. Task: 16 columns. */

@@ -1,8 +1,9 @@
 // The fast Adam step, in place.
 
 /**
- * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1): gradient, weight, m, v [size]; step i32 [1] counts from 1.
- * Words: gradient, step, weight, m, v, size, chunk, then in two words each learningRate, beta1, beta2, epsilon (f64).
+ * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) with the weight decay of Loshchilov & Hutter (2019): gradient, weight, m, v
+ * [size]; step i32 [1] counts from 1.
+ * Words: gradient, step, weight, m, v, size, chunk, then in two words each learningRate, beta1, beta2, epsilon, decay (f64).
  */
 export function adam(p: usize, task: i32, scratch: usize): void {
   const t = load<i32>(load<usize>(p, 4));
@@ -23,6 +24,7 @@ export function adam(p: usize, task: i32, scratch: usize): void {
     <f32>(load<f64>(p, 28) / (1 - power(beta1, t))),
     <f32>(1 / (1 - power(beta2, t))),
     <f32>load<f64>(p, 52),
+    <f32>(load<f64>(p, 28) * load<f64>(p, 60)),
   );
 }
 
@@ -33,7 +35,10 @@ function power(x: f64, t: i32): f64 {
   return result;
 }
 
-/** weight −= rate · m / (√(v · correction) + epsilon), after m and v have moved towards the gradient and its square. */
+/**
+ * weight −= rate · m / (√(v · correction) + epsilon) + shrink · weight, after m and v have moved towards the gradient and its square.
+ * The shrinking is a difference, because 1 − shrink in float32 would be off by as much as a small shrink.
+ */
 function updateRange(
   gradient: usize,
   weight: usize,
@@ -47,6 +52,7 @@ function updateRange(
   rate: f32,
   correction: f32,
   epsilon: f32,
+  shrink: f32,
 ): void {
   const k1 = f32x4.splat(keep1);
   const t1 = f32x4.splat(take1);
@@ -55,6 +61,7 @@ function updateRange(
   const rates = f32x4.splat(rate);
   const corrections = f32x4.splat(correction);
   const epsilons = f32x4.splat(epsilon);
+  const shrinks = f32x4.splat(shrink);
   for (; count >= 4; count -= 4, gradient += 16, weight += 16, m += 16, v += 16) {
     const g = v128.load(gradient);
     const newM = f32x4.add(f32x4.mul(k1, v128.load(m)), f32x4.mul(t1, g));
@@ -62,7 +69,9 @@ function updateRange(
     v128.store(m, newM);
     v128.store(v, newV);
     const root = f32x4.add(f32x4.sqrt(f32x4.mul(newV, corrections)), epsilons);
-    v128.store(weight, f32x4.sub(v128.load(weight), f32x4.div(f32x4.mul(rates, newM), root)));
+    const w = v128.load(weight);
+    const change = f32x4.add(f32x4.div(f32x4.mul(rates, newM), root), f32x4.mul(shrinks, w));
+    v128.store(weight, f32x4.sub(w, change));
   }
   for (; count > 0; count--, gradient += 4, weight += 4, m += 4, v += 4) {
     const g = load<f32>(gradient);
@@ -70,6 +79,7 @@ function updateRange(
     const newV = keep2 * load<f32>(v) + take2 * (g * g);
     store<f32>(m, newM);
     store<f32>(v, newV);
-    store<f32>(weight, load<f32>(weight) - (rate * newM) / (sqrt<f32>(newV * correction) + epsilon));
+    const w = load<f32>(weight);
+    store<f32>(weight, w - ((rate * newM) / (sqrt<f32>(newV * correction) + epsilon) + shrink * w));
   }
 }

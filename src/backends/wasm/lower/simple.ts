@@ -187,9 +187,21 @@ export const lowerSimple: {
 
   gatherLabels: ({ inputs: { table, indices }, outputs: { y } }, places) => [gather(table, indices, y, places)],
 
-  gaussianNoise: ({ inputs: { x, counter }, outputs: { y }, attributes: { sigma, seed, stream } }, { at }) => [
-    elementwise("gaussianNoise", sizeOf(x.shape), [at(x), at(counter), at(y)], [{ f32: sigma }, seed, stream]),
-  ],
+  gaussianNoise: ({ inputs: { x, counter }, outputs: { y }, attributes }, { at, scratch }) => {
+    const { sigma, relative, seed, stream } = attributes;
+    const size = sizeOf(x.shape);
+    const noise = (scale: number): Launch =>
+      elementwise("gaussianNoise", size, [at(x), at(counter), at(y)], [{ f32: sigma }, seed, stream, scale]);
+    if (!relative) return [noise(0)];
+    const partials = scratch(partialBytes * Math.ceil(size / chunkOf(size)));
+    const deviation = scratch(4);
+    const sums = elementwise("deviationSums", size, [at(x), partials]);
+    return [
+      sums,
+      { kernel: "standardDeviation", words: [partials, sums.tasks, size, deviation], tasks: 1 },
+      noise(deviation),
+    ];
+  },
 
   l1Distance: ({ inputs: { a, b }, outputs: { distances } }, { at }) => {
     const [n, d] = a.shape as [number, number];
@@ -264,6 +276,76 @@ export const lowerSimple: {
     ];
   },
 
+  classHinge: ({ inputs: { logits, labels }, outputs, attributes: { offClass } }, { at, scratch }) => {
+    const [n, c] = logits.shape as [number, number];
+    const perTask = rowsPerTask(n, c);
+    const tasks = Math.ceil(n / perTask);
+    const partials = scratch(partialBytes * tasks);
+    return [
+      {
+        kernel: "classHinge",
+        words: [...[at(logits), at(labels), at(outputs.dlogits), partials, n, c, perTask], ...wide(offClass / (c - 1))],
+        tasks,
+      },
+      totals(partials, tasks, [{ address: at(outputs.loss), divisor: n }, { address: at(outputs.correct) }]),
+    ];
+  },
+
+  normaliseRows: ({ inputs: { x }, outputs: { y, norms } }, { at }) => {
+    const [n, d] = x.shape as [number, number];
+    const perTask = rowsPerTask(n, d);
+    return [
+      { kernel: "normaliseRows", words: [at(x), at(y), at(norms), n, d, perTask], tasks: Math.ceil(n / perTask) },
+    ];
+  },
+
+  normaliseRowsGradient: ({ inputs: { dy, y, norms }, outputs: { dx } }, { at }) => {
+    const [n, d] = y.shape as [number, number];
+    const perTask = rowsPerTask(n, d);
+    return [
+      {
+        kernel: "normaliseRowsGradient",
+        words: [at(dy), at(y), at(norms), at(dx), n, d, perTask],
+        tasks: Math.ceil(n / perTask),
+      },
+    ];
+  },
+
+  ntXent: ({ inputs: { similarities }, outputs, attributes: { temperature, divisor } }, { at, scratch }) => {
+    const m = similarities.shape[0];
+    const perTask = rowsPerTask(m, m);
+    const tasks = Math.ceil(m / perTask);
+    const partials = scratch(partialBytes * tasks);
+    return [
+      {
+        kernel: "ntXent",
+        words: [
+          ...[at(similarities), at(outputs.dsimilarities), partials, m, perTask],
+          ...[temperature, divisor].flatMap(wide),
+        ],
+        tasks,
+      },
+      // The kernel divides: `totals` knows whole divisors only.
+      totals(partials, tasks, [{ address: at(outputs.loss) }]),
+    ];
+  },
+
+  scoreGates: ({ inputs: { scores }, outputs }, { at, scratch }) => {
+    const n = scores.shape[0];
+    const perTask = rowsPerTask(n, n);
+    const tasks = Math.ceil(n / perTask);
+    const partials = scratch(partialBytes * tasks);
+    const active = at(outputs.active);
+    return [
+      { kernel: "scoreGates", words: [at(scores), at(outputs.gates), partials, n, perTask], tasks },
+      totals(partials, tasks, [{ address: at(outputs.loss) }, { address: active }, { address: active + 4 }]),
+    ];
+  },
+
+  matchSigns: ({ inputs: { w, b }, outputs: { y } }, { at }) => [
+    elementwise("matchSigns", sizeOf(w.shape), [at(w), at(b), at(y)]),
+  ],
+
   meanSquaredError: ({ inputs: { x, target }, outputs: { loss, dx } }, { at, scratch }) => {
     const size = sizeOf(x.shape);
     const partials = scratch(partialBytes * Math.ceil(size / chunkOf(size)));
@@ -276,13 +358,13 @@ export const lowerSimple: {
   ],
 
   adam: ({ inputs: { gradient, step }, updates: { weight, m, v }, attributes }, { at }) => {
-    const { learningRate, beta1, beta2, epsilon } = attributes;
+    const { learningRate, beta1, beta2, epsilon, decay } = attributes;
     return [
       elementwise(
         "adam",
         sizeOf(gradient.shape),
         [gradient, step, weight, m, v].map(at),
-        [learningRate, beta1, beta2, epsilon].flatMap(wide),
+        [learningRate, beta1, beta2, epsilon, decay].flatMap(wide),
       ),
     ];
   },
