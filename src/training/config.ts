@@ -135,6 +135,8 @@ const probe = z.strictObject({
 export const configSchema = z.strictObject({
   /** Names the run folder. */
   name: z.string().regex(/^[\w.-]+$/, "of letters, digits, '.', '-' and '_' alone"),
+  /** Whose choices hold where the paper's text and the authors' code differ and no key says otherwise: docs/names.md lists them. */
+  preset: z.enum(["paper-text", "authors-code"]).default("paper-text"),
   seed: z
     .int()
     .min(0)
@@ -159,6 +161,8 @@ export const configSchema = z.strictObject({
   epochs: count,
   /** Steps between lines of metrics.jsonl. */
   metricsEvery: count.default(1),
+  /** Steps between X-rays of the layers that learn; 0: none. One costs about as much as a step of its probe batch twice over. */
+  xrayEvery: z.int().min(0).default(100),
   /** Epochs between checkpoints; the last step is always kept. */
   checkpointEvery: count.default(1),
   probe: probe.optional(),
@@ -170,13 +174,32 @@ export type ProbeConfig = z.infer<typeof probe>;
 
 /** A checked, complete configuration, or a sentence for every mistake in it. */
 export function parseConfig(raw: unknown, where: string): Config {
-  const parsed = configSchema.safeParse(raw);
+  const parsed = configSchema.safeParse(withPreset(raw));
   if (!parsed.success) {
     const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
     throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
   }
   checkCombination(parsed.data, where);
   return parsed.data;
+}
+
+/** The raw configuration with the authors' choices where it asks for them and says nothing itself. */
+function withPreset(raw: unknown): unknown {
+  if (typeof raw !== "object" || raw === null) return raw;
+  const given = raw as Record<string, unknown>;
+  if (given.preset !== "authors-code") return raw;
+  const loss = { kind: "contrastiveHinge", ...(given.loss as object | undefined) };
+  const choices: Record<string, object> = {
+    contrastiveHinge: { negativesReading: "authors-code" },
+    simclr: { reduction: "mean" },
+  };
+  const dtp = { order: "targetsFirst", noise: { kind: "absolute", size: 1 }, ...(given.dtp as object | undefined) };
+  return {
+    ...given,
+    augmentation: given.augmentation ?? { kind: "affine" },
+    loss: { ...choices[loss.kind], ...loss },
+    ...(given.update === "DTP" ? { dtp } : {}),
+  };
 }
 
 function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
@@ -202,7 +225,9 @@ function wanted(issue: z.core.$ZodIssue): string {
     case "invalid_type":
       return `be ${typeNames[issue.expected] ?? issue.expected}`;
     case "invalid_value":
-      return issue.values.length === 1 ? `be ${String(issue.values[0])}` : `be one of ${issue.values.map(String).join(", ")}`;
+      return issue.values.length === 1
+        ? `be ${String(issue.values[0])}`
+        : `be one of ${issue.values.map(String).join(", ")}`;
     case "too_small":
       return bounded(issue.origin, issue.inclusive === false ? "above" : "at least", issue.minimum);
     case "too_big":
