@@ -6,8 +6,8 @@ export interface Progress {
   readonly end: () => void;
 }
 
-/** Characters of the bar where the line has room for it; a narrower terminal gets a shorter bar, or none. */
-const barWidth = 24;
+/** Characters of the bar in a terminal of so many columns: fixed, so that it does not jump when the words change. */
+const barWidth = (columns: number): number => (columns >= 100 ? 24 : columns >= 60 ? 10 : 0);
 /** Milliseconds between plain lines, and between redrawings on a terminal. */
 const plainEvery = 5000;
 const terminalEvery = 100;
@@ -30,11 +30,11 @@ export function showProgress(label: string, unit: string, stream: NodeJS.WriteSt
       const rate = (1000 * (done - first.done)) / (now - first.at);
       const pace = done > first.done && now > first.at ? [`${rateText(rate)} ${unit}/s`] : [];
       const left = pace.length > 0 && done < total ? [`${duration((total - done) / rate)} left`] : [];
-      const words = [`${Math.floor(100 * share)} %`, note, ...left, ...pace].join(", ");
+      const words = [`${Math.floor(100 * share)} %`, note, ...left, ...pace];
       if (terminal) {
-        stream.write(`\r\x1b[2K${terminalLine(label, share, words, (stream.columns || 80) - 1)}`);
+        stream.write(`\r\x1b[2K${terminalLine(label, share, words, stream.columns || 80)}`);
         open = true;
-      } else stream.write(`${label}: ${words}\n`);
+      } else stream.write(`${label}: ${words.join(", ")}\n`);
     },
     end: () => {
       if (open) stream.write("\n");
@@ -45,12 +45,17 @@ export function showProgress(label: string, unit: string, stream: NodeJS.WriteSt
 
 const rateText = (rate: number): string => (rate >= 10 ? String(Math.round(rate)) : rate.toPrecision(2));
 
-/** `training ████····  25 %, …` in at most `columns` characters: the bar gives way first, then the words' end. */
-function terminalLine(label: string, share: number, words: string, columns: number): string {
-  const room = Math.min(barWidth, columns - label.length - words.length - 2);
-  if (room < 4) return `${label} ${words}`.slice(0, columns);
-  const filled = Math.floor(room * share);
-  return `${label} ${"█".repeat(filled)}${"·".repeat(room - filled)} ${words}`;
+/** `training ████······ 40 %, …` in fewer than `columns` characters; of the words, the last that do not fit are left out. */
+function terminalLine(label: string, share: number, words: readonly string[], columns: number): string {
+  const width = barWidth(columns);
+  const filled = Math.floor(width * share);
+  const bar = width > 0 ? ` ${"█".repeat(filled)}${"·".repeat(width - filled)}` : "";
+  let line = `${label}${bar} ${words[0]}`;
+  for (const word of words.slice(1)) {
+    if (line.length + word.length + 2 >= columns) break;
+    line += `, ${word}`;
+  }
+  return line.slice(0, columns - 1);
 }
 
 /** `45 s`, `3 min 20 s`, `5 h 10 min`. */

@@ -157,6 +157,8 @@ export function fuse(program: Program): Stage[] {
     }
     if (weight === undefined && input === undefined) return undefined;
     if (weight && input && !sameWindow(weight, input)) return undefined;
+    // A stage makes the weight gradient first, so that must not read the input gradient's result.
+    if (weight && input && ownerOf(weight.inputs.x) === ownerOf(input.outputs.dx)) return undefined;
     if (routing.length > 0 && readersOf(error).some((reader) => !members.includes(reader))) return undefined;
     const adam: Operation<"adam">[] = [];
     for (const update of [weight?.outputs.dw, bias?.outputs.db]) {

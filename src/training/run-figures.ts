@@ -10,7 +10,7 @@ const pairs = 24;
 
 export async function drawRunFigures(run: RunFolder, config: Config, trainer: Trainer): Promise<void> {
   const points = readMetrics(run).filter((metric) => metric.kind === "step");
-  const curve = await lossCurve({ title: `${config.name}: contrastive hinge loss`, points });
+  const curve = await lossCurve({ title: `${config.name}: loss`, points });
   await writeFigure(run.figures, "loss", curve, await svgToPng(curve));
 
   const { height, width, channels } = trainer.model.encoder;

@@ -253,7 +253,8 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
         const distance = distances.data[s * n + t];
         const weight = negativeWeight(negatives, s, t, n);
         let gate = 0;
-        if (s === t && distance > m1) {
+        // Not `distance > m1`: a distance that is not a number must reach the loss.
+        if (s === t && !(distance <= m1)) {
           gate = 1;
           sum += distance - m1;
           positives++;

@@ -176,7 +176,8 @@ export function hingeGates(p: usize, task: i32, scratch: usize): void {
     const gates = load<usize>(p, 4) + ((<usize>(s * n)) << 2);
     memory.fill(gates, 0, (<usize>n) << 2);
     const positive = load<f32>(distances + ((<usize>s) << 2));
-    if (positive > m1) {
+    // Not `positive > m1`: a distance that is not a number must reach the loss.
+    if (!(positive <= m1)) {
       store<f32>(gates + ((<usize>s) << 2), 1);
       store<f64>(partials, load<f64>(partials) + (<f64>positive - <f64>m1));
       store<f64>(partials, load<f64>(partials, 8) + 1, 8);

@@ -1,0 +1,185 @@
+// The configuration: what is shipped parses, what is wrong is refused with a whole sentence, overrides set what they say.
+
+import { globSync, readFileSync } from "node:fs";
+import { basename } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { parseValue } from "../src/cli/options.ts";
+import { datasetNames } from "../src/data/datasets.ts";
+import { SaccadeError } from "../src/program/errors.ts";
+import { type Config, override, parseConfig } from "../src/training/config.ts";
+import { configText } from "../src/training/run-folder.ts";
+
+const shipped = globSync("configs/*.yaml").sort();
+
+const least = (): Record<string, unknown> => ({
+  name: "least",
+  data: { dataset: "mnist" },
+  encoder: "mnist",
+  batch: 10,
+  epochs: 1,
+});
+
+/** The least configuration with some overrides, as the command line makes it. */
+function withOverrides(...assignments: string[]): Config {
+  const raw = least();
+  for (const assignment of assignments) override(raw, assignment, parseValue);
+  return parseConfig(raw, "f.yaml");
+}
+
+function refusal(make: () => unknown): string {
+  try {
+    make();
+  } catch (error) {
+    expect(error).toBeInstanceOf(SaccadeError);
+    return (error as Error).message;
+  }
+  return "not refused";
+}
+
+describe("the shipped configurations", () => {
+  test("there are some", () => expect(shipped.length).toBeGreaterThanOrEqual(5));
+
+  test.each(shipped)("%s parses, is named after its file and asks for known data", (file) => {
+    const config = parseConfig(parse(readFileSync(file, "utf8")), file);
+    expect(config.name).toBe(basename(file, ".yaml"));
+    for (const { dataset } of [config.data, ...(config.probe ? [config.probe.train, config.probe.test] : [])])
+      expect(datasetNames).toContain(dataset);
+  });
+
+  test.each(shipped)("%s, resolved, comes back from YAML as it was", (file) => {
+    const config = parseConfig(parse(readFileSync(file, "utf8")), file);
+    expect(parseConfig(parse(configText(config)), "again")).toEqual(config);
+  });
+
+  test("the paper's rows carry the paper's numbers", () => {
+    const config = parseConfig(parse(readFileSync("configs/cifar-bp.yaml", "utf8")), "cifar-bp");
+    expect(config).toMatchObject({
+      encoder: "cifar",
+      loss: { m1: 1, m2: 3, negatives: "all", gradientBlock: false },
+      adam: { learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+      batch: 500,
+      epochs: 400,
+    });
+  });
+});
+
+describe("what is refused", () => {
+  test.each([
+    [{ batc: 3 }, /^f\.yaml: unknown key "batc", did you mean "batch"\? \(known: name, seed, .*\)$/],
+    [{ adam: { learningrate: 1 } }, /^f\.yaml: unknown key "adam\.learningrate", did you mean "learningRate"\?/],
+    [{ loss: { kind: "contrastiveHinge", margin: 1 } }, /^f\.yaml: unknown key "loss\.margin" \(known: kind, m1, m2/],
+    [{ encoder: "cifr" }, /^f\.yaml: encoder must be one of .*, got "cifr"; did you mean "cifar"\?$/],
+    [
+      { loss: { kind: "contrastivHinge" } },
+      /^f\.yaml: loss\.kind must be one of .*; did you mean "contrastiveHinge"\?$/,
+    ],
+    [
+      { loss: { kind: "contrastiveHinge", negatives: "al" } },
+      /^f\.yaml: loss\.negatives must be all or a number, got "al"; did/,
+    ],
+    [{ loss: { kind: "contrastiveHinge", negatives: 0 } }, /^f\.yaml: loss\.negatives must be at least 1, got 0$/],
+    [{ batch: "many" }, /^f\.yaml: batch must be a number, got "many"$/],
+    [{ batch: 2.5 }, /^f\.yaml: batch must be a whole number, got 2\.5$/],
+    [{ batch: undefined }, /^f\.yaml: batch must be a number, got nothing$/],
+    [{ adam: { learningRate: 0 } }, /^f\.yaml: adam\.learningRate must be above 0, got 0$/],
+    [{ adam: { learningRate: Number.NaN } }, /^f\.yaml: adam\.learningRate must be a number, got NaN$/],
+    [{ adam: { beta1: 1 } }, /^f\.yaml: adam\.beta1 must be below 1, got 1$/],
+    [{ adam: 3 }, /^f\.yaml: adam must be a group of keys and values, got 3$/],
+    [{ seed: 2 ** 32 }, /^f\.yaml: seed must be at most 4294967295, got 4294967296$/],
+    [{ valueRange: [0] }, /^f\.yaml: valueRange must be a list of at least 2, got \[0\]$/],
+    [{ name: "a/b" }, /^f\.yaml: name must be of letters, .* alone, got "a\/b"$/],
+    [{ encoder: "cifr", batch: 0 }, /encoder must be .*; batch must be at least 1, got 0$/],
+  ])("%j", (change, sentence) => {
+    expect(refusal(() => parseConfig({ ...least(), ...change }, "f.yaml"))).toMatch(sentence);
+  });
+
+  test.each([
+    [{ batch: 1 }, /batch must be at least 2/],
+    [{ loss: { kind: "contrastiveHinge", m1: 3, m2: 3 } }, /loss\.m2 must be above loss\.m1 = 3, got 3/],
+    [
+      { loss: { kind: "contrastiveHinge", negatives: 10 } },
+      /loss\.negatives must be at most 9 in a batch of 10, got 10/,
+    ],
+    [{ valueRange: [1, 1] }, /valueRange must be \[low, high\], got \[1, 1\]/],
+    [
+      { augmentation: { kind: "simclr", scale: [1, 0.5] } },
+      /augmentation\.scale must be \[least, most\], got \[1, 0\.5\]/,
+    ],
+    [
+      { encoder: "cifar", probe: { train: { dataset: "mnist" }, test: { dataset: "mnist" } } },
+      /probe\.train\.dataset mnist has 1 channel, the cifar network reads 3/,
+    ],
+  ])("the combination %j", (change, sentence) => {
+    expect(refusal(() => parseConfig({ ...least(), ...change }, "f.yaml"))).toMatch(sentence);
+  });
+
+  test.each([null, 3, "text", [], undefined])("%j instead of a configuration", (raw) => {
+    expect(refusal(() => parseConfig(raw, "f.yaml"))).toMatch(/^f\.yaml: the file must be a group of keys and values/);
+  });
+});
+
+describe("overrides", () => {
+  test("set nested keys and read their value as YAML", () => {
+    const config = withOverrides(
+      "adam.learningRate=1e-3",
+      "loss={kind: contrastiveHinge}",
+      "loss.negatives=5",
+      "loss.gradientBlock=true",
+      "valueRange=[-1, 1]",
+      "name=a-b.c",
+      "probe.train.dataset=mnist",
+      "probe.test.dataset=mnist",
+      "probe.labelsPerClass=[10, all]",
+    );
+    expect(config.adam.learningRate).toBe(0.001);
+    expect(config.loss).toMatchObject({ negatives: 5, gradientBlock: true });
+    expect(config.valueRange).toEqual([-1, 1]);
+    expect(config.name).toBe("a-b.c");
+    expect(config.probe?.labelsPerClass).toEqual([10, "all"]);
+  });
+
+  test("the value may hold an equals sign", () => {
+    expect(withOverrides("data.folder=/a=b").data.folder).toBe("/a=b");
+  });
+
+  test.each(["batch", "=3", "batch:3", ".batch=3", "batch.=3", "loss..m1=3", "a b=3", ""])(
+    "%j is no override",
+    (text) => {
+      expect(refusal(() => withOverrides(text))).toBe(
+        `override: must look like key=value, got "${text}"; for example seed=1`,
+      );
+    },
+  );
+
+  test("do not go through a value that has no keys", () => {
+    expect(refusal(() => withOverrides("batch.size=3"))).toBe(
+      "override: batch must be a group of keys for batch.size, got 10; set it whole: batch=…",
+    );
+    expect(refusal(() => withOverrides("valueRange=[0, 1]", "valueRange.low=3"))).toMatch(
+      /^override: valueRange must be a group of keys for valueRange\.low, got \[0,1\]/,
+    );
+  });
+
+  test("an unknown key is refused like one in the file", () => {
+    expect(refusal(() => withOverrides("adam.lerningRate=1"))).toMatch(/unknown key "adam\.lerningRate", did you mean/);
+  });
+
+  test.each([
+    "__proto__.polluted=1",
+    "data.__proto__.polluted=1",
+    "constructor.prototype.polluted=1",
+    "data.constructor.prototype.polluted=1",
+    "toString.polluted=1",
+    "data.toString.call.polluted=1",
+  ])("%s does no harm", (assignment) => {
+    expect(refusal(() => withOverrides(assignment))).toMatch(/unknown key|must look like key=value/);
+    expect(Object.hasOwn(Object.prototype, "polluted")).toBe(false);
+    expect("polluted" in Object).toBe(false);
+    expect("polluted" in Object.prototype.toString).toBe(false);
+  });
+
+  test("a __proto__ in a file is an unknown key", () => {
+    expect(refusal(() => parseConfig(parse("__proto__: {batch: 7}"), "f.yaml"))).toMatch(/unknown key "__proto__"/);
+  });
+});

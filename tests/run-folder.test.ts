@@ -1,0 +1,332 @@
+// The run folder and its files: metrics, checkpoints and safetensors survive a crash, and damage is named, never half read.
+
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { latestCheckpoint, loadCheckpoint } from "../src/training/checkpoints.ts";
+import { type Config, parseConfig } from "../src/training/config.ts";
+import { writeWhole } from "../src/training/files.ts";
+import {
+  appendMetric,
+  createRun,
+  listRuns,
+  type Metric,
+  openRun,
+  readMetrics,
+  runFolder,
+  summariseRun,
+  truncateMetrics,
+} from "../src/training/run-folder.ts";
+import { decodeSafetensors, encodeSafetensors, type TensorFile } from "../src/training/safetensors.ts";
+
+let root: string;
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "saccade-run-folder-"));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+const config: Config = parseConfig(
+  { name: "least", data: { dataset: "mnist" }, encoder: "mnist", batch: 10, epochs: 2 },
+  "least",
+);
+
+const stepLine = (step: number): Metric => ({
+  kind: "step",
+  step,
+  epoch: step / 10,
+  loss: 100 / step,
+  activePositives: 0.5,
+  activeNegatives: 0.25,
+});
+
+const never = (message: string): never => {
+  throw new Error(message);
+};
+
+describe("a run folder", () => {
+  test("holds the resolved configuration and the environment, and opens again", async () => {
+    const made = await createRun(join(root, "opens"), config, { node: "24" });
+    expect(readdirSync(made.path).sort()).toEqual(["checkpoints", "config.yaml", "environment.json", "figures"]);
+    const { run, config: read } = openRun(made.path);
+    expect(run).toEqual(made);
+    expect(read).toEqual(config);
+    expect(JSON.parse(readFileSync(join(made.path, "environment.json"), "utf8"))).toEqual({ node: "24" });
+    expect(made.path).toMatch(/\/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_least_[0-9a-f]{6}$/);
+  });
+
+  test("is never shared by runs that start in the same second", async () => {
+    const runs = await Promise.all(Array.from({ length: 5 }, () => createRun(join(root, "same"), config, {})));
+    expect(new Set(runs.map(({ path }) => path)).size).toBe(5);
+  });
+
+  test("that cannot be made is refused with its path", async () => {
+    const file = join(root, "a-file");
+    writeFileSync(file, "");
+    await expect(createRun(file, config, {})).rejects.toThrow(/a-file.*: cannot be written: E/);
+    await expect(createRun(join(file, "below"), config, {})).rejects.toThrow(/below.*: cannot be written: ENOTDIR/);
+  });
+
+  test("elsewhere is named as not a run folder", () => {
+    expect(() => openRun(join(root, "nowhere"))).toThrow(
+      `${join(root, "nowhere")}: not a run folder, it has no config.yaml; \`saccade runs list\` shows the runs`,
+    );
+    expect(() => summariseRun(root)).toThrow(/not a run folder/);
+  });
+
+  test("whose configuration is not YAML is named", () => {
+    mkdirSync(join(root, "broken"));
+    writeFileSync(join(root, "broken", "config.yaml"), "a: [1,\nb: }");
+    expect(() => openRun(join(root, "broken"))).toThrow(/broken\/config\.yaml: not valid YAML: /);
+  });
+});
+
+describe("metrics", () => {
+  const fresh = (name: string) => {
+    const run = runFolder(join(root, name));
+    mkdirSync(run.path);
+    return run;
+  };
+
+  test("come back line by line; a run without any has none", () => {
+    const run = fresh("metrics");
+    expect(readMetrics(run)).toEqual([]);
+    for (const step of [1, 2, 3]) appendMetric(run, stepLine(step));
+    expect(readMetrics(run)).toEqual([stepLine(1), stepLine(2), stepLine(3)]);
+  });
+
+  test("lose a last line that was cut short, at any byte of it, and nothing else", () => {
+    const run = fresh("cut");
+    for (const step of [1, 2, 3]) appendMetric(run, stepLine(step));
+    const whole = readFileSync(run.metrics, "utf8");
+    const lastLine = whole.lastIndexOf("\n", whole.length - 2) + 1;
+    for (let length = lastLine; length < whole.length; length++) {
+      writeFileSync(run.metrics, whole.slice(0, length));
+      expect(readMetrics(run), `cut after ${length} bytes`).toEqual([stepLine(1), stepLine(2)]);
+    }
+  });
+
+  test("name a damaged line in the middle", () => {
+    const run = fresh("damaged");
+    writeFileSync(run.metrics, `${JSON.stringify(stepLine(1))}\n{"kind":\n${JSON.stringify(stepLine(3))}\n`);
+    expect(() => readMetrics(run)).toThrow(`${run.metrics}: line 2 is not JSON`);
+  });
+
+  test("after a cut and a resume go on as if nothing had happened", async () => {
+    const run = fresh("resumed");
+    for (const step of [1, 2, 3, 4]) appendMetric(run, stepLine(step));
+    const undisturbed = readFileSync(run.metrics, "utf8");
+    appendMetric(run, { kind: "alarm", step: 4, message: "late" });
+    writeFileSync(run.metrics, readFileSync(run.metrics, "utf8").slice(0, -5));
+    await truncateMetrics(run, 2);
+    expect(readMetrics(run)).toEqual([stepLine(1), stepLine(2)]);
+    for (const step of [3, 4]) appendMetric(run, stepLine(step));
+    expect(readFileSync(run.metrics, "utf8")).toBe(undisturbed);
+    await truncateMetrics(run, 0);
+    expect(readFileSync(run.metrics, "utf8")).toBe("");
+  });
+});
+
+describe("the list of runs", () => {
+  test("is newest first, says how far each got, and names what it leaves out", async () => {
+    const folder = join(root, "list");
+    const older = await createRun(folder, { ...config, name: "before" }, {});
+    const newer = await createRun(folder, { ...config, name: "since" }, {});
+    for (const step of [1, 2]) appendMetric(older, stepLine(step));
+    appendMetric(older, { kind: "alarm", step: 3, message: "not a step" });
+    utimesSync(older.metrics, 1000, 1000);
+    mkdirSync(join(folder, "notes"));
+    mkdirSync(join(folder, "of-another-version"));
+    writeFileSync(join(folder, "of-another-version", "config.yaml"), "name: x\nflux: 3\n");
+    const left: string[] = [];
+    const runs = listRuns(folder, (message) => left.push(message));
+    expect(runs.map(({ config: { name }, step, epoch, loss }) => ({ name, step, epoch, loss }))).toEqual([
+      { name: "since", step: 0, epoch: 0, loss: undefined },
+      { name: "before", step: 2, epoch: 0.2, loss: 50 },
+    ]);
+    expect(runs.map(({ path }) => path)).toEqual([newer.path, older.path]);
+    expect(left).toHaveLength(1);
+    expect(left[0]).toMatch(/of-another-version\/config\.yaml: .*unknown key "flux"/);
+  });
+
+  test("of no folder is empty", () => expect(listRuns(join(root, "none"), never)).toEqual([]));
+});
+
+describe("a file written whole", () => {
+  test("replaces the old one and leaves nothing beside it", async () => {
+    const path = join(root, "whole", "deep", "file");
+    await writeWhole(path, "old");
+    await writeWhole(path, Uint8Array.of(1, 2, 3));
+    expect([...readFileSync(path)]).toEqual([1, 2, 3]);
+    expect(readdirSync(join(root, "whole", "deep"))).toEqual(["file"]);
+  });
+
+  test("that cannot be put in place leaves the old one and nothing beside it", async () => {
+    const path = join(root, "taken");
+    mkdirSync(join(path, "inside"), { recursive: true });
+    await expect(writeWhole(path, "text")).rejects.toThrow(`${path}: cannot be written: `);
+    expect(existsSync(join(path, "inside"))).toBe(true);
+    expect(readdirSync(root).filter((name) => name.startsWith("taken"))).toEqual(["taken"]);
+  });
+});
+
+const numbers = (length: number): Float32Array =>
+  Float32Array.from({ length }, (_, i) => Math.fround(Math.sin(i) * 1e3));
+
+/** Tensors of odd sizes, one of them a window into a larger buffer. */
+const tensorFile = (): TensorFile => ({
+  tensors: new Map([
+    ["conv1.weight", { shape: [3, 3, 1, 7], data: numbers(63) }],
+    ["a scalar", { shape: [], data: Float32Array.of(-0) }],
+    ["window", { shape: [5], data: numbers(100).subarray(17, 22) }],
+    ["nothing", { shape: [0, 4], data: new Float32Array() }],
+    ['häd "quoted"', { shape: [1, 1], data: Float32Array.of(Number.NaN) }],
+    [
+      "ends",
+      { shape: [3], data: Float32Array.of(3.4028234663852886e38, 1.401298464324817e-45, Number.NEGATIVE_INFINITY) },
+    ],
+  ]),
+  metadata: { format: "test", note: "ünïcode" },
+});
+
+describe("safetensors", () => {
+  test("round trip, from memory and through a file", () => {
+    const file = tensorFile();
+    const bytes = encodeSafetensors(file);
+    expect(decodeSafetensors(bytes, "memory")).toEqual(file);
+    const path = join(root, "round.safetensors");
+    writeFileSync(path, bytes);
+    expect(decodeSafetensors(readFileSync(path), path)).toEqual(file);
+    // The header ends at a multiple of eight, as the format wants it.
+    expect(new DataView(bytes.buffer).getUint32(0, true) % 8).toBe(0);
+  });
+
+  test("tensors own their numbers, whatever buffer the file came in", () => {
+    const bytes = encodeSafetensors(tensorFile());
+    // Node hands small files out of a shared pool: odd offset, foreign bytes on both sides.
+    const pool = Buffer.alloc(bytes.length + 100, 0xff);
+    pool.set(bytes, 13);
+    const { tensors } = decodeSafetensors(pool.subarray(13, 13 + bytes.length), "pool");
+    pool.fill(0);
+    expect(tensors).toEqual(tensorFile().tensors);
+    for (const { data } of tensors.values()) {
+      expect(data.byteOffset).toBe(0);
+      expect(data.buffer.byteLength).toBe(data.byteLength);
+    }
+  });
+
+  test("the layout is the format's: length, JSON, little-endian numbers", () => {
+    const bytes = encodeSafetensors({
+      tensors: new Map([["x", { shape: [2], data: Float32Array.of(1, -2) }]]),
+      metadata: {},
+    });
+    const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+    expect(JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)))).toEqual({
+      __metadata__: {},
+      x: { dtype: "F32", shape: [2], data_offsets: [0, 8] },
+    });
+    expect([...bytes.subarray(8 + length)]).toEqual([0, 0, 0x80, 0x3f, 0, 0, 0, 0xc0]);
+  });
+
+  test("a file cut short anywhere is refused", () => {
+    const bytes = encodeSafetensors(tensorFile());
+    for (let length = 0; length < bytes.length; length++)
+      expect(() => decodeSafetensors(bytes.subarray(0, length), "cut"), `${length} bytes`).toThrow(
+        /^cut: wanted .*damaged/,
+      );
+    expect(() => decodeSafetensors(Uint8Array.of(...bytes, 0), "long")).toThrow(/^long: wanted \d+ bytes, got \d+; /);
+  });
+
+  const withHeader = (header: string, data = 8): Uint8Array => {
+    const text = new TextEncoder().encode(header);
+    const bytes = new Uint8Array(8 + text.length + data);
+    new DataView(bytes.buffer).setBigUint64(0, BigInt(text.length), true);
+    bytes.set(text, 8);
+    return bytes;
+  };
+  const entry = (fields: object): string =>
+    JSON.stringify({ x: { dtype: "F32", shape: [2], data_offsets: [0, 8], ...fields } });
+
+  test("the header that the damaged ones are made from is sound", () => {
+    expect(decodeSafetensors(withHeader(entry({})), "sound").tensors.get("x")?.shape).toEqual([2]);
+  });
+
+  test.each([
+    ["not JSON", "{", /a JSON header/],
+    ["a list", "[]", /a JSON object as header/],
+    ["null", "null", /a JSON object as header/],
+    ["metadata of numbers", '{"__metadata__":{"a":1}}', /texts by name as __metadata__/],
+    ["metadata null", '{"__metadata__":null}', /texts by name as __metadata__/],
+    ["another dtype", entry({ dtype: "F64" }), /F32 numbers for "x", got F64/],
+    ["no shape", entry({ shape: undefined }), /dtype, shape and data_offsets for "x"/],
+    ["a negative extent", entry({ shape: [-1, -2] }), /dtype, shape and data_offsets for "x"/],
+    ["a fractional extent", entry({ shape: [0.5, 4] }), /dtype, shape and data_offsets for "x"/],
+    ["too small a shape", entry({ shape: [1] }), /4 bytes from 0 on for "x"/],
+    ["too large a shape", entry({ shape: [2 ** 40, 2 ** 40] }), /bytes from 0 on for "x"/],
+    ["a hole", entry({ data_offsets: [4, 12] }), /8 bytes from 0 on for "x"/],
+    ["offsets backwards", entry({ data_offsets: [8, 0] }), /8 bytes from 0 on for "x"/],
+    ["an end beyond the file", entry({ shape: [3], data_offsets: [0, 12] }), /12 bytes from 0 on for "x"/],
+    ["bytes that nobody owns", "{}", /wanted 10 bytes, got 18/],
+  ])("a header with %s is refused", (_, header, sentence) => {
+    expect(() => decodeSafetensors(withHeader(header), "bad")).toThrow(sentence);
+    expect(() => decodeSafetensors(withHeader(header), "bad")).toThrow(/^bad: wanted .*; the file is damaged/);
+  });
+
+  test("a header that claims to be longer than the file, up to 2⁶⁴ bytes, is refused", () => {
+    for (const length of [11n, 2n ** 53n, 2n ** 64n - 1n]) {
+      const bytes = withHeader("{}");
+      new DataView(bytes.buffer).setBigUint64(0, length, true);
+      expect(() => decodeSafetensors(bytes, "bad")).toThrow(/^bad: wanted a header of at most 10 bytes/);
+    }
+  });
+});
+
+describe("a checkpoint", () => {
+  const write = (name: string, metadata: Record<string, string>, damage = false): string => {
+    const path = join(root, name);
+    mkdirSync(join(path, ".."), { recursive: true });
+    const bytes = encodeSafetensors({ tensors: tensorFile().tensors, metadata });
+    writeFileSync(path, damage ? bytes.subarray(0, bytes.length - 1) : bytes);
+    return path;
+  };
+  const format = "saccade-checkpoint-1";
+  const position = (step: number): string => JSON.stringify({ step, epoch: 0, batch: step });
+
+  test("that is missing, foreign or without a position is refused by name", () => {
+    expect(() => loadCheckpoint(join(root, "none"))).toThrow(`${join(root, "none")}: no such checkpoint`);
+    expect(() => loadCheckpoint(write("foreign", {}))).toThrow(
+      /foreign: format must be saccade-checkpoint-1, got none/,
+    );
+    for (const text of ["", "{", "3", "null", '{"step":-1}', '{"step":"2"}'])
+      expect(() => loadCheckpoint(write("placeless", { format, position: text })), text).toThrow(
+        /placeless: position must say the step, got /,
+      );
+  });
+
+  test("that is the newest counts, by its step and not by its time", () => {
+    const newest = write("steps/step-00000010.safetensors", { format, position: position(10), config: "key" });
+    write("steps/step-00000009.safetensors", { format, position: position(9) });
+    write("steps/step-00000011.safetensors.1a2b3c4d.part", { format, position: position(11) });
+    const found = latestCheckpoint(join(root, "steps"));
+    expect(found).toMatchObject({ path: newest, config: "key", position: { step: 10 } });
+    expect(found?.state.get("window")).toEqual(tensorFile().tensors.get("window")?.data);
+    expect(latestCheckpoint(join(root, "no-steps"))).toBeUndefined();
+  });
+
+  test("that is damaged is named, together with the one before it", () => {
+    write("hurt/step-00000001.safetensors", { format, position: position(1) });
+    write("hurt/step-00000002.safetensors", { format, position: position(2) }, true);
+    expect(() => latestCheckpoint(join(root, "hurt"))).toThrow(
+      /step-00000002\.safetensors: wanted .* damaged.*; remove it to go on from step-00000001\.safetensors$/,
+    );
+  });
+});

@@ -1,0 +1,363 @@
+// Training as a whole: one seed gives one run at any number of threads, through any stop; numbers that go bad are noticed.
+
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { basename, join } from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { wasmBackend } from "../src/backends/wasm/backend.ts";
+import type { ImageSet } from "../src/data/images.ts";
+import { randomStream } from "../src/program/random.ts";
+import { collapseAlarm, embeddingHealth, symmetricEigenvalues } from "../src/training/alarms.ts";
+import { checkpointFiles, latestCheckpoint, loadCheckpoint } from "../src/training/checkpoints.ts";
+import { type Config, parseConfig } from "../src/training/config.ts";
+import { createRun, openRun, type RunFolder, readMetrics } from "../src/training/run-folder.ts";
+import { type TrainResult, train } from "../src/training/train.ts";
+
+let root: string;
+beforeAll(() => {
+  root = mkdtempSync(join(tmpdir(), "saccade-training-"));
+});
+afterAll(() => rmSync(root, { recursive: true, force: true }));
+
+/** Grey pictures of bars, each with its own place, slope and width: different enough not to collapse. */
+function bars(count: number): ImageSet {
+  const side = 28;
+  const pixels = new Uint8Array(count * side * side);
+  for (let i = 0; i < count; i++) {
+    const random = randomStream(7, i);
+    const [slope, place, width] = [random.uniform() * 2 - 1, 4 + random.uniform() * 20, 1 + random.uniform() * 5];
+    for (let y = 0; y < side; y++)
+      for (let x = 0; x < side; x++)
+        if (Math.abs(x - place - slope * (y - 14)) < width) pixels[(i * side + y) * side + x] = 255;
+  }
+  return {
+    name: "bars",
+    pixels,
+    count,
+    height: side,
+    width: side,
+    channels: 1,
+    labels: new Int32Array(count),
+    classes: ["bar"],
+  };
+}
+
+const blank = (count: number): ImageSet => ({ ...bars(count), pixels: new Uint8Array(count * 28 * 28).fill(128) });
+
+/** 45 images in batches of 10: four steps an epoch, five images of each order left over. */
+const images = bars(45);
+const stepsPerEpoch = 4;
+
+const configured = (change: object = {}): Config =>
+  parseConfig(
+    {
+      name: "bars",
+      seed: 3,
+      data: { dataset: "mnist" },
+      augmentation: { kind: "affine" },
+      encoder: "mnist",
+      adam: { learningRate: 1e-3 },
+      batch: 10,
+      epochs: 3,
+      ...change,
+    },
+    "bars",
+  );
+
+const undisturbedSteps = stepsPerEpoch * 3;
+
+interface Trained {
+  readonly run: RunFolder;
+  readonly result: TrainResult;
+}
+
+interface Circumstances {
+  readonly threads?: number;
+  readonly dataset?: ImageSet;
+  /** Steps after which the run is told to stop, one after the other; it is resumed after each. */
+  readonly stops?: readonly number[];
+  readonly onAlarm?: (message: string) => void;
+}
+
+const twoThreads = wasmBackend({ threads: 2 });
+
+/** A run from its seed to its end, or through stops. */
+async function trained(
+  config: Config,
+  { threads = 2, dataset = images, stops = [], onAlarm }: Circumstances = {},
+): Promise<Trained> {
+  const run = await createRun(root, config, {});
+  const backend = threads === 2 ? twoThreads : wasmBackend({ threads });
+  const whole = { config, dataset, backend, run, ...(onAlarm ? { onAlarm } : {}) };
+  for (const stop of stops) {
+    const controller = new AbortController();
+    const { end, steps } = await train({
+      ...whole,
+      ...resumption(run),
+      signal: controller.signal,
+      onStep: ({ position }) => {
+        if (position.step === stop) controller.abort();
+      },
+    });
+    expect({ end, steps }).toEqual({ end: "stopped", steps: stop });
+  }
+  return { run, result: await train({ ...whole, ...resumption(run) }) };
+}
+
+function resumption({ checkpoints }: RunFolder) {
+  const from = latestCheckpoint(checkpoints);
+  return from ? { from } : {};
+}
+
+const bytesOf = ({ result }: Trained): string => readFileSync(result.checkpoint).toString("hex");
+const linesOf = ({ run }: Trained): string[] => readFileSync(run.metrics, "utf8").split("\n");
+
+function expectSame(a: Trained, b: Trained): void {
+  expect(linesOf(a)).toEqual(linesOf(b));
+  // Not toEqual on the bytes: a difference would print megabytes.
+  expect(bytesOf(a) === bytesOf(b), "the last checkpoints are equal to the byte").toBe(true);
+}
+
+describe("one seed", () => {
+  let undisturbed: Trained;
+  beforeAll(async () => {
+    undisturbed = await trained(configured());
+  });
+
+  test("makes a whole run folder", () => {
+    const { run, result } = undisturbed;
+    expect(result).toMatchObject({ end: "done", steps: undisturbedSteps });
+    expect(basename(result.checkpoint)).toBe("step-00000012.safetensors");
+    expect(readdirSync(run.path).sort()).toEqual([
+      "checkpoints",
+      "config.yaml",
+      "environment.json",
+      "figures",
+      "metrics.jsonl",
+    ]);
+    expect(readdirSync(run.figures).sort()).toEqual(["loss.png", "loss.svg", "views.png", "views.svg"]);
+    // The newest three: epochs 1 to 3; what a run began with is not kept for ever.
+    expect(checkpointFiles(run.checkpoints)).toEqual(
+      [4, 8, 12].map((step) => `step-${String(step).padStart(8, "0")}.safetensors`),
+    );
+    expect(openRun(run.path).config).toEqual(configured());
+  });
+
+  test("writes one line a step, with numbers that make sense, and learns", () => {
+    const lines = readMetrics(undisturbed.run);
+    expect(lines.map(({ step }) => step)).toEqual(Array.from({ length: undisturbedSteps }, (_, i) => i + 1));
+    for (const line of lines) {
+      if (line.kind !== "step") throw new Error(`unexpected line ${JSON.stringify(line)}`);
+      expect(line.epoch).toBeCloseTo(line.step / stepsPerEpoch, 12);
+      expect(line.loss).toBeGreaterThan(0);
+      for (const share of [line.activePositives, line.activeNegatives]) {
+        expect(share).toBeGreaterThanOrEqual(0);
+        expect(share).toBeLessThanOrEqual(1);
+      }
+    }
+    const losses = lines.map((line) => (line.kind === "step" ? line.loss : Number.NaN));
+    const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+    expect(mean(losses.slice(-stepsPerEpoch))).toBeLessThan(mean(losses.slice(0, stepsPerEpoch)));
+    expect(lines.at(-1)).toHaveProperty("effectiveRank");
+  });
+
+  test("gives the same run again", async () => expectSame(await trained(configured()), undisturbed));
+
+  test.each([1, 3])("gives the same run with %i thread(s)", async (threads) => {
+    expectSame(await trained(configured(), { threads }), undisturbed);
+  });
+
+  test.each([
+    ["after the first step", [1]],
+    ["in the middle of an epoch", [6]],
+    ["at the end of an epoch", [8]],
+    ["twice in one epoch, and before the last step", [5, 7, 11]],
+  ])("gives the same run when it is stopped %s and resumed", async (_, stops) => {
+    expectSame(await trained(configured(), { stops }), undisturbed);
+  });
+
+  test("gives the same run after a crash: the newest checkpoint is older than the metrics", async () => {
+    const run = await createRun(root, configured(), {});
+    cpSync(undisturbed.run.path, run.path, { recursive: true });
+    for (const file of checkpointFiles(run.checkpoints).slice(1)) rmSync(join(run.checkpoints, file));
+    writeFileSync(run.metrics, readFileSync(run.metrics, "utf8").slice(0, -20));
+    const result = await train({ config: configured(), dataset: images, backend: twoThreads, run, ...resumption(run) });
+    expectSame({ run, result }, undisturbed);
+  });
+
+  test("goes on unchanged when the run is lengthened", async () => {
+    const short = configured({ epochs: 2, metricsEvery: 1 });
+    const first = await trained(short);
+    const result = await train({
+      config: configured(),
+      dataset: images,
+      backend: twoThreads,
+      run: first.run,
+      ...resumption(first.run),
+    });
+    expect(bytesOf({ ...first, result }) === bytesOf(undisturbed)).toBe(true);
+  });
+
+  test("decides the run: another seed gives another", async () => {
+    const other = await trained(configured({ seed: 4, epochs: 1 }));
+    expect(linesOf(other).slice(0, 3)).not.toEqual(linesOf(undisturbed).slice(0, 3));
+    const [a, b] = [other.result.checkpoint, join(undisturbed.run.checkpoints, basename(other.result.checkpoint))].map(
+      (path) => loadCheckpoint(path).state,
+    );
+    for (const [name, values] of a) expect(values, name).not.toEqual(b.get(name));
+  });
+
+  test("leaves the seed's weights in no doubt: what decides the numbers may not change on resume", async () => {
+    const config = configured({ adam: { learningRate: 2e-3 } });
+    const { run } = undisturbed;
+    await expect(train({ config, dataset: images, backend: twoThreads, run, ...resumption(run) })).rejects.toThrow(
+      /step-00000012\.safetensors: was written by another configuration/,
+    );
+    expect(linesOf(undisturbed)).toHaveLength(undisturbedSteps + 1);
+  });
+});
+
+describe("a run that is told to stop before its first step", () => {
+  test("leaves the checkpoint it began with, and no figure of nothing", async () => {
+    const config = configured({ epochs: 1 });
+    const run = await createRun(root, config, {});
+    const result = await train({ config, dataset: images, backend: twoThreads, run, signal: AbortSignal.abort() });
+    expect(result).toMatchObject({ end: "stopped", steps: 0 });
+    expect(checkpointFiles(run.checkpoints)).toEqual(["step-00000000.safetensors"]);
+    expect(readdirSync(run.figures)).toEqual([]);
+  });
+});
+
+describe("numbers that go bad", () => {
+  test("stop the run with a plain sentence and leave the last checkpoint sound", async () => {
+    const config = configured();
+    const run = await createRun(root, config, {});
+    const { signal, abort } = stopper();
+    const halfway = await train({
+      config,
+      dataset: images,
+      backend: twoThreads,
+      run,
+      signal,
+      onStep: ({ position }) => position.step === 5 && abort(),
+    });
+    // A synapse that is not a number stands for whatever made it so.
+    const from = loadCheckpoint(halfway.checkpoint);
+    const before = readFileSync(halfway.checkpoint);
+    const state = new Map(
+      [...from.state].map(([name, values]) => [name, name.startsWith("head") ? values.map(() => Number.NaN) : values]),
+    );
+    await expect(
+      train({ config, dataset: images, backend: twoThreads, run, from: { ...from, state } }),
+    ).rejects.toThrow(
+      /^train: the loss of step 6 must be a number, got NaN; start again with a lower adam\.learningRate$/,
+    );
+    expect(readFileSync(halfway.checkpoint).equals(before)).toBe(true);
+    expect(checkpointFiles(run.checkpoints).at(-1)).toBe(basename(halfway.checkpoint));
+    expect(readMetrics(run)).toHaveLength(5);
+  });
+
+  test("of a learning rate far too large are noticed at once", async () => {
+    await expect(trained(configured({ adam: { learningRate: 1e38 } }))).rejects.toThrow(
+      /^train: the loss of step \d+ must be a number, got (NaN|Infinity); /,
+    );
+  });
+});
+
+function stopper(): { signal: AbortSignal; abort: () => void } {
+  const controller = new AbortController();
+  return { signal: controller.signal, abort: () => controller.abort() };
+}
+
+describe("collapse", () => {
+  const still = { kind: "affine", share: 0, flip: 0, saturation: 0, hue: 0 };
+
+  test("is told once, on the way and in the metrics, also when the run is resumed after it", async () => {
+    const told: string[] = [];
+    const config = configured({ augmentation: still, batch: 2, epochs: 60 });
+    const { run } = await trained(config, {
+      dataset: blank(4),
+      stops: [105],
+      onAlarm: (message) => told.push(message),
+    });
+    const alarms = readMetrics(run).filter(({ kind }) => kind === "alarm");
+    expect(alarms).toMatchObject([
+      { step: 100, message: expect.stringMatching(/^the embeddings have collapsed to a point/) },
+    ]);
+    expect(told).toEqual(alarms.map((alarm) => (alarm.kind === "alarm" ? alarm.message : "")));
+  });
+
+  test("is not told of pictures that differ", async () => {
+    const told: string[] = [];
+    const { run } = await trained(configured({ batch: 4, epochs: 25 }), {
+      dataset: bars(16),
+      onAlarm: (message) => told.push(message),
+    });
+    expect(told).toEqual([]);
+    const last = readMetrics(run).at(-1);
+    expect(last).toMatchObject({ kind: "step", step: 100 });
+    expect(last?.kind === "step" ? last.spread : 0).toBeGreaterThan(1e-3);
+  });
+
+  /** n rows of ±√variance_j·e_j, turned by a rotation of every pair of neighbouring axes. */
+  function cloud(variances: readonly number[], d: number, angle: number): Float32Array {
+    const k = variances.length;
+    const rows = new Float32Array(2 * k * d);
+    variances.forEach((variance, j) => {
+      for (const [row, sign] of [
+        [2 * j, 1],
+        [2 * j + 1, -1],
+      ])
+        rows[row * d + j] = sign * Math.sqrt(variance);
+    });
+    for (let row = 0; row < 2 * k; row++)
+      for (let j = 0; j + 1 < d; j++) {
+        const [x, y] = [rows[row * d + j], rows[row * d + j + 1]];
+        rows[row * d + j] = Math.cos(angle) * x - Math.sin(angle) * y + 5;
+        rows[row * d + j + 1] = Math.sin(angle) * x + Math.cos(angle) * y;
+      }
+    return rows;
+  }
+
+  test.each([0, 0.7, 2])("effective rank is the number of equal directions, turned by %f and moved away", (angle) => {
+    for (const k of [1, 2, 5, 8])
+      expect(embeddingHealth(cloud(Array(k).fill(0.25), 8, angle), 8).effectiveRank).toBeCloseTo(k, 4);
+  });
+
+  test("effective rank of unequal directions is exp of the spectrum's entropy", () => {
+    // Shares 3/4 and 1/4: exp(¾ ln 4/3 + ¼ ln 4) = 4/3^¾.
+    expect(embeddingHealth(cloud([3, 1], 6, 1), 6).effectiveRank).toBeCloseTo(4 / 3 ** 0.75, 4);
+  });
+
+  test("spread is the mean standard deviation over dimensions", () => {
+    // Columns 1, 3 (sd 1) and 10, 50 (sd 20) and 7, 7 (sd 0).
+    expect(embeddingHealth(Float32Array.of(1, 10, 7, 3, 50, 7), 3).spread).toBeCloseTo(7, 10);
+  });
+
+  test("eigenvalues of the second-difference matrix are 2 − 2 cos(kπ/(d + 1))", () => {
+    const d = 9;
+    const matrix = Float64Array.from({ length: d * d }, (_, i) => {
+      const distance = Math.abs(Math.floor(i / d) - (i % d));
+      return distance === 0 ? 2 : distance === 1 ? -1 : 0;
+    });
+    const values = symmetricEigenvalues(matrix, d).sort();
+    for (let k = 1; k <= d; k++) expect(values[k - 1]).toBeCloseTo(2 - 2 * Math.cos((k * Math.PI) / (d + 1)), 10);
+  });
+
+  test.each([
+    ["a point", new Float32Array(64).fill(3), /collapsed to a point \(spread 0\.0e\+0\)/],
+    ["a line", cloud([4], 8, 0.3), /collapsed to a line \(effective rank 1\.00\)/],
+  ])("%s raises the alarm", (_, embeddings, sentence) => {
+    expect(collapseAlarm(embeddingHealth(embeddings, 8))).toMatch(sentence);
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])("an embedding of %f ends the run", (value) => {
+    const embeddings = cloud([1, 1], 8, 0.3);
+    embeddings[5] = value;
+    expect(() => embeddingHealth(embeddings, 8)).toThrow(/^train: the embeddings are no longer numbers; start again/);
+  });
+
+  test("two directions raise none", () => {
+    expect(collapseAlarm(embeddingHealth(cloud([1, 1], 8, 0.3), 8))).toBeUndefined();
+  });
+});
