@@ -123,8 +123,10 @@ export function hashWeights(synapses: readonly Tensor[], weights: ReadonlyMap<st
 /** Pixels in [0, 1], flattened. */
 export function pixelFeatures(set: ImageSet): Features {
   const width = sizeOf([set.height, set.width, set.channels]);
+  const rows = new Float32Array(set.pixels.length);
+  for (let i = 0; i < rows.length; i++) rows[i] = set.pixels[i] / 255;
   return {
-    rows: Float32Array.from(set.pixels, (value) => value / 255),
+    rows,
     count: set.count,
     width,
     labels: set.labels,

@@ -9,14 +9,18 @@ export interface Minimum {
   readonly x: Float64Array;
   readonly value: number;
   readonly iterations: number;
-  /** The gradient fell below the tolerance, or float32 could not improve the value any more. */
+  /** The gradient's length fell below the tolerance. */
   readonly converged: boolean;
 }
 
 export interface LbfgsOptions {
   readonly maxIterations: number;
-  /** Stop when the largest gradient component is below this share of the first one. */
+  /** Stop when the gradient is shorter than this share of `reference`. */
   readonly tolerance: number;
+  /** A length of gradient; the one at the start unless told. */
+  readonly reference?: number;
+  /** Roughly the diagonal of the Hessian, all positive: the first guess of it is a multiple of this; ones unless told. */
+  readonly curvature?: Float64Array;
 }
 
 const memory = 8;
@@ -27,58 +31,59 @@ const dot = (a: Float64Array, b: Float64Array): number => {
   return sum;
 };
 
-const largest = (a: Float64Array): number => {
-  let most = 0;
-  for (let i = 0; i < a.length; i++) most = Math.max(most, Math.abs(a[i]));
-  return most;
+export const lengthOf = (a: Float64Array): number => Math.sqrt(dot(a, a));
+
+/** a + factor·b. */
+const plus = (a: Float64Array, factor: number, b: Float64Array): Float64Array => {
+  const sum = new Float64Array(a.length);
+  for (let i = 0; i < a.length; i++) sum[i] = a[i] + factor * b[i];
+  return sum;
 };
 
 export async function minimise(
   { evaluate }: Objective,
   start: Float64Array,
-  { maxIterations, tolerance }: LbfgsOptions,
-  /** Largest gradient component that counts as "the first one"; the one at `start` unless told. */
-  reference?: number,
+  { maxIterations, tolerance, reference, curvature = new Float64Array(start.length).fill(1) }: LbfgsOptions,
 ): Promise<Minimum> {
   let x: Float64Array = start.slice();
   let { value, gradient } = await evaluate(x);
-  const goal = tolerance * (reference ?? largest(gradient));
+  const goal = tolerance * (reference ?? lengthOf(gradient));
   const history: { s: Float64Array; y: Float64Array; rho: number }[] = [];
   for (let iteration = 0; iteration < maxIterations; iteration++) {
-    if (largest(gradient) <= goal) return { x, value, iterations: iteration, converged: true };
-    const direction = twoLoop(gradient, history);
+    if (lengthOf(gradient) <= goal) return { x, value, iterations: iteration, converged: true };
+    const direction = twoLoop(gradient, history, curvature);
     let slope = dot(direction, gradient);
     if (slope >= 0) {
       history.length = 0;
-      for (let i = 0; i < direction.length; i++) direction[i] = -gradient[i];
-      slope = -dot(gradient, gradient);
+      for (let i = 0; i < direction.length; i++) direction[i] = -gradient[i] / curvature[i];
+      slope = dot(direction, gradient);
     }
-    let length = history.length === 0 ? Math.min(1, 1 / Math.sqrt(-slope)) : 1;
+    let step = history.length === 0 ? Math.min(1, 1 / Math.sqrt(-slope)) : 1;
     let improved: { x: Float64Array; value: number; gradient: Float64Array } | undefined;
-    for (let tries = 0; tries < 20 && improved === undefined; tries++, length /= 2) {
-      const candidate = x.map((xi, i) => xi + length * direction[i]);
+    for (let tries = 0; tries < 20 && improved === undefined; tries++, step /= 2) {
+      const candidate = plus(x, step, direction);
       const result = await evaluate(candidate);
-      if (result.value <= value + 1e-4 * length * slope) improved = { x: candidate, ...result };
+      if (result.value <= value + 1e-4 * step * slope) improved = { x: candidate, ...result };
     }
-    // No step improves a value that is known to float32 only: this is the minimum.
-    if (improved === undefined) return { x, value, iterations: iteration, converged: true };
-    const current = improved;
-    const s = current.x.map((xi, i) => xi - x[i]);
-    const y = current.gradient.map((gi, i) => gi - gradient[i]);
-    const curvature = dot(s, y);
-    if (curvature > 1e-12 * dot(y, y)) {
-      history.push({ s, y, rho: 1 / curvature });
+    // No step improves the value as far as the objective's arithmetic tells.
+    if (improved === undefined) return { x, value, iterations: iteration, converged: false };
+    const s = plus(improved.x, -1, x);
+    const y = plus(improved.gradient, -1, gradient);
+    const product = dot(s, y);
+    if (product > 1e-12 * dot(y, y)) {
+      history.push({ s, y, rho: 1 / product });
       if (history.length > memory) history.shift();
     }
-    ({ x, value, gradient } = current);
+    ({ x, value, gradient } = improved);
   }
-  return { x, value, iterations: maxIterations, converged: false };
+  return { x, value, iterations: maxIterations, converged: lengthOf(gradient) <= goal };
 }
 
 /** −H·gradient by the two-loop recursion. */
 function twoLoop(
   gradient: Float64Array,
   history: readonly { s: Float64Array; y: Float64Array; rho: number }[],
+  curvature: Float64Array,
 ): Float64Array {
   const q = gradient.slice();
   const alphas: number[] = [];
@@ -88,8 +93,10 @@ function twoLoop(
     for (let i = 0; i < q.length; i++) q[i] -= alpha * y[i];
   }
   const newest = history.at(-1);
-  const scale = newest ? 1 / (newest.rho * dot(newest.y, newest.y)) : 1;
-  for (let i = 0; i < q.length; i++) q[i] *= scale;
+  let squares = 0;
+  if (newest) for (let i = 0; i < q.length; i++) squares += newest.y[i] ** 2 / curvature[i];
+  const scale = newest ? 1 / (newest.rho * squares) : 1;
+  for (let i = 0; i < q.length; i++) q[i] *= scale / curvature[i];
   history.forEach(({ s, y, rho }, k) => {
     const beta = rho * dot(y, q);
     for (let i = 0; i < q.length; i++) q[i] += (alphas[k] - beta) * s[i];

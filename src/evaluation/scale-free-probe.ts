@@ -1,12 +1,13 @@
 // The scale-free linear probe: standardised features, L2-regularised multinomial logistic regression run to convergence,
 // its regularisation chosen on a validation split. Multiplying an encoder's output by a constant changes nothing here.
+//
+// Where there are far fewer rows than columns it runs in the rows' span, with the same minimum and the same answers (row-space.ts).
 
-import type { Backend, Engine } from "../backends/backend.ts";
-import { recordProgram } from "../program/program.ts";
-import { persistent } from "../program/tensor.ts";
+import type { Backend } from "../backends/backend.ts";
 import { type Features, selectRows } from "./features.ts";
-import { type Minimum, minimise } from "./lbfgs.ts";
-import { type Measure, measureAccuracy, recordMeasure } from "./linear-probe.ts";
+import { largestIndices } from "./knn.ts";
+import { openRegression } from "./logistic-regression.ts";
+import { inRowSpace } from "./row-space.ts";
 import { splitValidation } from "./subsets.ts";
 
 /** Strengths λ of the penalty λ/2·‖W‖² beside the mean cross-entropy, strongest first: each start is the one before. */
@@ -19,10 +20,9 @@ export interface ScaleFreeResult {
   readonly strength: number;
   readonly validationAccuracy: number;
   readonly iterations: number;
+  /** Every fit reached its minimum, those of the validation split too. */
   readonly converged: boolean;
 }
-
-const options = { maxIterations: 200, tolerance: 1e-3 };
 
 export async function scaleFreeProbe(
   train: Features,
@@ -31,47 +31,57 @@ export async function scaleFreeProbe(
   backend: Backend,
 ): Promise<ScaleFreeResult> {
   const { fit, held } = splitValidation(train.labels, train.classes, seed);
-  const chosen =
-    held.length === 0
-      ? { strength: strengths[0], accuracy: Number.NaN }
-      : await chooseStrength(selectRows(train, fit), selectRows(train, held), backend);
-
-  const scaled = standardise(train, [train, test]);
-  const regression = await openRegression(scaled[0], backend);
-  try {
-    let minimum = await regression.fit(strengths[0]);
-    for (const strength of strengths.slice(1))
-      if (strength >= chosen.strength) minimum = await regression.fit(strength, minimum.x);
-    return {
-      accuracy: await regression.accuracy(minimum, scaled[1]),
-      trainAccuracy: await regression.accuracy(minimum, scaled[0]),
-      strength: chosen.strength,
-      validationAccuracy: chosen.accuracy,
-      iterations: minimum.iterations,
-      converged: minimum.converged,
-    };
-  } finally {
-    await regression.dispose();
-  }
+  const onHeld =
+    held.length === 0 ? [] : await fitPath(selectRows(train, fit), selectRows(train, held), strengths, backend);
+  const best =
+    onHeld.length === 0
+      ? 0
+      : largestIndices(
+          onHeld.map(({ accuracy }) => accuracy),
+          1,
+        )[0];
+  const onTest = await fitPath(train, test, strengths.slice(0, best + 1), backend);
+  const { accuracy, trainAccuracy, iterations } = onTest[best];
+  return {
+    accuracy,
+    trainAccuracy,
+    strength: strengths[best],
+    validationAccuracy: onHeld[best]?.accuracy ?? Number.NaN,
+    iterations,
+    converged: [...onHeld, ...onTest].every((fitted) => fitted.converged),
+  };
 }
 
-async function chooseStrength(
-  fit: Features,
-  held: Features,
+interface Fitted {
+  readonly accuracy: number;
+  readonly trainAccuracy: number;
+  readonly iterations: number;
+  readonly converged: boolean;
+}
+
+/** A regression for each strength, each starting where the one before ended. */
+async function fitPath(
+  train: Features,
+  tested: Features,
+  path: readonly number[],
   backend: Backend,
-): Promise<{ strength: number; accuracy: number }> {
-  const [scaledFit, scaledHeld] = standardise(fit, [fit, held]);
-  const regression = await openRegression(scaledFit, backend);
+): Promise<Fitted[]> {
+  const [scaled, scaledTested] = await inRowSpace(standardise(train, [train, tested]), backend);
+  const regression = await openRegression(scaled, backend);
   try {
-    let best = { strength: strengths[0], accuracy: -1 };
+    const fits: Fitted[] = [];
     let from: Float64Array | undefined;
-    for (const strength of strengths) {
+    for (const strength of path) {
       const minimum = await regression.fit(strength, from);
       from = minimum.x;
-      const accuracy = await regression.accuracy(minimum, scaledHeld);
-      if (accuracy > best.accuracy) best = { strength, accuracy };
+      fits.push({
+        accuracy: await regression.accuracy(minimum, scaledTested),
+        trainAccuracy: await regression.accuracy(minimum, scaled),
+        iterations: minimum.iterations,
+        converged: minimum.converged,
+      });
     }
-    return best;
+    return fits;
   } finally {
     await regression.dispose();
   }
@@ -94,68 +104,4 @@ export function standardise(reference: Features, sets: readonly Features[]): Fea
       for (let k = 0; k < width; k++) scaled[i * width + k] = (set.rows[i * width + k] - mean[k]) * scale[k];
     return { ...set, rows: scaled };
   });
-}
-
-interface Regression {
-  readonly fit: (strength: number, from?: Float64Array) => Promise<Minimum>;
-  readonly accuracy: (minimum: Minimum, set: Features) => Promise<number>;
-  readonly dispose: () => Promise<void>;
-}
-
-/** Multinomial logistic regression on one set of features; parameters are weights [width, classes] then biases. */
-async function openRegression(train: Features, backend: Backend): Promise<Regression> {
-  const { width, classes, count } = train;
-  const x = persistent("features", [count, width], "input");
-  const labels = persistent("labels", [count], "input", "i32");
-  const weight = persistent("weight", [width, classes], "weight");
-  const bias = persistent("bias", [classes], "weight");
-  const record = recordProgram("logistic regression");
-  const product = record.linear({ x, w: weight }, {}, { y: "product" }).y;
-  const logits = record.addBias({ x: product, b: bias }, {}, { y: "logits" }).y;
-  const { loss, dlogits } = record.softmaxCrossEntropy(
-    { logits, labels },
-    {},
-    { loss: "loss", dlogits: "dlogits", correct: "correct" },
-  );
-  const { dw } = record.linearWeightGradient({ x, dy: dlogits }, {}, { dw: "dw" });
-  const { db } = record.biasGradient({ dy: dlogits }, {}, { db: "db" });
-  const program = record.finish([loss, dw, db]);
-  const measure: Measure = recordMeasure(weight, bias);
-  const engine: Engine = await backend.prepare([program, measure.program]);
-  engine.write(x, train.rows);
-  engine.write(labels, train.labels);
-  const weights = width * classes;
-  const put = (parameters: Float64Array): void => {
-    engine.write(weight, Float32Array.from(parameters.subarray(0, weights)));
-    engine.write(bias, Float32Array.from(parameters.subarray(weights)));
-  };
-
-  const evaluate = (strength: number) => async (parameters: Float64Array) => {
-    put(parameters);
-    await engine.run(program);
-    let value: number = (await engine.read(loss))[0];
-    const gradient = new Float64Array(parameters.length);
-    gradient.set(await engine.read(dw), 0);
-    gradient.set(await engine.read(db), weights);
-    for (let i = 0; i < weights; i++) {
-      value += 0.5 * strength * parameters[i] * parameters[i];
-      gradient[i] += strength * parameters[i];
-    }
-    return { value, gradient };
-  };
-
-  const zero = new Float64Array(weights + classes);
-  /** Largest gradient component of the unregularised loss at zero: the scale by which convergence is judged. */
-  let reference: number | undefined;
-  return {
-    fit: async (strength, from = zero) => {
-      reference ??= (await evaluate(0)(zero)).gradient.reduce((most, g) => Math.max(most, Math.abs(g)), 0);
-      return minimise({ evaluate: evaluate(strength) }, from, options, reference);
-    },
-    accuracy: async (minimum, set) => {
-      put(minimum.x);
-      return measureAccuracy(engine, measure, set);
-    },
-    dispose: () => engine.dispose(),
-  };
 }

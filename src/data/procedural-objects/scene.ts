@@ -1,6 +1,7 @@
 // What varies in a procedural object: draws pose, light, colours and background of one picture.
 //
-// The ranges are chosen so that colour, light and background carry most of the pixels' variance, and shape alone the class.
+// The ranges are chosen so that place, size, light, colours and background carry most of the pixels' variance, and shape alone the
+// class: most of it is what augmentation varies too. Light and shade differ enough in nearly every picture for a person to name the solid.
 
 import type { Stream } from "../../program/random.ts";
 import type { Background, Colour, Scene } from "./render.ts";
@@ -16,25 +17,25 @@ export function drawScene(mesh: Mesh, random: Stream): Scene {
     mesh,
     yaw: between(0, 360) * degrees,
     elevation: between(5, 40) * degrees,
-    roll: between(-20, 20) * degrees,
-    x: between(0.42, 0.58),
-    y: between(0.42, 0.58),
-    scale: between(0.31, 0.43),
+    roll: between(-25, 25) * degrees,
+    x: between(0.4, 0.6),
+    y: between(0.4, 0.6),
+    scale: between(0.27, 0.42),
     colour,
     light: drawLight(between),
     ambient: between(0.25, 0.5),
     shine: between(0, 0.4),
     background,
-    tint: [between(0.8, 1), between(0.8, 1), between(0.8, 1)],
-    exposure: between(0.45, 1.35),
-    contrast: between(0.45, 1.1),
+    tint: [between(0.55, 1), between(0.55, 1), between(0.55, 1)],
+    exposure: between(0.45, 1.5),
+    contrast: between(0.45, 1.2),
   };
 }
 
 type Between = (low: number, high: number) => number;
 
 function drawColour(between: Between): Colour {
-  return fromHsv(between(0, 1), between(0.1, 0.8), between(0.45, 1));
+  return fromHsv(between(0, 1), between(0, 0.35), between(0.45, 1));
 }
 
 /** From the viewer's side, above. */
@@ -47,10 +48,10 @@ function drawLight(between: Between): Scene["light"] {
 const luminance = ([r, g, b]: Colour): number => 0.3 * r + 0.59 * g + 0.11 * b;
 
 function drawBackground(random: Stream, between: Between, object: Colour): Background {
-  const drawBackdrop = (): Colour => fromHsv(between(0, 1), between(0, 0.6), between(0.05, 0.9));
+  const drawBackdrop = (): Colour => fromHsv(between(0, 1), between(0, 0.35), between(0.05, 0.9));
   // A background as light as the object's average would hide its outline.
   let from = drawBackdrop();
-  while (Math.abs(luminance(from) - 0.75 * luminance(object)) < 0.15) from = drawBackdrop();
+  while (Math.abs(luminance(from) - 0.75 * luminance(object)) < 0.2) from = drawBackdrop();
   const other = drawBackdrop();
   const share = between(0.1, 0.3);
   const towards = (k: number): number => from[k] + share * (other[k] - from[k]);
