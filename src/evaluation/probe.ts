@@ -14,6 +14,8 @@ export type ReadOut = "paper" | "scaleFree" | "kNN";
 export type Subject = "trained" | "random" | "pixels";
 
 export interface ProbeOptions {
+  /** All three unless told: an accuracy means little without the other two. */
+  readonly subjects?: readonly Subject[];
   readonly readOuts: readonly ReadOut[];
   readonly labelsPerClass: readonly (number | "all")[];
   readonly seeds: number;
@@ -75,7 +77,7 @@ export async function probe(
   const model = createModel(networks[network]);
   const random = new Map([...initialise(model, seed)].map(([tensor, values]) => [tensor.name, values]));
   const frozen = { trained: weights, random };
-  const subjects = ["trained", "random", "pixels"] as const;
+  const { subjects = ["trained", "random", "pixels"] } = options;
   const total = subjects.length * options.labelsPerClass.length * options.seeds * options.readOuts.length;
   const encoderHashes: Partial<Record<Subject, string>> = {};
   const scores: Score[] = [];

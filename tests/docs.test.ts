@@ -1,0 +1,84 @@
+// What the pages quote: commands run, code is the code that stands in the file, links lead somewhere.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { parseValue } from "../src/cli/options.ts";
+import { override, parseConfig } from "../src/training/config.ts";
+
+const pages = ["README.md", "CONTRIBUTING.md", ...globSync("docs/*.md")].map((path) => ({
+  path,
+  text: readFileSync(path, "utf8"),
+}));
+
+/** Every quoted `npx saccade …`, without its comment. */
+const commands = pages.flatMap(({ path, text }) =>
+  [...text.matchAll(/^\s*npx saccade (.+?)(?:\s+#.*)?$/gm)].map(([, words]) => ({ path, words: words.split(/\s+/) })),
+);
+
+const run = (words: readonly string[]): string =>
+  execFileSync(process.execPath, ["dist/cli/main.js", ...words], {
+    encoding: "utf8",
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+
+describe("quoted commands", () => {
+  test("are found", () => expect(commands.length).toBeGreaterThan(6));
+
+  test.each(commands.filter(({ words }) => words[0] === "train"))("$path: train $words", ({ words }) => {
+    const [, file, ...assignments] = words;
+    const raw: unknown = parse(readFileSync(file, "utf8"));
+    for (const assignment of assignments) override(raw, assignment, parseValue);
+    const { data } = parseConfig(raw, file);
+    // Real data may not be here; what is rendered is trained on for a moment.
+    if (data.dataset !== "procedural-objects") return;
+    const runs = mkdtempSync(join(tmpdir(), "saccade-docs-"));
+    try {
+      const short = ["data.limit=100", "epochs=1", "--no-probe", "--runs", runs];
+      expect(run([...words, ...short])).toMatch(/^trained/m);
+    } finally {
+      rmSync(runs, { recursive: true });
+    }
+  });
+
+  test.each(commands.filter(({ words }) => words[0] !== "train"))("$path: $words", ({ words }) => {
+    expect(run(words).length).toBeGreaterThan(0);
+  });
+});
+
+test("the README's ten lines run", () => {
+  const readme = pages.find(({ path }) => path === "README.md")?.text ?? "";
+  const [, code] = /```ts\n([\s\S]+?)```/.exec(readme) ?? [];
+  // Fewer pictures: what is tested is that the lines hold.
+  const short = code.replaceAll(/\b(5000|1000)\b/g, "200").replace("epochs: 3", "epochs: 1");
+  expect(short).not.toBe(code);
+  mkdirSync("build", { recursive: true });
+  const file = "build/readme-example.ts";
+  writeFileSync(file, short);
+  const output = execFileSync(process.execPath, [file], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  expect(output).toContain("scaleFree");
+  expect(output).toContain("trained");
+});
+
+test("code blocks that name a file are that file", () => {
+  const blocks = pages.flatMap(({ path, text }) =>
+    [...text.matchAll(/`(src\/[\w/.-]+)`, all of it:\n\n```ts\n([\s\S]+?)```/g)].map(([, file, code]) => ({
+      path,
+      file,
+      code,
+    })),
+  );
+  expect(blocks.length).toBeGreaterThan(0);
+  for (const { file, code } of blocks) expect(code, file).toBe(readFileSync(file, "utf8"));
+});
+
+test("links inside the repository lead to something", () => {
+  const links = pages.flatMap(({ path, text }) =>
+    [...text.matchAll(/\]\((?!https?:)([^)#]+)/g)].map(([, target]) => ({ path, target: join(dirname(path), target) })),
+  );
+  expect(links.length).toBeGreaterThan(5);
+  expect(links.filter(({ target }) => !existsSync(target))).toEqual([]);
+});
