@@ -1,0 +1,61 @@
+// Part (b): whole training steps, augmentation included, as `saccade train` runs them.
+
+import type { Backend, Engine } from "../src/backends/backend.ts";
+import { wasmBackend } from "../src/backends/wasm/backend.ts";
+import { createTrainer, type Trainer } from "../src/training/trainer.ts";
+import { measure, type Timing } from "./measure.ts";
+import { batchOf, configOf, nameOf, randomImages, type StepCase, workloads } from "./workloads.ts";
+
+export interface StepTime extends StepCase {
+  readonly batch: number;
+  readonly threads: number;
+  readonly time: Timing;
+  /** Of the engine, the dataset of two batches included. */
+  readonly engineBytes: number;
+}
+
+export interface OpenStep {
+  readonly trainer: Trainer;
+  readonly engineBytes: number;
+}
+
+/** A trainer on random pictures, two batches an epoch. */
+export async function openStep(step: StepCase, batch: number, threads: number): Promise<OpenStep> {
+  const wasm = wasmBackend({ threads });
+  const engines: Engine[] = [];
+  const backend: Backend = {
+    ...wasm,
+    prepare: async (programs) => {
+      const engine = await wasm.prepare(programs);
+      engines.push(engine);
+      return engine;
+    },
+  };
+  const trainer = await createTrainer(configOf(step, batch), randomImages(step.network, 2 * batch), backend);
+  return { trainer, engineBytes: engines.reduce((sum, { bytes }) => sum + bytes, 0) };
+}
+
+/** One step on each number of threads; their first losses must be the same to the bit. */
+export async function measureStep(step: StepCase, threads: readonly number[], quick: boolean): Promise<StepTime[]> {
+  const batch = batchOf(step.network, quick);
+  const losses: number[] = [];
+  const times: StepTime[] = [];
+  for (const count of threads) {
+    const { trainer, engineBytes } = await openStep(step, batch, count);
+    const validate = async (): Promise<void> => {
+      const { loss } = await trainer.step();
+      losses.push(loss);
+      if (!Number.isFinite(loss) || loss !== losses[0])
+        throw new Error(`${nameOf(step)}: the first loss on ${threads.join(", ")} threads is ${losses.join(", ")}`);
+    };
+    // The step that validates has warmed up.
+    const repetition = { warmUp: 0, iterations: quick ? 1 : workloads[step.network].iterations };
+    try {
+      const time = await measure({ validate, run: trainer.step }, repetition);
+      times.push({ ...step, batch, threads: count, time, engineBytes });
+    } finally {
+      await trainer.dispose();
+    }
+  }
+  return times;
+}
