@@ -80,6 +80,7 @@ export function configOf({ network, learning, update, loss }: StepCase, batch: n
     update,
     batch,
     epochs: 1,
+    xrayEvery: 0,
   };
   return parseConfig(raw, "bench");
 }

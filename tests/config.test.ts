@@ -66,7 +66,7 @@ describe("the shipped configurations", () => {
 
 describe("what is refused", () => {
   test.each([
-    [{ batc: 3 }, /^f\.yaml: unknown key "batc", did you mean "batch"\? \(known: name, seed, .*\)$/],
+    [{ batc: 3 }, /^f\.yaml: unknown key "batc", did you mean "batch"\? \(known: name, preset, seed, .*\)$/],
     [{ adam: { learningrate: 1 } }, /^f\.yaml: unknown key "adam\.learningrate", did you mean "learningRate"\?/],
     [{ loss: { kind: "contrastiveHinge", margin: 1 } }, /^f\.yaml: unknown key "loss\.margin" \(known: kind, m1, m2/],
     [{ encoder: "cifr" }, /^f\.yaml: encoder must be one of .*, got "cifr"; did you mean "cifar"\?$/],

@@ -258,6 +258,8 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
           { kind: "next", count: 2 },
           { kind: "next", count: 1 },
           { kind: "authorsCode", count: 3 },
+          { kind: "past", count: 2, gap: 1 },
+          { kind: "past", count: 1, gap: 2 },
         ] as const),
       },
       terms: n,

@@ -59,6 +59,7 @@ const configured = (change: object = {}): Config =>
       adam: { learningRate: 1e-3 },
       batch: 10,
       epochs: 3,
+      xrayEvery: 0,
       ...change,
     },
     "bars",

@@ -172,43 +172,91 @@ MNIST = Network(
 
 
 def to_torch(network, weight):
-    """Saccade's [kh, kw, in, out] or [(h, w, c), out] → PyTorch's [out, in, kh, kw] or [out, (c, h, w)]."""
+    """Saccade's [kh, kw, in, out] or [(h, w, c), out] → PyTorch's [out, in, kh, kw] or [out, (c, h, w)]; a bias is a bias."""
     weight = torch.as_tensor(weight)
+    if weight.dim() == 1:
+        return weight
     if weight.dim() == 4:
         return weight.permute(3, 2, 0, 1).contiguous()
     return weight.reshape(*network.features, -1).permute(3, 2, 0, 1).flatten(1).contiguous()
 
 
 def to_saccade(network, weight):
+    if weight.dim() == 1:
+        return weight
     if weight.dim() == 4:
         return weight.permute(2, 3, 1, 0).contiguous()
     h, w, c = network.features
     return weight.reshape(-1, c, h, w).permute(2, 3, 1, 0).flatten(0, 2).contiguous()
 
 
-def forward(network, weights, x, gaps=None):
-    """Embeddings; notes in `gaps` how near the step comes to a tie in pooling or to a corner of Hardtanh."""
+class FeedbackConv2d(torch.autograd.Function):
+    """A convolution whose error goes down through `feedback` instead of `weight`; feedback receives the weight's gradient."""
 
-    def note(key, values):
-        if gaps is not None:
-            gaps[key] = min(gaps.get(key, float("inf")), values.min().item())
+    @staticmethod
+    def forward(ctx, x, weight, feedback):
+        ctx.save_for_backward(x, weight, feedback)
+        return F.conv2d(x, weight, padding=1)
 
-    for (_, after), weight in zip(network.blocks, weights):
-        x = F.conv2d(x, weight, padding=1)
-        for step in after:
-            if step == "maxPool":
-                if gaps is not None:
-                    h, w = x.shape[2] // 2, x.shape[3] // 2
-                    windows = x[:, :, : 2 * h, : 2 * w].unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
-                    best = windows.topk(2, dim=-1).values
-                    note("pooling", best[..., 0] - best[..., 1])
-                x = F.max_pool2d(x, 2)
-            elif step == "hardtanh":
-                note("hardtanh", (x.abs() - 1).abs())
-                x = F.hardtanh(x)
-            else:
-                x = torch.tanh(x)
-    return x.flatten(1) @ weights[-1].T
+    @staticmethod
+    def backward(ctx, error):
+        x, weight, feedback = ctx.saved_tensors
+        down = torch.nn.grad.conv2d_input(x.shape, feedback, error, padding=1)
+        change = torch.nn.grad.conv2d_weight(x, weight.shape, error, padding=1)
+        return down, change, change if ctx.needs_input_grad[2] else None
+
+
+class FeedbackLinear(torch.autograd.Function):
+    """The same for a linear layer without a bias."""
+
+    @staticmethod
+    def forward(ctx, x, weight, feedback):
+        ctx.save_for_backward(x, feedback)
+        return x @ weight.T
+
+    @staticmethod
+    def backward(ctx, error):
+        x, feedback = ctx.saved_tensors
+        change = error.T @ x
+        return error @ feedback, change, change if ctx.needs_input_grad[2] else None
+
+
+def note(gaps, key, values):
+    if gaps is not None:
+        gaps[key] = min(gaps.get(key, float("inf")), values.min().item())
+
+
+def activate(x, kind, gaps=None, key="hardtanh"):
+    if kind == "hardtanh":
+        note(gaps, key, (x.abs() - 1).abs())
+        return F.hardtanh(x)
+    return torch.tanh(x) if kind == "tanh" else x
+
+
+def forward_block(x, weight, after, feedback=None, gaps=None):
+    """Convolution and what follows; notes in `gaps` how near it comes to a tie in pooling or a corner of Hardtanh."""
+    x = F.conv2d(x, weight, padding=1) if feedback is None else FeedbackConv2d.apply(x, weight, feedback)
+    for step in after:
+        if step == "maxPool":
+            if gaps is not None:
+                h, w = x.shape[2] // 2, x.shape[3] // 2
+                windows = x[:, :, : 2 * h, : 2 * w].unfold(2, 2, 2).unfold(3, 2, 2).flatten(4)
+                best = windows.topk(2, dim=-1).values
+                note(gaps, "pooling", best[..., 0] - best[..., 1])
+            x = F.max_pool2d(x, 2)
+        else:
+            x = activate(x, step, gaps)
+    return x
+
+
+def forward(network, values, x, gaps=None, first=0):
+    """Embeddings; the first `first` blocks only run forward. Where a layer has feedback, its error goes down through that."""
+    for i, (_, after) in enumerate(network.blocks):
+        name = f"conv{i + 1}"
+        with torch.set_grad_enabled(i >= first):
+            x = forward_block(x, values[f"{name}.weight"], after, values.get(f"{name}.feedback.weight"), gaps)
+    x, weight, feedback = x.flatten(1), values["head.weight"], values.get("head.feedback.weight")
+    return x @ weight.T if feedback is None else FeedbackLinear.apply(x, weight, feedback)
 
 
 def negative_weights(negatives, n):
@@ -255,91 +303,219 @@ def hinge(embeddings, loss, gaps=None):
     return value, counts
 
 
-def gradients_of(network, weights, x, loss):
-    weights = [w.detach().requires_grad_() for w in weights]
-    value, _ = hinge(forward(network, weights, x), loss)
-    return torch.autograd.grad(value, weights)
+# ---- rules: what a step changes ----
 
 
-def adam_losses(network, weights, x, loss, options):
-    """The loss before each of STEPS steps on the same batch."""
-    weights = [w.clone().requires_grad_() for w in weights]
+@dataclass
+class Rule:
+    """Layers from `first` on learn from the error that autograd carries down, through feedback weights where there are any."""
+
+    update: str = "BP"
+    """BP, RF, URF."""
+    first: int = 0
+    """Number of blocks at the bottom that only run forward."""
+
+    def extras(self, network):
+        """Parameters beside the network's: [(name, shape, stream, fan-in, gain)]."""
+        if self.update == "BP":
+            return []
+        above = [*zip(network.weight_shapes(), network.gains)][self.first + 1 :]
+        return [
+            (name.replace(".weight", ".feedback.weight"), shape, 20 + stream, int(np.prod(shape[:-1])), gain)
+            for (name, shape, stream), gain in above
+        ]
+
+    def learners(self, network):
+        """Names of what receives a gradient."""
+        names = [name for name, _, _ in network.weight_shapes()][self.first :]
+        return names + ([name for name, *_ in self.extras(network)] if self.update == "URF" else [])
+
+    def step(self, network, values, x, loss):
+        """(loss, gradients by name)."""
+        names = self.learners(network)
+        values = {name: v.detach().requires_grad_(name in names) for name, v in values.items()}
+        value, _ = hinge(forward(network, values, x, first=self.first), loss)
+        return value, dict(zip(names, torch.autograd.grad(value, [values[name] for name in names])))
+
+    def learning_rate(self, name, base):
+        return base
+
+
+@dataclass
+class TargetPropagation(Rule):
+    """DTP as the authors' code has it: targets from the inverses as they were, no noise, the head by the loss's own gradient."""
+
+    update: str = "DTP"
+    target_step: float = 0.5
+    """For a mean loss; a sum's is divided by the images."""
+    inverse_learning_rate: float = 1e-3
+    inverse_gain: float = 2
+
+    def extras(self, network):
+        made = []
+        for (name, shape, stream), block in zip(network.weight_shapes()[1:-1], range(2, len(network.blocks) + 1)):
+            # PyTorch counts the fan-in of ConvTranspose2d's weight [in, out, k, k] as out · k².
+            fan_in, inputs = int(np.prod(shape[:-1])), shape[2]
+            made.append((f"conv{block}.inverse.weight", shape, 40 + stream, fan_in, self.inverse_gain))
+            made.append((f"conv{block}.inverse.bias", [inputs], 60 + stream, fan_in, self.inverse_gain))
+        return made
+
+    def learners(self, network):
+        return [name for name, *_ in [*network.weight_shapes(), *self.extras(network)]]
+
+    def inverse(self, network, values, block, y, gaps=None):
+        """g of block `block` (from 1): strided transposed convolution, then the activation of the block below."""
+        _, after = network.blocks[block - 1]
+        stride = 2 if "maxPool" in after else 1
+        weight, bias = (values[f"conv{block}.inverse.{part}"] for part in ("weight", "bias"))
+        y = F.conv_transpose2d(y, weight, bias, stride=stride, padding=1, output_padding=stride - 1)
+        below = [step for step in network.blocks[block - 2][1] if step != "maxPool"]
+        return activate(y, below[0] if below else "none", gaps, "inverses")
+
+    def targets(self, network, values, activities, top, images, gaps=None):
+        """Targets of blocks 1 … L from their activities and ∂L/∂(the last one)."""
+        targets = [activities[-1] - self.target_step / images * top]
+        for block in range(len(network.blocks), 1, -1):
+            at_target = self.inverse(network, values, block, targets[0], gaps)
+            at_activity = self.inverse(network, values, block, activities[block - 1], gaps)
+            targets.insert(0, activities[block - 2] + at_target - at_activity)
+        return targets
+
+    def run(self, network, values, x, loss, gaps=None):
+        """(loss, gradients by name, targets of blocks 1 … L)."""
+        values = {name: v.detach().requires_grad_() for name, v in values.items()}
+        blocks = [f"conv{i}" for i in range(1, len(network.blocks) + 1)]
+        inputs, outputs = [x], []
+        for name, (_, after) in zip(blocks, network.blocks):
+            outputs.append(forward_block(inputs[-1], values[f"{name}.weight"], after))
+            inputs.append(outputs[-1].detach())
+        top = inputs[-1].requires_grad_()
+        value, _ = hinge(top.flatten(1) @ values["head.weight"].T, loss)
+        head, error = torch.autograd.grad(value, [values["head.weight"], top])
+        gradients = {"head.weight": head}
+        with torch.no_grad():
+            targets = self.targets(network, values, inputs[1:], error, x.shape[0] // 2, gaps)
+        for name, output, target in zip(blocks, outputs, targets):
+            weight = f"{name}.weight"
+            (gradients[weight],) = torch.autograd.grad(F.mse_loss(output, target), values[weight])
+        for block in range(2, len(blocks) + 1):
+            names = [f"conv{block}.inverse.{part}" for part in ("weight", "bias")]
+            rebuilt = self.inverse(network, values, block, inputs[block].detach())
+            error = F.mse_loss(rebuilt, inputs[block - 1].detach())
+            gradients |= zip(names, torch.autograd.grad(error, [values[name] for name in names]))
+        return value, gradients, targets
+
+    def step(self, network, values, x, loss):
+        value, gradients, _ = self.run(network, values, x, loss)
+        return value, {name: gradients[name] for name in self.learners(network)}
+
+    def learning_rate(self, name, base):
+        return self.inverse_learning_rate if "inverse" in name else base
+
+
+def adam_steps(rule, network, values, x, loss, options, steps):
+    """The loss before each step on the same batch, and the values after the last."""
+    values = {name: v.clone() for name, v in values.items()}
     betas = (options["beta1"], options["beta2"])
-    adam = torch.optim.Adam(weights, lr=options["learningRate"], betas=betas, eps=options["epsilon"])
+    groups = [
+        {"params": [values[name]], "lr": rule.learning_rate(name, options["learningRate"])}
+        for name in rule.learners(network)
+    ]
+    adam = torch.optim.Adam(groups, betas=betas, eps=options["epsilon"])
     losses = []
-    for _ in range(STEPS):
-        value, _ = hinge(forward(network, weights, x), loss)
-        adam.zero_grad()
-        value.backward()
+    for _ in range(steps):
+        value, gradients = rule.step(network, values, x, loss)
+        for name, gradient in gradients.items():
+            values[name].grad = gradient
         adam.step()
         losses.append(value.item())
-    return losses
+    return losses, values
 
 
-STEPS = 10
-ADAM = [{"learningRate": rate, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8} for rate in (1e-3, 1e-4)]
-
-
-def adam_golden(network, weights, x, loss, options):
-    exact = adam_losses(network, [w.double() for w in weights], x.double(), loss, options)
+def adam_golden(rule, network, values, x, loss, options, steps):
+    """The facts, and the exact values after the last step."""
+    exact, after = adam_steps(rule, network, double(values), x.double(), loss, options, steps)
     # Signs and first maxima flip after a few steps: two float32 runs with different orders of summation say when.
-    drift = np.zeros(STEPS)
+    drift = np.zeros(steps)
     for order in (torch.contiguous_format, torch.channels_last):
-        rough = adam_losses(network, weights, x.contiguous(memory_format=order), loss, options)
+        rough, near = adam_steps(rule, network, values, x.contiguous(memory_format=order), loss, options, steps)
         drift = np.maximum(drift, [abs(a - b) / (b + exact[0]) for a, b in zip(rough, exact)])
     drift = [float(f"{d:.0e}") for d in np.maximum.accumulate(drift)]
     print(f"  Adam {options['learningRate']}:", *(f"{loss:.4f}" for loss in exact), "| float32 off by", *drift)
-    return {"options": options, "losses": exact, "float32Drift": drift}
+    return {"options": options, "losses": exact, "float32Drift": drift}, after, near
 
 
-def inputs(golden, network, n, seed):
-    """Weights and views of a seed, in float32 and in PyTorch's layout."""
-    weights = []
-    for (name, shape, stream), gain in zip(network.weight_shapes(), network.gains):
-        bound = float(np.float32(1 / np.sqrt(np.prod(shape[:-1])))) * gain
-        weights.append(to_torch(network, golden.weights(name, shape, seed, stream, bound)))
+def adam_options(learning_rate):
+    return {"learningRate": learning_rate, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+
+
+def double(values):
+    return {name: v.double() for name, v in values.items()}
+
+
+def inputs(golden, network, rule, n, seed):
+    """Parameters by name and views of a seed, in float32 and in PyTorch's layout."""
+    own = [(*entry, int(np.prod(entry[1][:-1])), gain) for entry, gain in zip(network.weight_shapes(), network.gains)]
+    values = {}
+    for name, shape, stream, fan_in, gain in [*own, *rule.extras(network)]:
+        bound = float(np.float32(1 / np.sqrt(fan_in))) * gain
+        values[name] = to_torch(network, golden.weights(name, shape, seed, stream, bound))
     # Dim pairs are near each other and bright ones are not, so that some gates of either kind open and some do not.
     row_scale = [ROW_SCALES[s % len(ROW_SCALES)] for s in range(n)] * 2
     shape = [2 * n, network.height, network.height, network.channels]
     views = golden.pictures("views", shape, seed, 200, row_scale)
-    return weights, torch.as_tensor(views).permute(0, 3, 1, 2).contiguous()
+    return values, torch.as_tensor(views).permute(0, 3, 1, 2).contiguous()
 
 
 ROW_SCALES = [1, 0.25, 0.5, 0.25, 1, 0.25, 0.75, 0.5]
 
 
-def hinge_golden(name, about, network, seed, loss):
+def sampled(values, full):
+    """(stride, kept elements) of a flat array of more than `full` elements; an odd stride visits every channel."""
+    stride = 1 if values.size <= full else ((values.size - 1) // SAMPLE) | 1
+    return stride, values if stride == 1 else values[::stride][:SAMPLE]
+
+
+def whole(values, seed, stream):
+    """Facts on all elements of a flat array."""
+    dot = values @ signs(seed, stream, values.size)
+    return {"sum": values.sum(), "norm": np.linalg.norm(values), "dot": dot, "dotStream": stream}
+
+
+def step_golden(name, about, network, rule, seed, loss, rates, steps, full):
+    """(golden, parameters by name in float32, x), with the facts that every golden of a step states."""
     golden = Golden(name, about)
     n = 8
-    weights, x = inputs(golden, network, n, seed)
-    exact = [w.double() for w in weights]
+    values, x = inputs(golden, network, rule, n, seed)
+    exact = double(values)
     gaps = {}
     embeddings = forward(network, exact, x.double(), gaps)
     value, gates = hinge(embeddings, loss, gaps)
     assert gaps["pooling"] > 1e-6, f"{name}: a pooling window's best two are {gaps['pooling']} apart; take another seed"
     golden.tensor("embeddings", embeddings.numpy())
 
-    gradients = gradients_of(network, exact, x.double(), loss)
-    near = gradients_of(network, weights, x, loss)
+    streams = {entry[0]: entry[2] for entry in [*network.weight_shapes(), *rule.extras(network)]}
+    _, gradients = rule.step(network, exact, x.double(), loss)
+    _, near = rule.step(network, values, x, loss)
     facts, errors = [], []
-    for (layer, shape, stream), gradient, rough in zip(network.weight_shapes(), gradients, near):
-        flat = to_saccade(network, gradient).flatten().numpy()
-        errors.append(((gradient - rough.double()).norm() / gradient.norm()).item())
-        # An odd stride visits every channel.
-        stride = 1 if flat.size <= FULL else (flat.size // SAMPLE - 1) | 1
-        kept = flat.reshape(shape) if stride == 1 else flat[::stride][:SAMPLE]
-        golden.tensor(f"{layer}.gradient", kept)
+    for layer, gradient in gradients.items():
+        if "feedback" in layer:
+            # URF's: its weight's, by the rule.
+            continue
+        saccade = to_saccade(network, gradient)
+        flat = saccade.flatten().numpy()
+        errors.append(((gradient - near[layer].double()).norm() / gradient.norm()).item())
+        stride, kept = sampled(flat, full)
+        golden.tensor(f"{layer}.gradient", kept.reshape(saccade.shape) if stride == 1 else kept)
         facts.append(
             {
                 "weight": layer,
-                "shape": shape,
+                "shape": list(saccade.shape),
                 "stride": stride,
-                "sum": flat.sum(),
-                "norm": np.linalg.norm(flat),
-                "dot": flat @ signs(seed, 300 + stream, flat.size),
-                "dotStream": 300 + stream,
+                **whole(flat, seed, 300 + streams[layer]),
             }
         )
+    adam = [adam_golden(rule, network, values, x, loss, adam_options(rate), steps) for rate in rates]
     golden.facts = {
         "network": network.name,
         "images": n,
@@ -349,13 +525,18 @@ def hinge_golden(name, about, network, seed, loss):
         "gates": gates,
         "gaps": gaps,
         "lossValue": value.item(),
-        "adam": [adam_golden(network, weights, x, loss, options) for options in ADAM],
+        "adam": [facts for facts, _, _ in adam],
         "gradients": facts,
     }
-    golden.write()
     print("  gates", gates, "gaps", {k: float(f"{v:.1e}") for k, v in gaps.items()})
     # Not stored: for choosing tolerances.
     print("  PyTorch in float32: gradients' relative errors", *(f"{e:.0e}" for e in errors))
+    return golden, values, x, adam
+
+
+def hinge_golden(name, about, network, seed, loss):
+    golden, *_ = step_golden(name, about, network, Rule(), seed, loss, rates=(1e-3, 1e-4), steps=10, full=FULL)
+    golden.write()
 
 
 HINGE = "Contrastive hinge step: n pictures, rows 0…n−1 of views are anchors A, rows n…2n−1 their partners B. "
@@ -383,6 +564,88 @@ def hinges():
     loss = {"m1": 1, "m2": 1.5, "negatives": {"kind": "all"}, "gradientBlock": False}
     about = HINGE + "All negatives."
     yield "mnist-hinge-all", lambda: hinge_golden("mnist-hinge-all", about, MNIST, MNIST_SEED, loss)
+
+
+LESSON = Network(name="cifar", height=32, channels=3, blocks=CIFAR.blocks[:3], gains=[*CIFAR.gains[:3], 0.25])
+"""Layer 3 with a head of its own, on blocks 1 and 2: a step of GLL or RLL."""
+LESSON_SEED = 72
+"""Of 1…119, the best by its nearest tie in pooling or corner of Hardtanh."""
+
+
+def rule_golden(name, about, network, rule, seed, loss, steps=5):
+    golden, values, x, [(_, after, near)] = step_golden(
+        name, about, network, rule, seed, loss, rates=[1e-4], steps=steps, full=SAMPLE
+    )
+    streams = {entry[0]: 500 + entry[2] for entry in network.weight_shapes()}
+    golden.facts |= {"update": rule.update, "first": rule.first, "end": len(network.blocks)}
+    if rule.update == "URF":
+        golden.facts["moves"] = moves(golden, network, values, after, near, streams, seed)
+    if rule.update == "DTP":
+        golden.facts["targets"] = targets(golden, network, rule, values, x, loss, streams, seed)
+    golden.write()
+
+
+def moves(golden, network, values, after, near, streams, seed):
+    """How far each weight with feedback went in Adam's steps, and its feedback the same way."""
+    facts = []
+    for layer, stream in streams.items():
+        feedback = layer.replace(".weight", ".feedback.weight")
+        if feedback not in values:
+            continue
+        way, other = (to_saccade(network, after[w] - values[w].double()).flatten().numpy() for w in (layer, feedback))
+        assert np.abs(way - other).max() < 1e-15
+        stride, kept = sampled(way, SAMPLE)
+        golden.tensor(f"{layer}.move", kept)
+        facts.append({"weight": layer, "feedback": feedback, "stride": stride, **whole(way, seed, stream)})
+        rough = (near[layer].double() - values[layer].double() - (after[layer] - values[layer].double())).norm()
+        print(f"  {layer} moves {np.linalg.norm(way):.3e}, PyTorch in float32 off by {rough / np.linalg.norm(way):.0e}")
+    return facts
+
+
+def targets(golden, network, rule, values, x, loss, streams, seed):
+    """The target of every block, and how far it is from the activity."""
+    gaps = golden.facts["gaps"]
+    _, _, exact = rule.run(network, double(values), x.double(), loss, gaps)
+    _, _, near = rule.run(network, values, x, loss)
+    facts = []
+    for (layer, stream), target, rough in zip(streams.items(), exact, near):
+        name = f"{layer.removesuffix('.weight')}.target"
+        flat = target.permute(0, 2, 3, 1).flatten().numpy()
+        stride, kept = sampled(flat, SAMPLE)
+        golden.tensor(name, kept)
+        facts.append({"target": name, "stride": stride, **whole(flat, seed, stream)})
+        print(f"  {name}: PyTorch in float32 off by {(target - rough.double()).norm() / target.norm():.0e}")
+    print("  nearest corner of an inverse's Hardtanh", f"{gaps['inverses']:.0e}")
+    return facts
+
+
+def rules():
+    all_negatives = {"m1": 1, "m2": 3, "negatives": {"kind": "all"}, "gradientBlock": False}
+    blocked = {"m1": 1, "m2": 3, "negatives": {"kind": "next", "count": 5}, "gradientBlock": True}
+    cases = [
+        ("cifar-rf", "RF, all negatives.", CIFAR, Rule("RF"), CIFAR_SEED, all_negatives, 5),
+        ("cifar-urf", "URF, 5 negatives, anchors detached.", CIFAR, Rule("URF"), CIFAR_SEED, blocked, 3),
+        (
+            "cifar-layer-3-rf",
+            "The lesson of layer 3 under GLL or RLL, RF through its own head, 5 negatives, anchors detached.",
+            LESSON,
+            Rule("RF", first=2),
+            LESSON_SEED,
+            blocked,
+            5,
+        ),
+        (
+            "cifar-dtp",
+            "DTP, targets first, no noise, all negatives.",
+            CIFAR,
+            TargetPropagation(),
+            CIFAR_SEED,
+            all_negatives,
+            5,
+        ),
+    ]
+    for name, about, *rest in cases:
+        yield name, lambda n=name, a=about, r=rest: rule_golden(n, HINGE + a, *r)
 
 
 # ---- views ----
@@ -514,7 +777,7 @@ def hsv():
 def main():
     check_threefry()
     FOLDER.mkdir(parents=True, exist_ok=True)
-    goldens = dict(hinges())
+    goldens = dict(hinges()) | dict(rules())
     goldens |= {"augment-jitter": augment_jitter, "resized-crop": resized_crop, "affine": affine, "hsv": hsv}
     wanted = sys.argv[1:] or [""]
     chosen = [make for name, make in goldens.items() if any(part in name for part in wanted)]

@@ -109,6 +109,20 @@ command(
     process.exitCode = await explainCommand(config, overrides, options);
   });
 
+command(
+  "audit",
+  "Say what a synapse has to know to learn: the paper's four conditions, layer by layer.",
+  ["audit configs/cifar-bp-block.yaml", "audit configs/quickstart.yaml update=RF learning=RLL --out figures"],
+  { seed: "seed of the weights, pictures and noise that confirm it (default: the config's)", ...device },
+)
+  .argument("<config>", "YAML file")
+  .argument("[overrides...]", "key=value")
+  .option("--out <folder>", "draw audit.svg and audit.png into this folder")
+  .action(async (config, overrides, options) => {
+    const { auditCommand } = await import("./commands/audit.ts");
+    process.exitCode = await auditCommand(config, overrides, options);
+  });
+
 const runs = command(
   "runs",
   "List the runs, or show one.",

@@ -8,18 +8,18 @@ import { cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
 import { type Idx, readIdx } from "./formats/idx.ts";
 import type { ImageSet } from "./images.ts";
 import { nearest } from "./nearest.ts";
-import { proceduralObjects } from "./procedural-objects.ts";
+import { proceduralMovie, proceduralObjects } from "./procedural-objects.ts";
 
 export type Split = "train" | "test" | "unlabelled";
 
 export interface DatasetRequest {
   /** One of `datasetNames`. */
   readonly dataset: string;
-  /** `unlabelled` exists for procedural objects alone. */
+  /** `unlabelled` exists for what is rendered alone. */
   readonly split: Split;
   /** Where the files are; default $SACCADE_DATA, else saccade/ in $XDG_CACHE_HOME, else ~/.cache/saccade. */
   readonly folder?: string | undefined;
-  /** The first so many images; default all, or of procedural objects 10,000 unlabelled, 2,000 train, 2,000 test. */
+  /** The first so many images; default all, or of rendered data 10,000 unlabelled, 2,000 train, 2,000 test. */
   readonly limit?: number | undefined;
   /** Seed of rendered data, 0 to 4294967295; default 0. Files ignore it. */
   readonly seed?: number | undefined;
@@ -76,6 +76,7 @@ const emnistSplits: Readonly<Record<string, { classes: readonly string[]; firstL
 };
 
 const procedural = "procedural-objects";
+const movie = "procedural-movie";
 const proceduralCounts: Readonly<Record<Split, number>> = { unlabelled: 10_000, train: 2_000, test: 2_000 };
 
 const fileSets: Readonly<Record<string, FileSet>> = {
@@ -111,14 +112,17 @@ const fileSets: Readonly<Record<string, FileSet>> = {
   }),
 };
 
-export const datasetNames: readonly string[] = [...Object.keys(fileSets), procedural];
+export const datasetNames: readonly string[] = [...Object.keys(fileSets), procedural, movie];
 
 /** Reads or renders a dataset. */
 export async function loadDataset(request: DatasetRequest): Promise<ImageSet> {
   const { dataset, split, limit, seed = 0, folder = defaultFolder() } = request;
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
     throw wrong("loadDataset", "limit", "a whole number of at least 1", limit);
-  if (dataset === procedural) return proceduralObjects({ split, count: limit ?? proceduralCounts[split], seed });
+  if (dataset === procedural || dataset === movie) {
+    const rendered = { split, count: limit ?? proceduralCounts[split], seed };
+    return dataset === movie ? proceduralMovie(rendered) : proceduralObjects(rendered);
+  }
   if (!Object.hasOwn(fileSets, dataset)) {
     const close = nearest(dataset, datasetNames);
     throw wrong(

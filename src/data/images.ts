@@ -13,4 +13,6 @@ export interface ImageSet {
   /** One class number per image, 0 ≤ label < classes.length. */
   readonly labels: Int32Array;
   readonly classes: readonly string[];
+  /** Of a movie: the first image of each clip, ascending from 0. A clip shows one thing, image after image in time. */
+  readonly clips?: Int32Array;
 }

@@ -1,9 +1,9 @@
 // Procedural objects: pictures of ten small solids, rendered on the spot, so that Saccade has data without a download.
 
 import { wrong } from "../program/errors.ts";
-import { randomStream } from "../program/random.ts";
+import { randomStream, type Stream } from "../program/random.ts";
 import type { ImageSet } from "./images.ts";
-import { createCanvas, render } from "./procedural-objects/render.ts";
+import { type Canvas, createCanvas, render } from "./procedural-objects/render.ts";
 import { drawScene } from "./procedural-objects/scene.ts";
 import { solids } from "./procedural-objects/solids.ts";
 
@@ -14,7 +14,8 @@ const meshes = Object.values(solids);
 
 /** First words of the paths of random numbers; splits never share one. */
 const splitNumbers = { unlabelled: 0x0b1, train: 0x0b2, test: 0x0b3 } as const;
-const movieNumbers = 0x0b4;
+const turningNumbers = 0x0b4;
+const movieNumbers = 0x0b5;
 
 export interface ProceduralObjectsOptions {
   /** `train` and `test` hold every class equally often in each ten images; `unlabelled` draws classes at random. */
@@ -73,20 +74,65 @@ export function turningMovie({ seed, frames, size = 32, degreesPerFrame }: Turni
     throw wrong(operation, "degreesPerFrame", "a number of degrees", degreesPerFrame);
   const set = emptySet("procedural objects movie", frames, size);
   const canvas = createCanvas(size);
-  const random = randomStream(seed, movieNumbers);
+  const random = randomStream(seed, turningNumbers);
   // Not the sphere, the first of the solids: turning does not show on it.
   const label = 1 + random.integer(meshes.length - 1);
+  renderClip(set, canvas, { first: 0, end: frames, label, degreesPerFrame }, random);
+  return set;
+}
+
+export interface ProceduralMovieOptions {
+  /** The splits show different objects. */
+  readonly split: "unlabelled" | "train" | "test";
+  /** How many frames in all; frame i is the same however many are made. */
+  readonly count: number;
+  /** 0 to 4294967295. */
+  readonly seed: number;
+  /** Pixels along each side, 8 to 256; default 32. */
+  readonly size?: number;
+}
+
+/** Frames that an object turns for before a cut to the next, and its turn from one to the next, in degrees. */
+export const movieClip = { frames: 8, degreesPerFrame: 15 } as const;
+
+/** One object after another, drawn at random, each turning in a clip of its own. */
+export function proceduralMovie({ split, count, seed, size = 32 }: ProceduralMovieOptions): ImageSet {
+  const operation = "proceduralMovie";
+  if (!Object.hasOwn(splitNumbers, split)) throw wrong(operation, "split", "unlabelled, train or test", split);
+  checkCount(operation, "count", count);
+  checkSeed(operation, seed);
+  checkSize(operation, size);
+  const { frames, degreesPerFrame } = movieClip;
+  const clips = Int32Array.from({ length: Math.ceil(count / frames) }, (_, clip) => clip * frames);
+  const set = { ...emptySet(`procedural movie ${split}`, count, size), clips };
+  const canvas = createCanvas(size);
+  for (const [clip, first] of clips.entries()) {
+    const random = randomStream(seed, movieNumbers, splitNumbers[split], clip);
+    const label = random.integer(meshes.length);
+    renderClip(set, canvas, { first, end: Math.min(first + frames, count), label, degreesPerFrame }, random);
+  }
+  return set;
+}
+
+interface Clip {
+  readonly first: number;
+  readonly end: number;
+  readonly label: number;
+  readonly degreesPerFrame: number;
+}
+
+/** Images `first` … `end` − 1: an object turning. */
+function renderClip(set: ImageSet, canvas: Canvas, { first, end, label, degreesPerFrame }: Clip, random: Stream): void {
   const scene = drawScene(meshes[label], random);
   const phase = 2 * Math.PI * random.uniform();
-  set.labels.fill(label);
-  for (let frame = 0; frame < frames; frame++) {
-    const turn = (frame * degreesPerFrame * Math.PI) / 180;
+  set.labels.fill(label, first, end);
+  for (let frame = first; frame < end; frame++) {
+    const turn = ((frame - first) * degreesPerFrame * Math.PI) / 180;
     // It wobbles like a top, within the poses of the other pictures: else turning would not show on a cone.
     const elevation = ((22.5 + 15 * Math.sin(phase + turn)) * Math.PI) / 180;
     const roll = (15 * Math.cos(phase + turn) * Math.PI) / 180;
     render({ ...scene, yaw: scene.yaw + turn, elevation, roll }, canvas, pixelsOf(set, frame));
   }
-  return set;
 }
 
 function emptySet(name: string, count: number, size: number): ImageSet {

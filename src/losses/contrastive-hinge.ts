@@ -62,6 +62,10 @@ function negativePairs(negatives: Negatives, n: number): number {
       return n * negatives.count;
     case "authorsCode":
       return Array.from({ length: negatives.count - 1 }, (_, i) => n - 1 - i).reduce((sum, pairs) => sum + pairs, 0);
+    case "past": {
+      const { count, gap } = negatives;
+      return Array.from({ length: count }, (_, i) => n - gap - i).reduce((sum, pairs) => sum + pairs, 0);
+    }
     default:
       return negatives satisfies never;
   }

@@ -15,7 +15,12 @@ export type Negatives =
   /** The next `count` images, t = s+1 … s+count modulo n: the paper's text. */
   | { readonly kind: "next"; readonly count: number }
   /** Super-diagonals 1 … count−1 without wrap-around, each term weighing 1/count: the authors' code. */
-  | { readonly kind: "authorsCode"; readonly count: number };
+  | { readonly kind: "authorsCode"; readonly count: number }
+  /**
+   * Super-diagonals gap … gap+count−1 without wrap-around: of view t, the anchors t−gap … t−gap−count+1 of the batch. In a batch that
+   * is in order of time, a view is set against a buffer of what was seen before it, and against nothing that is still to come.
+   */
+  | { readonly kind: "past"; readonly count: number; readonly gap: number };
 
 interface Signature<In extends string, Out extends string, Updated extends string, Attributes> {
   in: In;
@@ -171,9 +176,41 @@ export type Attributes<K extends Kind> = Signatures[K]["attributes"];
 
 export type InShapes<K extends Kind> = Record<In<K> | Updated<K>, Shape>;
 
+/** What an operation is to the units and synapses that would have to do it; the locality audit reads it. */
+export type Computation =
+  /** A picture or a row of a table comes in. */
+  | "sensing"
+  /** Labels come in. */
+  | "teaching"
+  /** Units sum what reaches them through `w`: synapses, or else the activities that stand there. */
+  | "transmission"
+  /** Every unit by itself, from its own numbers. */
+  | "unit"
+  /** A unit and those that share its pooling window. */
+  | "pooling"
+  /** Pre-synaptic × post-synaptic, summed over images and places. */
+  | "product"
+  /** One number for a pair of views, from all units. */
+  | "distance"
+  /** A threshold on such a number, told to every unit. */
+  | "gate"
+  /** Every unit's activity against what it remembers or is taught, gated. */
+  | "comparison"
+  /** All units of a layer together set the scale of each. */
+  | "normalisation"
+  /** Ratios of sums, as in a softmax. */
+  | "division"
+  /** Signs of one synapse given to another. */
+  | "signs"
+  /** Synapses change. */
+  | "plasticity"
+  /** A number about many, for reading. */
+  | "statistic";
+
 interface Row<K extends Kind> {
   /** Inputs in the order in which a listing shows them. */
   readonly inputs: readonly In<K>[];
+  readonly computation: Computation;
   readonly outputs: { readonly [O in Out<K>]: { readonly role: Role; readonly dtype?: DType } };
   /** Tensors that the operation changes in place. */
   readonly updated: readonly Updated<K>[];
@@ -246,7 +283,10 @@ const convolutionFlops = (y: Shape, w: Shape): number => (2 * sizeOf(y) * sizeOf
 function checkNegatives(n: number, negatives: Negatives): void {
   if (negatives.kind === "all") return;
   const { count } = negatives;
-  const most = negatives.kind === "next" ? n - 1 : n;
+  const gap = negatives.kind === "past" ? negatives.gap : 1;
+  if (negatives.kind === "past" && !(Number.isInteger(gap) && gap >= 1 && gap < n))
+    throw wrong("hingeGates", "negatives", `a gap from 1 to ${n - 1} in a batch of ${n}`, gap, "enlarge the batch");
+  const most = negatives.kind === "authorsCode" ? n : n - gap;
   if (!(Number.isInteger(count) && count >= 1 && count <= most))
     throw wrong("hingeGates", "negatives", `a count from 1 to ${most} in a batch of ${n}`, count, "enlarge the batch");
 }
@@ -266,6 +306,7 @@ function checkErrors(operation: string, { a, b, gates }: Record<"a" | "b" | "gat
 export const operationTable: { readonly [K in Kind]: Row<K> } = {
   conv2d: {
     inputs: ["x", "w"],
+    computation: "transmission",
     outputs: { y: activity },
     updated: [],
     shapes: ({ x, w }, attributes) => ({ y: convolved("conv2d", x, w, attributes) }),
@@ -273,6 +314,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   conv2dInputGradient: {
     inputs: ["dy", "w"],
+    computation: "transmission",
     outputs: { dx: error },
     updated: [],
     shapes: ({ dy, w }, attributes) => {
@@ -284,6 +326,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   conv2dWeightGradient: {
     inputs: ["x", "dy"],
+    computation: "product",
     outputs: { dw: update },
     updated: [],
     shapes: ({ x, dy }, attributes) => {
@@ -295,6 +338,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   linear: {
     inputs: ["x", "w"],
+    computation: "transmission",
     outputs: { y: activity },
     updated: [],
     shapes: ({ x, w }) => {
@@ -307,6 +351,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   linearInputGradient: {
     inputs: ["dy", "w"],
+    computation: "transmission",
     outputs: { dx: error },
     updated: [],
     shapes: ({ dy, w }) => {
@@ -319,6 +364,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   linearWeightGradient: {
     inputs: ["x", "dy"],
+    computation: "product",
     outputs: { dw: update },
     updated: [],
     shapes: ({ x, dy }) => {
@@ -331,6 +377,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   addBias: {
     inputs: ["x", "b"],
+    computation: "unit",
     outputs: { y: activity },
     updated: [],
     shapes: ({ x, b }) => {
@@ -341,6 +388,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   biasGradient: {
     inputs: ["dy"],
+    computation: "product",
     outputs: { db: update },
     updated: [],
     shapes: ({ dy }) => ({ db: [dy.at(-1) ?? 0] }),
@@ -348,6 +396,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   activation: {
     inputs: ["x"],
+    computation: "unit",
     outputs: { y: activity },
     updated: [],
     shapes: ({ x }) => ({ y: x }),
@@ -355,6 +404,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   activationGradient: {
     inputs: ["dy", "y"],
+    computation: "unit",
     outputs: { dx: error },
     updated: [],
     shapes: ({ dy, y }) => {
@@ -365,6 +415,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   maxPool: {
     inputs: ["x"],
+    computation: "pooling",
     outputs: { y: activity, argmax: { role: "activity", dtype: "i32" } },
     updated: [],
     shapes: ({ x }, attributes) => {
@@ -375,6 +426,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   maxPoolGradient: {
     inputs: ["dy", "argmax"],
+    computation: "pooling",
     outputs: { dx: error },
     updated: [],
     dtypes: { argmax: "i32" },
@@ -386,6 +438,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   averagePool: {
     inputs: ["x"],
+    computation: "pooling",
     outputs: { y: activity },
     updated: [],
     shapes: ({ x }, attributes) => ({ y: pooled("averagePool", x, attributes) }),
@@ -393,6 +446,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   averagePoolGradient: {
     inputs: ["dy"],
+    computation: "pooling",
     outputs: { dx: error },
     updated: [],
     shapes: ({ dy }, attributes) => ({ dx: unpooled("averagePoolGradient", dy, attributes) }),
@@ -400,6 +454,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   makeViews: {
     inputs: ["images", "indices", "parameters"],
+    computation: "sensing",
     outputs: { x: { role: "activity" } },
     updated: [],
     dtypes: { images: "u8", indices: "i32" },
@@ -414,6 +469,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   gatherRows: {
     inputs: ["table", "indices"],
+    computation: "sensing",
     outputs: { y: activity },
     updated: [],
     dtypes: { indices: "i32" },
@@ -422,6 +478,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   gatherLabels: {
     inputs: ["table", "indices"],
+    computation: "teaching",
     outputs: { y: { role: "activity", dtype: "i32" } },
     updated: [],
     dtypes: { table: "i32", indices: "i32" },
@@ -433,6 +490,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   gaussianNoise: {
     inputs: ["x", "counter"],
+    computation: "unit",
     outputs: { y: activity },
     updated: [],
     dtypes: { counter: "i32" },
@@ -444,6 +502,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   l1Distance: {
     inputs: ["a", "b"],
+    computation: "distance",
     outputs: { distances: activity },
     updated: [],
     shapes: ({ a, b }) => {
@@ -456,6 +515,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   hingeGates: {
     inputs: ["distances"],
+    computation: "gate",
     outputs: { gates: activity, loss: metric, active: metric },
     updated: [],
     shapes: ({ distances }, { m1, m2, negatives }) => {
@@ -469,6 +529,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   hingeAnchorError: {
     inputs: ["a", "b", "gates"],
+    computation: "comparison",
     outputs: { error },
     updated: [],
     shapes: (shapes) => ({ error: checkErrors("hingeAnchorError", shapes) }),
@@ -476,6 +537,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   hingeViewError: {
     inputs: ["a", "b", "gates"],
+    computation: "comparison",
     outputs: { error },
     updated: [],
     shapes: (shapes) => ({ error: checkErrors("hingeViewError", shapes) }),
@@ -483,6 +545,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   softmaxCrossEntropy: {
     inputs: ["logits", "labels"],
+    computation: "division",
     outputs: { loss: metric, dlogits: error, correct: metric },
     updated: [],
     dtypes: { labels: "i32" },
@@ -495,6 +558,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   classHinge: {
     inputs: ["logits", "labels"],
+    computation: "comparison",
     outputs: { loss: metric, dlogits: error, correct: metric },
     updated: [],
     dtypes: { labels: "i32" },
@@ -509,6 +573,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   normaliseRows: {
     inputs: ["x"],
+    computation: "normalisation",
     outputs: { y: activity, norms: activity },
     updated: [],
     shapes: ({ x }) => {
@@ -519,6 +584,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   normaliseRowsGradient: {
     inputs: ["dy", "y", "norms"],
+    computation: "normalisation",
     outputs: { dx: error },
     updated: [],
     shapes: ({ dy, y, norms }) => {
@@ -531,6 +597,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   ntXent: {
     inputs: ["similarities"],
+    computation: "division",
     outputs: { loss: metric, dsimilarities: error },
     updated: [],
     shapes: ({ similarities }, { temperature, divisor }) => {
@@ -544,6 +611,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   scoreGates: {
     inputs: ["scores"],
+    computation: "gate",
     outputs: { gates: activity, loss: metric, active: metric },
     updated: [],
     shapes: ({ scores }) => {
@@ -554,6 +622,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   matchSigns: {
     inputs: ["w", "b"],
+    computation: "signs",
     outputs: { y: { role: "feedback" } },
     updated: [],
     shapes: ({ w, b }) => {
@@ -564,6 +633,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   meanSquaredError: {
     inputs: ["x", "target"],
+    computation: "unit",
     outputs: { loss: metric, dx: error },
     updated: [],
     shapes: ({ x, target }) => {
@@ -574,6 +644,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   combine: {
     inputs: ["a", "b"],
+    computation: "unit",
     outputs: { y: activity },
     updated: [],
     shapes: ({ a, b }) => {
@@ -584,6 +655,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   adam: {
     inputs: ["gradient", "step"],
+    computation: "plasticity",
     outputs: {},
     updated: ["weight", "m", "v"],
     dtypes: { step: "i32" },
@@ -602,6 +674,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   reduce: {
     inputs: ["x"],
+    computation: "statistic",
     outputs: { y: metric },
     updated: [],
     shapes: () => ({ y: [1] }),
@@ -609,6 +682,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
   },
   columnMoments: {
     inputs: ["x"],
+    computation: "statistic",
     outputs: { mean: metric, variance: metric },
     updated: [],
     shapes: ({ x }) => {

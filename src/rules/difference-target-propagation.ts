@@ -74,8 +74,19 @@ export function differenceTargetPropagation(options: DtpOptions): Update {
         parameters.push(...feedback.parameters);
         headWeight = feedback.synapses.weight;
       }
+      const feedback = new Map<Tensor, Tensor>();
+      if (head && headWeight && headWeight !== head.synapses.weight) feedback.set(head.synapses.weight, headWeight);
       return {
         parameters,
+        inspect: (record, trace) => ({
+          feedback,
+          rebuilt: new Map(
+            inverses.map((inverse, i) => {
+              const { output, synapses } = trace.blocks[i + 1];
+              return [synapses.weight, recordInverse(record, inverse, output, inverse.name).output];
+            }),
+          ),
+        }),
         record: (step, trace, signal) => recordDtp(options, inverses, headWeight, learners, step, trace, signal),
       };
     },
@@ -134,13 +145,13 @@ function recordDtp(
   signal: Signal,
 ): Change[] {
   const { order, inverseLearningRate } = options;
-  const learnInverses = (): Change[] =>
+  const learnInverses = (counter: Tensor): Change[] =>
     inverses.flatMap((inverse, i) => {
-      const changes = recordInverseChange(record, options, inverse, trace.blocks[i + 1], adam.step, i);
+      const changes = recordInverseChange(record, options, inverse, trace.blocks[i + 1], counter, i);
       return changes.map((change) => ({ ...change, learningRate: inverseLearningRate }));
     });
 
-  if (order === "inversesFirst") recordAdam(record, adam, learnInverses());
+  if (adam && order === "inversesFirst") recordAdam(record, adam, learnInverses(adam.step));
   const changes = trace.head ? recordHeadChange(record, trace.head, signal.error, signal.firstRow) : [];
   const top = trace.head && headWeight ? recordHeadError(record, trace.head, signal.error, headWeight) : signal.error;
   const eta = signal.reduction === "sum" ? options.targetStep / signal.images : options.targetStep;
@@ -178,7 +189,7 @@ function recordDtp(
     const routed = recordRouting(record, block, dx, signal.firstRow);
     changes.push(...recordBlockChange(record, block, routed, signal.firstRow));
   });
-  if (order === "targetsFirst") changes.push(...learnInverses());
+  if (adam && order === "targetsFirst") changes.push(...learnInverses(adam.step));
   return changes;
 }
 

@@ -33,6 +33,7 @@ export const randomFeedback: Update = {
     const { of, parameters } = createFeedback(learners);
     return {
       parameters,
+      inspect: () => ({ feedback: of }),
       record: ({ record }, trace, signal) => recordErrorPath(record, trace, signal, carriedBy(of)),
     };
   },
@@ -45,6 +46,7 @@ export const updatedRandomFeedback: Update = {
     const { of, parameters } = createFeedback(learners);
     return {
       parameters,
+      inspect: () => ({ feedback: of }),
       record: ({ record }, trace, signal) => {
         const changes = recordErrorPath(record, trace, signal, carriedBy(of));
         return [...changes, ...feedbackChanges(changes, of)];

@@ -16,6 +16,7 @@ export const kolenPollack = ({ decay }: KolenPollackOptions): Update => ({
     const { of, parameters } = createFeedback(learners);
     return {
       parameters,
+      inspect: () => ({ feedback: of }),
       record: ({ record }, trace, signal) => {
         const changes = recordErrorPath(record, trace, signal, carriedBy(of)).map((change) =>
           of.has(change.weight) ? { ...change, decay } : change,

@@ -3,13 +3,13 @@
 import { pictures } from "../encoders/encoder.ts";
 import { recordBlocks, recordHead } from "../encoders/forward.ts";
 import { createHead, type Model, type Parameter } from "../encoders/model.ts";
-import type { Loss, LossMetric } from "../losses/loss.ts";
-import { type Program, recordProgram } from "../program/program.ts";
+import type { Loss, LossMetric, LossTrace, PreparedLoss } from "../losses/loss.ts";
+import { type Program, type Recorder, recordProgram } from "../program/program.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
 import { viewParameters } from "../program/views.ts";
 import type { Learning, LessonSpan } from "./learning.ts";
 import { type AdamOptions, createAdam, recordAdam } from "./optimiser.ts";
-import type { Update } from "./update.ts";
+import type { Learners, PreparedUpdate, Signal, Trace, Update } from "./update.ts";
 
 /** One step of one lesson. */
 export interface Lesson extends LessonSpan {
@@ -23,6 +23,14 @@ export interface Lesson extends LessonSpan {
   /** [1]. */
   readonly loss: Tensor;
   readonly metrics: readonly LossMetric[];
+  readonly parts: LessonParts;
+}
+
+/** What takes part in a lesson: the layers that learn, and what update and loss bring along. */
+export interface LessonParts {
+  readonly learners: Learners;
+  readonly update: PreparedUpdate;
+  readonly loss: PreparedLoss;
 }
 
 /** Where the host puts what a step reads. */
@@ -68,15 +76,12 @@ export interface RuleOptions {
 }
 
 export function recordRule(options: RuleOptions): RecordedRule {
-  const { model, learning, loss, batch, dataset } = options;
+  const { model, learning, loss, dataset } = options;
   const { channels } = model.encoder;
-  const rows = loss.views * batch;
   const inputs: RuleInputs = {
     images: persistent("images", [dataset.count, dataset.height, dataset.width, channels], "input", "u8"),
     labels: loss.labelled ? persistent("labels", [dataset.count], "input", "i32") : undefined,
-    indices: persistent("indices", [rows], "input", "i32"),
-    labelIndices: loss.labelled ? persistent("labelIndices", [batch], "input", "i32") : undefined,
-    parameters: persistent("viewParameters", [rows, viewParameters], "input"),
+    ...batchInputs(options, ""),
   };
   const recorded = learning.lessons(model.blocks.length).map((span) => recordLesson(options, inputs, span));
   const parameters = [...model.parameters, ...recorded.flatMap((lesson) => lesson.parameters)];
@@ -88,10 +93,19 @@ export function recordRule(options: RuleOptions): RecordedRule {
   };
 }
 
+/** Where the host says which images make a batch, and how; `prefix` begins the names. */
+export function batchInputs({ loss, batch }: RuleOptions, prefix: string): Omit<RuleInputs, "images" | "labels"> {
+  const rows = loss.views * batch;
+  return {
+    indices: persistent(`${prefix}indices`, [rows], "input", "i32"),
+    labelIndices: loss.labelled ? persistent(`${prefix}labelIndices`, [batch], "input", "i32") : undefined,
+    parameters: persistent(`${prefix}viewParameters`, [rows, viewParameters], "input"),
+  };
+}
+
 function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: LessonSpan) {
-  const { model, learning, update, loss, batch, dataset, valueRange } = options;
+  const { model, learning, update, loss, batch, dataset } = options;
   const { encoder, blocks: synapses } = model;
-  const { height, width } = encoder;
   const whole = first === 0 && end === synapses.length;
   const tag = whole ? "" : String(end);
   const shapes = pictures(encoder);
@@ -104,34 +118,17 @@ function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: 
     pictures: shapes.slice(first, end + 1),
     head: headModel,
   };
-  const preparedLoss = loss.prepare(shapes[end], end);
-  const preparedUpdate = update.prepare(learners);
+  const parts = { learners, update: update.prepare(learners), loss: loss.prepare(shapes[end], end) };
   const adam = createAdam(options.adam, `adam${tag}`);
 
   const part = whole ? "" : `, layer ${end}`;
   const record = recordProgram(
     `${learning.name} ${update.name}, ${loss.name}, ${encoder.name}${part}, ${batch} images`,
   );
-  const [low, high] = valueRange;
-  const { images, indices, parameters } = inputs;
-  const views = record.makeViews({ images, indices, parameters }, { height, width, low, high }, { x: "views" }).x;
-  const below = recordBlocks(record, model, views, 0, first);
-  const blocks = recordBlocks(record, model, below.at(-1)?.output ?? views, first, end);
-  const top = blocks[blocks.length - 1].output;
-  const headTrace = headModel && recordHead(record, headModel, top);
-  const output = headTrace?.output ?? top;
-  const labels =
-    inputs.labels && inputs.labelIndices
-      ? record.gatherLabels({ table: inputs.labels, indices: inputs.labelIndices }, {}, { y: "batchLabels" }).y
-      : undefined;
-  const { value, error, firstRow, metrics, changes } = preparedLoss.record(record, {
-    output,
-    ...(labels ? { labels } : {}),
-  });
-  const signal = { error, firstRow, reduction: loss.reduction, images: batch };
-  const learned = preparedUpdate.record({ record, adam }, { blocks, head: headTrace }, signal);
-  recordAdam(record, adam, [...learned, ...changes]);
+  const { views, trace, output, lossTrace, signal } = recordSignal(record, options, inputs, parts);
+  recordAdam(record, adam, [...parts.update.record({ record, adam }, trace, signal), ...lossTrace.changes]);
 
+  const { value, metrics } = lossTrace;
   const lesson: Lesson = {
     first,
     end,
@@ -141,10 +138,46 @@ function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: 
     output,
     loss: value,
     metrics,
+    parts,
   };
   return {
     lesson,
-    parameters: [...(headModel?.parameters ?? []), ...preparedUpdate.parameters, ...preparedLoss.parameters],
+    parameters: [...(headModel?.parameters ?? []), ...parts.update.parameters, ...parts.loss.parameters],
     moments: [...adam.moments.values()].flatMap(({ m, v }) => [m, v]),
   };
+}
+
+/** A step as far as its error: views, forward pass, loss. */
+export interface SignalTrace {
+  readonly views: Tensor;
+  /** Of the layers that learn. */
+  readonly trace: Trace;
+  /** What the loss reads. */
+  readonly output: Tensor;
+  readonly lossTrace: LossTrace;
+  readonly signal: Signal;
+}
+
+export function recordSignal(
+  record: Recorder,
+  { model, loss, batch, valueRange: [low, high] }: RuleOptions,
+  inputs: RuleInputs,
+  { learners: { first, blocks: learning, head: headModel }, loss: preparedLoss }: LessonParts,
+): SignalTrace {
+  const { height, width } = model.encoder;
+  const { images, indices, parameters } = inputs;
+  const views = record.makeViews({ images, indices, parameters }, { height, width, low, high }, { x: "views" }).x;
+  const below = recordBlocks(record, model, views, 0, first);
+  const blocks = recordBlocks(record, model, below.at(-1)?.output ?? views, first, first + learning.length);
+  const top = blocks[blocks.length - 1].output;
+  const head = headModel && recordHead(record, headModel, top);
+  const output = head?.output ?? top;
+  const labels =
+    inputs.labels && inputs.labelIndices
+      ? record.gatherLabels({ table: inputs.labels, indices: inputs.labelIndices }, {}, { y: "batchLabels" }).y
+      : undefined;
+  const lossTrace = preparedLoss.record(record, { output, ...(labels ? { labels } : {}) });
+  const { error, firstRow } = lossTrace;
+  const signal = { error, firstRow, reduction: loss.reduction, images: batch };
+  return { views, trace: { blocks, head }, output, lossTrace, signal };
 }

@@ -38,7 +38,8 @@ export interface Signal {
 /** A step being written down: operations, and the optimiser for changes that must happen before the others. */
 export interface StepRecorder {
   readonly record: Recorder;
-  readonly adam: Adam;
+  /** Undefined in a step that only looks: nothing learns. */
+  readonly adam: Adam | undefined;
 }
 
 export interface Update {
@@ -51,6 +52,16 @@ export interface PreparedUpdate {
   readonly parameters: readonly Parameter[];
   /** Returns one change for every synapse tensor of the trace, and for what else learns with them. */
   readonly record: (step: StepRecorder, trace: Trace, signal: Signal) => Change[];
+  /** For the X-ray, where the update owns something that can be held against the weights. */
+  readonly inspect?: (record: Recorder, trace: Trace) => Inspection;
+}
+
+/** Both by the forward weight of the layer. */
+export interface Inspection {
+  /** What carries the error down in place of the weight, of the weight's shape. */
+  readonly feedback: ReadonlyMap<Tensor, Tensor>;
+  /** The layer's input, as the layer's inverse makes it from the output. */
+  readonly rebuilt?: ReadonlyMap<Tensor, Tensor>;
 }
 
 /** The rows of an activity that carry an error: from `firstRow` to the end. */

@@ -14,7 +14,7 @@ import { directFeedbackAlignment } from "../rules/direct-feedback.ts";
 import { randomFeedback, updatedRandomFeedback } from "../rules/feedback.ts";
 import { kolenPollack } from "../rules/kolen-pollack.ts";
 import { learnings } from "../rules/learning.ts";
-import { type RecordedRule, recordRule } from "../rules/rule.ts";
+import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
 import { signSymmetricFeedback } from "../rules/sign-symmetry.ts";
 import type { Update } from "../rules/update.ts";
 import { type Config, kolenPollackDefaults } from "./config.ts";
@@ -39,8 +39,10 @@ export function configuredLoss({ loss }: Pick<Config, "loss">): Loss {
 function configuredNegatives({
   negatives,
   negativesReading,
+  gap = 1,
 }: Extract<Config["loss"], { kind: "contrastiveHinge" }>): Negatives {
   if (negatives === "all") return { kind: "all" };
+  if (negativesReading === "past") return { kind: "past", count: negatives, gap };
   return { kind: negativesReading === "paper-text" ? "next" : "authorsCode", count: negatives };
 }
 
@@ -66,16 +68,25 @@ export function configuredUpdate({ update, dtp, kolenPollack: kp, seed }: Config
 }
 
 /** What the recording needs to know of a dataset. */
-export type TrainingShape = { readonly [K in "count" | "height" | "width" | "channels" | "classes"]: number };
+export type TrainingShape = { readonly [K in "count" | "height" | "width" | "channels" | "classes"]: number } & {
+  readonly clips?: Int32Array;
+};
 
 /** Writes the steps of a configuration down, without a backend. */
-export function recordConfigured(config: Config, model: Model, dataset: TrainingShape): RecordedRule {
+export const recordConfigured = (config: Config, model: Model, dataset: TrainingShape): RecordedRule =>
+  recordRule(configuredRule(config, model, dataset));
+
+export function configuredRule(config: Config, model: Model, dataset: TrainingShape): RuleOptions {
   const { encoder } = model;
   if (dataset.channels !== encoder.channels)
     throw wrong("train", "data", `pictures of ${encoder.channels} channels for ${encoder.name}`, dataset.channels);
-  if (dataset.count < config.batch)
-    throw wrong("train", "batch", `at most the ${dataset.count} images of the dataset`, config.batch);
-  return recordRule({
+  const { count, clips } = dataset;
+  if (count < config.batch) throw wrong("train", "batch", `at most the ${count} images of the dataset`, config.batch);
+  // The last frame of a clip has none to be paired with.
+  const pairs = config.pairing === "frames" && clips ? count - clips.length : count;
+  if (pairs < config.batch)
+    throw wrong("train", "batch", `at most the ${pairs} pairs of frames of the movie`, config.batch);
+  return {
     model,
     learning: learnings[config.learning],
     update: configuredUpdate(config),
@@ -84,5 +95,5 @@ export function recordConfigured(config: Config, model: Model, dataset: Training
     batch: config.batch,
     dataset,
     valueRange: config.valueRange,
-  });
+  };
 }

@@ -1,7 +1,7 @@
-// Figures of a run: the loss curve and a grid of the pairs of views that the last step saw.
+// Figures of a run: the loss curve, the Credit X-ray and a grid of the pairs of views that the last step saw.
 
 import type { Config } from "./config.ts";
-import { lossCurve, svgToPng, viewPairGrid, writeFigure } from "./figures.ts";
+import { lossCurve, svgToPng, viewPairGrid, writeFigure, xrayFigure } from "./figures.ts";
 import { type RunFolder, readMetrics } from "./run-folder.ts";
 import type { Trainer } from "./trainer.ts";
 
@@ -9,9 +9,16 @@ import type { Trainer } from "./trainer.ts";
 const pairs = 24;
 
 export async function drawRunFigures(run: RunFolder, config: Config, trainer: Trainer): Promise<void> {
-  const points = readMetrics(run).filter((metric) => metric.kind === "step");
+  const metrics = readMetrics(run);
+  const points = metrics.filter((metric) => metric.kind === "step");
   const curve = await lossCurve({ title: `${config.name}: loss`, points });
   await writeFigure(run.figures, "loss", curve, await svgToPng(curve));
+
+  const looks = metrics.filter((metric) => metric.kind === "xray");
+  if (looks.length > 0) {
+    const xray = await xrayFigure({ title: `${config.name}: Credit X-ray`, points: looks });
+    await writeFigure(run.figures, "xray", xray, await svgToPng(xray));
+  }
 
   const { height, width, channels } = trainer.model.encoder;
   const views = await trainer.views();

@@ -9,6 +9,7 @@ import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
 import { type Config, parseConfig } from "./config.ts";
 import { notWritten, writeWhole } from "./files.ts";
+import type { LayerNumbers } from "./xray.ts";
 
 export interface RunFolder {
   readonly path: string;
@@ -43,6 +44,17 @@ export type Metric =
       /** Of the embeddings, where they were looked at. */
       readonly spread?: number;
       readonly effectiveRank?: number;
+    }
+  | {
+      /** A look at the layers that learn, on the probe batch; one line for each lesson looked at. */
+      readonly kind: "xray";
+      readonly step: number;
+      readonly layer?: number;
+      readonly loss: number;
+      readonly activePositives?: number;
+      readonly activeNegatives?: number;
+      readonly accuracy?: number;
+      readonly layers: readonly LayerNumbers[];
     }
   | { readonly kind: "alarm"; readonly step: number; readonly message: string };
 

@@ -7,7 +7,7 @@ import { collapseAlarm, embeddingHealth, type Health, requireFinite } from "./al
 import { type Checkpoint, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { drawRunFigures } from "./run-figures.ts";
-import { appendMetric, fingerprint, type Metric, type RunFolder, truncateMetrics } from "./run-folder.ts";
+import { appendMetric, fingerprint, type Metric, type RunFolder, readMetrics, truncateMetrics } from "./run-folder.ts";
 import { createTrainer, type StepResult, type Trainer } from "./trainer.ts";
 
 export interface TrainOptions {
@@ -54,6 +54,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     });
   };
 
+  const xray = async (): Promise<void> => {
+    const { step } = trainer.position();
+    for (const { metrics, layers, ...rest } of await trainer.xray())
+      note({ kind: "xray", step, ...rest, ...metrics, layers });
+  };
+
   try {
     if (from) {
       if (from.config !== key)
@@ -63,7 +69,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       trainer.restore(from.state, from.position);
     }
     await truncateMetrics(run, trainer.position().step);
-    if (!from) await save();
+    alarmed = readMetrics(run).some(({ kind }) => kind === "alarm");
+    if (!from) {
+      await xray();
+      await save();
+    }
     const first = trainer.position().step;
     while (trainer.position().step < trainer.totalSteps && !signal?.aborted) {
       const result = await trainer.step();
@@ -82,6 +92,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
           onAlarm?.(alarm);
         }
       }
+      if (config.xrayEvery > 0 && (step % config.xrayEvery === 0 || last)) await xray();
       onStep?.(result, trainer);
       if (step % (config.checkpointEvery * trainer.stepsPerEpoch) === 0 || last || signal?.aborted) await save();
     }
@@ -109,8 +120,12 @@ function stepMetric(
   return { kind: "step", step, epoch: step / stepsPerEpoch, loss, ...which, ...metrics, ...health };
 }
 
-/** Fingerprint of what decides the numbers of a run; lengthening a run or probing it otherwise keeps it. */
+/**
+ * Fingerprint of what decides the numbers of a run. Lengthening it, probing it otherwise and moving its data keep the fingerprint; under
+ * GLL the epochs say when a layer begins, so there they count.
+ */
 export function configKey(config: Config): string {
-  const { epochs: _, checkpointEvery: __, metricsEvery: ___, probe: ____, name: _____, ...decisive } = config;
-  return fingerprint(decisive);
+  const { epochs, checkpointEvery, metricsEvery, xrayEvery, probe, name, ...decisive } = config;
+  const { folder, ...data } = decisive.data;
+  return fingerprint({ ...decisive, data, ...(config.learning === "GLL" ? { epochs } : {}) });
 }

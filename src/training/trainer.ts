@@ -3,15 +3,17 @@
 import type { Backend, Engine, Numbers } from "../backends/backend.ts";
 import { drawViews, type ViewSizes } from "../data/augmentation.ts";
 import type { ImageSet } from "../data/images.ts";
+import { pairings } from "../data/pairing.ts";
 import { createModel, initialise, type Model } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
-import { randomStream } from "../program/random.ts";
 import type { Tensor } from "../program/tensor.ts";
 import { learnings } from "../rules/learning.ts";
-import type { Lesson, RecordedRule } from "../rules/rule.ts";
+import { type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
+import { recordXray } from "../rules/xray.ts";
 import type { Config } from "./config.ts";
-import { configuredLoss, recordConfigured } from "./configured-rule.ts";
+import { configuredLoss, configuredRule } from "./configured-rule.ts";
+import { probeImages, readXray, type Xray } from "./xray.ts";
 
 /** Where a run stands: `step` updates are done, the next batch is batch `batch` of epoch `epoch`. */
 export interface Position {
@@ -43,6 +45,11 @@ export interface Trainer {
   readonly embeddings: () => Promise<{ readonly numbers: Float32Array; readonly width: number } | undefined>;
   /** Pictures [rows, h, w, c] of the last step; rows s and n + s are the views of one image, where there are two. */
   readonly views: () => Promise<Float32Array>;
+  /**
+   * What the layers that learnt last look like on the probe batch; before the first step and after the last, all layers. Changes
+   * nothing. Empty where the configuration has no X-rays.
+   */
+  readonly xray: () => Promise<readonly Xray[]>;
   /** Synapses, feedback and optimiser state by name. */
   readonly state: () => Promise<Map<string, Float32Array>>;
   /** Puts a state back; the next step is the one after `position`. */
@@ -52,11 +59,16 @@ export interface Trainer {
 
 export async function createTrainer(config: Config, dataset: ImageSet, backend: Backend): Promise<Trainer> {
   const model = createModel(networks[config.encoder]);
-  const recorded = recordConfigured(config, model, { ...dataset, classes: dataset.classes.length });
+  const rule = configuredRule(config, model, { ...dataset, classes: dataset.classes.length });
+  const recorded = recordRule(rule);
   const { inputs, lessons, state } = recorded;
   const loss = configuredLoss(config);
-  const engine = await backend.prepare(lessons.map(({ program }) => program));
-  const stepsPerEpoch = Math.floor(dataset.count / config.batch);
+  const pairing = pairings[config.pairing ?? "augmentation"];
+  const anchors = pairing.anchors(dataset);
+  const probed = probeImages(config);
+  const xrays = config.xrayEvery > 0 ? recordXray(rule, recorded, probed) : undefined;
+  const engine = await backend.prepare([...lessons, ...(xrays?.lessons ?? [])].map(({ program }) => program));
+  const stepsPerEpoch = Math.floor(anchors.length / config.batch);
   const stepsPerLesson = stepsPerEpoch * config.epochs;
   const totalSteps = stepsPerLesson * lessons.length;
   const sizes: ViewSizes = { from: dataset, to: model.encoder };
@@ -67,10 +79,15 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   const updates = lessons.map(() => 0);
   let order: { epoch: number; images: Int32Array } = { epoch: -1, images: new Int32Array() };
   let last: Lesson = lessons[0];
+  /** Whether a step has left results. */
+  let ran = false;
+  /** Results of the last step that an X-ray has written over. */
+  let kept = new Map<Tensor, Float32Array>();
 
   engine.write(inputs.images, dataset.pixels);
   if (inputs.labels) engine.write(inputs.labels, dataset.labels);
   for (const [tensor, values] of initialise(recorded, config.seed)) engine.write(tensor, values);
+  if (xrays) writeBatch(xrays.inputs, anchors.subarray(0, probed), 0);
 
   const position = (): Position => ({
     step: done,
@@ -80,9 +97,22 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
 
   function samples(): Int32Array {
     const { epoch, batch } = position();
-    if (order.epoch !== epoch) order = { epoch, images: epochOrder(config.seed, epoch, dataset.count) };
+    if (order.epoch !== epoch) order = { epoch, images: pairing.order(anchors, config.seed, epoch) };
     return order.images.subarray(batch * config.batch, (batch + 1) * config.batch);
   }
+
+  function writeBatch(to: RuleInputs, images: Int32Array, epoch: number): void {
+    const indices = new Int32Array(loss.views * images.length);
+    indices.set(images);
+    if (loss.views === 2) indices.set(images.map(pairing.partner), images.length);
+    engine.write(to.indices, indices);
+    if (to.labelIndices) engine.write(to.labelIndices, images);
+    const { seed, augmentation } = config;
+    const key = { seed, epoch, samples: images, views: loss.views };
+    engine.write(to.parameters, drawViews(augmentation, sizes, key));
+  }
+
+  const resultOf = async (tensor: Tensor): Promise<Float32Array> => kept.get(tensor) ?? readFloats(engine, tensor);
 
   return {
     config,
@@ -97,16 +127,10 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       const number = lessonOf(done);
       last = lessons[number];
       updates[number]++;
-      const indices = new Int32Array(loss.views * config.batch);
-      for (let view = 0; view < loss.views; view++) indices.set(batch, view * config.batch);
-      engine.write(inputs.indices, indices);
-      if (inputs.labelIndices) engine.write(inputs.labelIndices, batch);
-      const { seed, augmentation } = config;
-      engine.write(
-        inputs.parameters,
-        drawViews(augmentation, sizes, { seed, epoch: at.epoch, samples: batch, views: loss.views }),
-      );
+      writeBatch(inputs, batch, at.epoch);
       engine.write(last.adamStep, Int32Array.of(updates[number]));
+      kept = new Map();
+      ran = true;
       await engine.run(last.program);
       done++;
       const metrics: Record<string, number> = {};
@@ -118,9 +142,22 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
     embeddings: async () => {
       const { output } = last;
       if (loss.labelled || output.shape.length !== 2) return undefined;
-      return { numbers: await readFloats(engine, output), width: output.shape[1] };
+      return { numbers: await resultOf(output), width: output.shape[1] };
     },
-    views: () => readFloats(engine, last.views),
+    views: () => resultOf(last.views),
+    xray: async () => {
+      if (xrays === undefined) return [];
+      if (ran) for (const tensor of [last.views, last.output]) kept.set(tensor, await resultOf(tensor));
+      const all = done === 0 || done === totalSteps;
+      const looked = all ? xrays.lessons : [xrays.lessons[lessonOf(done - 1)]];
+      const seen: Xray[] = [];
+      for (const lesson of looked) {
+        await engine.run(lesson.program);
+        const layer = lessons.length > 1 ? { layer: lesson.end } : {};
+        seen.push({ ...layer, ...(await readXray(engine, lesson)) });
+      }
+      return seen;
+    },
     state: async () => {
       const numbers = new Map<string, Float32Array>();
       for (const tensor of state) numbers.set(tensor.name, await readFloats(engine, tensor));
@@ -138,16 +175,6 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
     },
     dispose: () => engine.dispose(),
   };
-}
-
-/** First word of every path of random numbers that order the data. */
-const dataOrder = 0x0d3a;
-
-/** The order of an epoch's images, keyed by seed and epoch. */
-export function epochOrder(seed: number, epoch: number, count: number): Int32Array {
-  const order = Int32Array.from({ length: count }, (_, i) => i);
-  randomStream(seed, dataOrder, epoch).shuffle(order);
-  return order;
 }
 
 /** Numbers of a tensor as float32; the reference backend's float64 is rounded. */

@@ -68,17 +68,29 @@ export interface HingeGolden {
     /** How far, relatively, PyTorch itself in float32 has been off up to and including each step. */
     readonly float32Drift: readonly number[];
   }[];
-  /** Of the gradient of each weight; tensor `${weight}.gradient` holds every stride-th element, from the first. */
-  readonly gradients: readonly {
-    readonly weight: string;
-    readonly shape: number[];
-    readonly stride: number;
-    readonly sum: number;
-    readonly norm: number;
-    /** Product with the vector of +1 where Threefry's u is below 1/2 and −1 elsewhere. */
-    readonly dot: number;
-    readonly dotStream: number;
-  }[];
+  /** Of the gradient of each weight, kept as tensor `${weight}.gradient`. */
+  readonly gradients: readonly ({ readonly weight: string; readonly shape: readonly number[] } & SampledFacts)[];
+}
+
+/** Of an array of which every stride-th element, from the first, is kept. */
+export interface SampledFacts {
+  readonly stride: number;
+  readonly sum: number;
+  readonly norm: number;
+  /** Product with the vector of +1 where Threefry's u is below 1/2 and −1 elsewhere. */
+  readonly dot: number;
+  readonly dotStream: number;
+}
+
+/** What the goldens of the other rules state besides: blocks `first` … `end` − 1 learn. */
+export interface RuleGolden extends HingeGolden {
+  readonly update: "RF" | "URF" | "DTP";
+  readonly first: number;
+  readonly end: number;
+  /** URF: how far a weight and its feedback both went in all the steps of Adam, kept as tensor `${weight}.move`. */
+  readonly moves?: readonly ({ readonly weight: string; readonly feedback: string } & SampledFacts)[];
+  /** DTP: the target of each block, kept as the tensor of its name. */
+  readonly targets?: readonly ({ readonly target: string } & SampledFacts)[];
 }
 
 export interface Golden<Facts> {

@@ -156,10 +156,11 @@ function distances1(a: usize, panel: usize, d: i32, out: usize, count: i32): voi
 const all = 0;
 const next = 1;
 const authorsCode = 2;
+const past = 3;
 
 /**
  * Eq. 2: distances [n, n] → gates [n, n], partials of loss, open positives and open negatives.
- * Words: distances, gates, partials, n, rows per task, m1, m2 (f32), kind of negatives, their count.
+ * Words: distances, gates, partials, n, rows per task, m1, m2 (f32), kind of negatives, their count and gap.
  */
 export function hingeGates(p: usize, task: i32, scratch: usize): void {
   const n = load<i32>(p, 12);
@@ -167,6 +168,7 @@ export function hingeGates(p: usize, task: i32, scratch: usize): void {
   const m2 = load<f32>(p, 24);
   const kind = load<i32>(p, 28);
   const count = load<i32>(p, 32);
+  const gap = load<i32>(p, 36);
   const first = task * load<i32>(p, 16);
   const last = min(first + load<i32>(p, 16), n);
   const partials = partialsOf(load<usize>(p, 8), task);
@@ -190,6 +192,8 @@ export function hingeGates(p: usize, task: i32, scratch: usize): void {
       openNegatives(distances, gates, 0, s + 1 + count - n, m2, 1, partials);
     } else if (kind == authorsCode) {
       openNegatives(distances, gates, s + 1, min(n, s + count), m2, 1 / <f64>count, partials);
+    } else if (kind == past) {
+      openNegatives(distances, gates, s + gap, min(n, s + gap + count), m2, 1, partials);
     }
   }
 }

@@ -64,15 +64,17 @@ const sourceFloats = 4;
 
 const capital = (kind: string): string => kind.charAt(0).toUpperCase() + kind.slice(1);
 
-/** Kinds of negatives as numbers, the same as in kernels/loss.ts. */
+/** Kind (the same numbers as in kernels/loss.ts), count and gap of negatives. */
 function negativeWords(negatives: Negatives): Word[] {
   switch (negatives.kind) {
     case "all":
-      return [0, 0];
+      return [0, 0, 0];
     case "next":
-      return [1, negatives.count];
+      return [1, negatives.count, 0];
     case "authorsCode":
-      return [2, negatives.count];
+      return [2, negatives.count, 0];
+    case "past":
+      return [3, negatives.count, negatives.gap];
     default:
       return negatives satisfies never;
   }

@@ -1,0 +1,268 @@
+// The locality audit: what a program shows about how much a synapse would have to know (paper, sections 3.1 and 3.2).
+//
+// Every verdict is read off the operations and the roles of the tensors, never off the name of a rule.
+
+import { type Dataflow, dataflow } from "./audit/dataflow.ts";
+import {
+  carriesError,
+  computationOf,
+  forbidden,
+  isForward,
+  type Layer,
+  layersOf,
+  type Source,
+  sourcesOf,
+  weightOperand,
+} from "./audit/layers.ts";
+import { type AnyOperation, inputsOf, outputsOf, type Program } from "./program.ts";
+import { bytesOf, ownerOf, sizeOf, type Tensor } from "./tensor.ts";
+
+export type { Source } from "./audit/layers.ts";
+
+/** `partial` says less than `fail`: its `word` says what holds and what does not. */
+export interface Verdict {
+  readonly verdict: "pass" | "partial" | "fail";
+  /** For a table. */
+  readonly word: string;
+  readonly because: readonly string[];
+}
+
+export interface HeldActivity {
+  readonly tensor: string;
+  readonly bytes: number;
+  /** Operations of the step from its being written to its last reading. */
+  readonly operations: number;
+}
+
+export interface LayerAudit {
+  readonly layer: string;
+  readonly synapses: readonly string[];
+  /** (i) Changes from pre- and post-synaptic activity, the error that reaches the units, and short-term memory. */
+  readonly activities: Verdict;
+  /** (ii) No normalisation, inner product across units, or division on the way to the error. */
+  readonly arithmetic: Verdict;
+  /** (iii) No forward weight carries an error. */
+  readonly transport: Verdict;
+  /** (iv) No labels. */
+  readonly labels: Verdict;
+  readonly sources: readonly { readonly kind: Source["kind"]; readonly tensor: string }[];
+  readonly locking: {
+    /** Layers above that must have passed activity on. */
+    readonly forward: readonly string[];
+    /** Whether views must have been compared, or labels seen. */
+    readonly loss: boolean;
+    /** Synapses through which an error must have come down. */
+    readonly backward: readonly string[];
+    /** Operations of the step that must be done between the layer's own forward pass and its change. */
+    readonly operations: number;
+  };
+  readonly held: readonly HeldActivity[];
+  /** Views of other images that one view's error needs; undefined where views are not compared. */
+  readonly negatives: number | undefined;
+  /** What the paper's conditions do not ask, and the change uses all the same. */
+  readonly leftAside: readonly string[];
+}
+
+export interface ProgramAudit {
+  readonly program: string;
+  readonly operations: number;
+  readonly layers: readonly LayerAudit[];
+}
+
+export const conditions = ["activities", "arithmetic", "transport", "labels"] as const;
+export type Condition = (typeof conditions)[number];
+
+export function auditProgram(program: Program): ProgramAudit {
+  const flow = dataflow(program);
+  const layers = layersOf(flow);
+  return {
+    program: program.name,
+    operations: program.operations.length,
+    layers: layers.filter(({ changes }) => changes.length > 0).map((layer) => auditLayer(flow, layers, layer)),
+  };
+}
+
+function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): LayerAudit {
+  const { operations } = flow.program;
+  const parts = layer.changes.map((change) => sourcesOf(flow, layers, layer, change));
+  const sources = unique(
+    parts.flatMap((part) => part.sources),
+    ({ kind, tensor }) => `${kind} ${tensor.name}`,
+  );
+  const cone = new Set(layer.changes.flatMap(({ optimiser, gradient }) => [...flow.cone(optimiser, gradient)]));
+  const inCone = [...cone].sort((a, b) => a - b).map((number) => operations[number]);
+  const negatives = inCone.flatMap((operation) => negativesOf(operation) ?? [])[0];
+  const labelled = inCone.some((operation) => computationOf(operation) === "teaching" || "labels" in operation.inputs);
+  const carriers = inCone.filter(
+    (operation) =>
+      computationOf(operation) === "transmission" && carriesError(operation) && carriedBySynapses(operation),
+  );
+  return {
+    layer: layer.name,
+    synapses: layer.changes.map(({ synapse }) => synapse.name),
+    activities: activitiesVerdict(
+      sources,
+      parts.flatMap(({ mixing }) => mixing),
+      negatives !== undefined && readsBothViews(sources),
+    ),
+    arithmetic: arithmeticVerdict(inCone),
+    transport: transportVerdict(inCone, layers),
+    labels: labelled ? fail("used", ["labels"]) : pass("none"),
+    sources: sources.map(({ kind, tensor }) => ({ kind, tensor: tensor.name })),
+    locking: {
+      forward: layers.filter((one) => one.forward > layer.forward && cone.has(one.forward)).map(({ name }) => name),
+      loss: inCone.some((operation) => lossComputations.has(computationOf(operation))),
+      backward: unique(carriers.map((operation) => ownerOf(weightOperand(operation) as Tensor).name)),
+      operations: [...cone].filter((number) => number > layer.forward).length,
+    },
+    held: heldActivities(flow, cone, sources),
+    negatives,
+    leftAside: leftAside(flow, layer, inCone),
+  };
+}
+
+const pass = (word = "pass"): Verdict => ({ verdict: "pass", word, because: [] });
+const fail = (word: string, because: readonly string[]): Verdict => ({ verdict: "fail", word, because });
+
+function activitiesVerdict(sources: readonly Source[], mixing: readonly string[], bothViews: boolean): Verdict {
+  const foreign = sources.filter(({ kind }) => kind === "foreign").map(({ tensor }) => `reads ${tensor.name}`);
+  const because = unique([...foreign, ...mixing]);
+  if (because.length > 0) return fail("fail", because);
+  // The paper's temporal locality: without the gradient block the anchor's inputs must be kept in memory as well.
+  return bothViews
+    ? { verdict: "partial", word: "both views", because: ["inputs and errors of both views, at once or remembered"] }
+    : pass();
+}
+
+/** Does the layer learn from all rows of its input, first views and second? */
+const readsBothViews = (sources: readonly Source[]): boolean =>
+  sources.some(({ kind, tensor }) => kind === "pre" && sizeOf(tensor.shape) === sizeOf(ownerOf(tensor).shape));
+
+function arithmeticVerdict(inCone: readonly AnyOperation[]): Verdict {
+  const because = unique(
+    inCone.flatMap((operation) => {
+      const what = forbidden(operation);
+      return what === undefined ? [] : [`${what} (${operation.kind} → ${outputsOf(operation)[0].name})`];
+    }),
+  );
+  return because.length > 0 ? fail("fail", because) : pass();
+}
+
+function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Layer[]): Verdict {
+  /** Step tensors made of weights by something else than passing activity through them. */
+  const made = new Map<Tensor, { weight: Tensor; signs: boolean }[]>();
+  const weightsIn = (tensor: Tensor): { weight: Tensor; signs: boolean }[] => {
+    const owner = ownerOf(tensor);
+    return owner.role === "weight" ? [{ weight: owner, signs: false }] : (made.get(owner) ?? []);
+  };
+  const whole = new Set<Tensor>();
+  const signs = new Set<Tensor>();
+  for (const operation of inCone) {
+    if (isForward(operation) || operation.kind === "adam") continue;
+    const read = inputsOf(operation).flatMap(weightsIn);
+    if (read.length === 0) continue;
+    if (carriesError(operation)) {
+      for (const { weight, signs: only } of read) (only ? signs : whole).add(weight);
+      continue;
+    }
+    // A bias joins its own units' activity; it carries nothing on.
+    if (operation.kind === "addBias") continue;
+    const only = computationOf(operation) === "signs";
+    for (const output of outputsOf(operation))
+      made.set(
+        ownerOf(output),
+        read.map((one) => ({ ...one, signs: one.signs || only })),
+      );
+  }
+  const heads = new Set(layers.filter(({ head }) => head).map(({ weight }) => weight));
+  const names = (set: Iterable<Tensor>): string[] => [...set].map(({ name }) => name);
+  if (whole.size > 0) return fail([...whole].every((weight) => heads.has(weight)) ? "head only" : "fail", names(whole));
+  if (signs.size > 0) return { verdict: "partial", word: "signs only", because: names(signs) };
+  return pass();
+}
+
+const carriedBySynapses = (operation: AnyOperation): boolean => {
+  const w = weightOperand(operation);
+  return w !== undefined && ["weight", "feedback"].includes(ownerOf(w).role);
+};
+
+const lossComputations: ReadonlySet<string> = new Set(["distance", "gate", "comparison", "normalisation", "division"]);
+
+/** Views of other images that the error of one view depends on. */
+function negativesOf(operation: AnyOperation): number | undefined {
+  switch (operation.kind) {
+    case "hingeGates": {
+      const [n] = operation.inputs.distances.shape;
+      const { negatives } = operation.attributes;
+      return negatives.kind === "all"
+        ? n - 1
+        : negatives.kind === "authorsCode"
+          ? negatives.count - 1
+          : negatives.count;
+    }
+    case "scoreGates":
+      return operation.inputs.scores.shape[0] - 1;
+    case "ntXent":
+      return operation.inputs.similarities.shape[0] - 2;
+    default:
+      return undefined;
+  }
+}
+
+/** Activities that must outlast the forward pass, because the change reads them. */
+function heldActivities(flow: Dataflow, cone: ReadonlySet<number>, sources: readonly Source[]): HeldActivity[] {
+  const kept = sources.filter(({ kind }) => kind === "pre" || kind === "post" || kind === "memory");
+  return unique(
+    kept.map(({ tensor, reader }) => {
+      const owner = ownerOf(tensor);
+      const readers = [...cone].filter((number) =>
+        inputsOf(flow.program.operations[number]).map(ownerOf).includes(owner),
+      );
+      const written = flow.writersOf(reader, tensor).at(-1) ?? 0;
+      return { tensor: tensor.name, bytes: bytesOf(tensor), operations: Math.max(...readers) - written };
+    }),
+    ({ tensor }) => tensor,
+  );
+}
+
+function leftAside(flow: Dataflow, { pre, weight, changes }: Layer, inCone: readonly AnyOperation[]): string[] {
+  const has = (kind: AnyOperation["kind"]): boolean => inCone.some((operation) => operation.kind === kind);
+  const relative = inCone.some((operation) => operation.kind === "gaussianNoise" && operation.attributes.relative);
+  const shared = flow.program.operations.some(
+    (operation) =>
+      operation.kind === "adam" &&
+      operation.updates.weight.role === "feedback" &&
+      changes.some(({ gradient }) => gradient === operation.inputs.gradient),
+  );
+  const [, height = 1, width = 1] = pre.shape.length === 4 ? pre.shape : [];
+  const numbers = changes.reduce((sum, { synapse }) => sum + sizeOf(synapse.shape), 0);
+  return [
+    height * width > 1 && weight.shape.length === 4 ? "weights shared across positions" : "",
+    has("maxPoolGradient") ? "exact pooling routes on the way back" : "",
+    has("activationGradient") ? "exact activation derivatives" : "",
+    has("hingeGates") ? "a distance over all units of the embedding gates each pair" : "",
+    shared ? "feedback receives the weights' own increments" : "",
+    relative ? "noise scaled to the standard deviation of a whole layer" : "",
+    `the optimiser's 2 numbers per synapse (${2 * numbers})`,
+  ].filter((line) => line !== "");
+}
+
+function unique<T>(items: readonly T[], key: (item: T) => unknown = (item) => item): T[] {
+  const seen = new Set<unknown>();
+  return items.filter((item) => !seen.has(key(item)) && seen.add(key(item)));
+}
+
+const order: readonly Verdict["verdict"][] = ["pass", "partial", "fail"];
+
+/** The verdict on a set of layers: the worst of theirs, and all reasons. */
+export function summarise(condition: Condition, layers: readonly LayerAudit[]): Verdict {
+  const all = layers.map((layer) => layer[condition]);
+  const worst = order[Math.max(...all.map(({ verdict }) => order.indexOf(verdict)))];
+  const those = all.filter(({ verdict }) => verdict === worst);
+  return {
+    verdict: worst,
+    // "fail" outweighs "head only".
+    word: those.find(({ word }) => word === "fail")?.word ?? those[0].word,
+    because: unique(those.flatMap(({ because }) => because)),
+  };
+}

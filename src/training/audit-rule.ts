@@ -1,0 +1,134 @@
+// The locality audit of a configuration: its programs' verdicts, confirmed by intervention on a small batch.
+
+import type { Backend, Numbers } from "../backends/backend.ts";
+import { drawViews } from "../data/augmentation.ts";
+import { createModel, initialise } from "../encoders/model.ts";
+import { networks } from "../encoders/networks.ts";
+import {
+  auditProgram,
+  type Condition,
+  conditions,
+  type LayerAudit,
+  summarise,
+  type Verdict,
+} from "../program/audit.ts";
+import { randomStream } from "../program/random.ts";
+import { sizeOf, type Tensor } from "../program/tensor.ts";
+import { intervene, type LayerIntervention } from "./audit-intervention.ts";
+import type { Config } from "./config.ts";
+import { configuredLoss, recordConfigured } from "./configured-rule.ts";
+
+export interface AuditedLayer extends LayerAudit {
+  readonly intervention: LayerIntervention;
+  /** Where the intervention does not bear a verdict out; empty where it does. */
+  readonly disagreements: readonly string[];
+}
+
+export interface AuditReport {
+  readonly name: string;
+  readonly learning: Config["learning"];
+  readonly update: Config["update"];
+  readonly loss: Config["loss"];
+  readonly encoder: Config["encoder"];
+  /** Images per step that verdicts, memory and negatives are about. */
+  readonly batch: number;
+  readonly summary: Readonly<Record<Condition, Verdict>>;
+  /** One for every lesson: of E2E's one step, or of every layer's own. */
+  readonly lessons: readonly { readonly operations: number; readonly layers: readonly AuditedLayer[] }[];
+  /** What the interventions ran on. */
+  readonly interventions: { readonly backend: string; readonly images: number };
+}
+
+/** Random pictures in the small batch. With two, every image has the other as its negative. */
+const images = 2;
+
+export async function auditConfigured(config: Config, backend: Backend): Promise<AuditReport> {
+  const encoder = networks[config.encoder];
+  const shape = { ...encoder, count: config.batch, classes };
+  const audits = recordConfigured(config, createModel(encoder), shape).lessons.map(({ program }) =>
+    auditProgram(program),
+  );
+  const small = { ...config, batch: images, loss: smallLoss(config.loss) };
+  const { lessons: steps, start } = startSmall(small);
+  const lessons = [];
+  for (const [number, { program }] of steps.entries()) {
+    const found = await intervene(program, start, backend, config.seed);
+    const { operations, layers } = audits[number];
+    lessons.push({
+      operations,
+      layers: layers.map((layer): AuditedLayer => {
+        const intervention = found.find((one) => one.layer === layer.layer);
+        if (intervention === undefined) throw new Error(`no intervention at ${layer.layer}`);
+        return { ...layer, intervention, disagreements: disagreements(layer, intervention) };
+      }),
+    });
+  }
+  const layers = lessons.flatMap((lesson) => lesson.layers);
+  const { name, learning, update, loss, batch } = config;
+  return {
+    name,
+    learning,
+    update,
+    loss,
+    encoder: config.encoder,
+    batch,
+    summary: Object.fromEntries(conditions.map((one) => [one, summarise(one, layers)])) as Record<Condition, Verdict>,
+    lessons,
+    interventions: { backend: backend.name, images },
+  };
+}
+
+/** Classes of the random labels. */
+const classes = 10;
+
+/** As many negatives as the small batch has. */
+function smallLoss(loss: Config["loss"]): Config["loss"] {
+  if (loss.kind !== "contrastiveHinge" || loss.negatives === "all") return loss;
+  const most = loss.negativesReading === "authors-code" ? images : images - 1;
+  const gap = loss.negativesReading === "past" ? { gap: 1 } : {};
+  return { ...loss, negatives: Math.min(loss.negatives, most), ...gap };
+}
+
+/** The small step and the values that it starts from: weights of the configured seed, random pictures and labels. */
+function startSmall(config: Config) {
+  const encoder = networks[config.encoder];
+  const { height, width, channels } = encoder;
+  const recorded = recordConfigured(config, createModel(encoder), { ...encoder, count: images, classes });
+  const { inputs, lessons } = recorded;
+  const { views } = configuredLoss(config);
+  const random = randomStream(config.seed, auditedPictures);
+  const samples = Int32Array.from({ length: images }, (_, i) => i);
+  const start = new Map<Tensor, Numbers>(initialise(recorded, config.seed));
+  start.set(
+    inputs.images,
+    Uint8Array.from({ length: images * height * width * channels }, () => random.integer(256)),
+  );
+  const indices = Int32Array.from({ length: sizeOf(inputs.indices.shape) }, (_, row) => row % images);
+  start.set(inputs.indices, indices);
+  if (inputs.labels) start.set(inputs.labels, samples);
+  if (inputs.labelIndices) start.set(inputs.labelIndices, samples);
+  const sizes = { from: encoder, to: encoder };
+  const drawn = drawViews(config.augmentation, sizes, { seed: config.seed, epoch: 0, samples, views });
+  start.set(inputs.parameters, drawn);
+  for (const { adamStep } of lessons) start.set(adamStep, Int32Array.of(1));
+  for (const tensor of recorded.state)
+    if (!start.has(tensor)) start.set(tensor, new Float32Array(sizeOf(tensor.shape)));
+  return { lessons, start };
+}
+
+/** First word of every path of random numbers that make the audit's pictures. */
+const auditedPictures = 0xa0d1;
+
+/** What a layer's verdicts foretell and the intervention did not show. */
+export function disagreements(layer: LayerAudit, found: LayerIntervention): string[] {
+  if (found.silent) return ["nothing changes on these images, so nothing is shown"];
+  const expected = (local: boolean): string => (local ? "identical" : "changed");
+  const differs = (what: string, got: string, wanted: string): string[] =>
+    got === wanted ? [] : [`${what}: ${got}, expected ${wanted}`];
+  return [
+    ...differs("noise outside the locality", found.outside, expected(layer.activities.verdict !== "fail")),
+    ...found.inside.flatMap(({ tensor, outcome }) => differs(`noise in ${tensor}`, outcome, "changed")),
+    ...differs("noise in forward weights", found.weights, expected(layer.transport.verdict === "pass")),
+    ...differs("other labels", found.labels, expected(layer.labels.verdict === "pass")),
+  ];
+}
