@@ -32,7 +32,7 @@ const frames: Pairing = {
   anchors: ({ name, count, clips }) => {
     if (clips === undefined) throw wrong("train", "data", "a movie for pairing frames", name, "take procedural-movie");
     const cuts = new Set(clips);
-    return Int32Array.from({ length: count - 1 }, (_, i) => i).filter((i) => i >= 0);
+    return Int32Array.from({ length: count - 1 }, (_, i) => i).filter((i) => !cuts.has(i + 1));
   },
   order: (anchors) => anchors,
   partner: (anchor) => anchor + 1,

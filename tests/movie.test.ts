@@ -1,0 +1,256 @@
+// Learning from a movie: a pair is a frame and the next of its clip, its negatives are older frames, and the rest is training as ever.
+
+import { readFileSync } from "node:fs";
+import { describe, expect, test } from "vitest";
+import { parse as parseYaml } from "yaml";
+import type { Backend } from "../src/backends/backend.ts";
+import { referenceBackend } from "../src/backends/reference/backend.ts";
+import { wasmBackend } from "../src/backends/wasm/backend.ts";
+import { loadDataset } from "../src/data/datasets.ts";
+import type { ImageSet } from "../src/data/images.ts";
+import { pairings } from "../src/data/pairing.ts";
+import { movieClip, proceduralMovie } from "../src/data/procedural-objects.ts";
+import { contrastiveHinge } from "../src/losses/contrastive-hinge.ts";
+import { recordProgram } from "../src/program/program.ts";
+import { randomStream } from "../src/program/random.ts";
+import { persistent } from "../src/program/tensor.ts";
+import { parseConfig } from "../src/training/config.ts";
+import { createTrainer, type Trainer } from "../src/training/trainer.ts";
+
+const { frames } = movieClip;
+const pairsPerClip = frames - 1;
+
+const picture = ({ pixels, height, width, channels }: ImageSet, i: number): Uint8Array =>
+  pixels.subarray(i * height * width * channels, (i + 1) * height * width * channels);
+
+describe("the procedural movie", () => {
+  const make = (count: number, split: "train" | "test" = "train", size = 16): ImageSet =>
+    proceduralMovie({ split, count, seed: 3, size });
+
+  test("cuts to another object every so many frames, and says where", () => {
+    const movie = make(5 * frames + 2);
+    const clips = [...(movie.clips ?? [])];
+    expect(clips).toEqual([0, 1, 2, 3, 4, 5].map((clip) => clip * frames));
+    const still = (i: number): number => {
+      const [a, b] = [picture(movie, i), picture(movie, i + 1)];
+      return a.reduce((sum, value, k) => sum + Math.abs(value - b[k]), 0) / a.length;
+    };
+    for (const first of clips) {
+      const labels = movie.labels.subarray(first, first + frames);
+      expect(new Set(labels).size).toBe(1);
+    }
+    const cuts = clips.slice(1).map((first) => still(first - 1));
+    const turns = clips.map((first) => still(first));
+    expect(Math.max(...turns)).toBeLessThan(Math.min(...cuts));
+    // All but a sphere are seen to turn.
+    clips.forEach((first, clip) => {
+      if (movie.classes[movie.labels[first]] !== "sphere") expect(turns[clip]).toBeGreaterThan(0);
+    });
+    expect(turns.some((turn) => turn > 0)).toBe(true);
+  });
+
+  test("is keyed by seed, split and frame", async () => {
+    const long = make(3 * frames);
+    const short = make(frames + 3);
+    expect(long.pixels.subarray(0, short.pixels.length)).toEqual(short.pixels);
+    expect(make(3 * frames).pixels).toEqual(long.pixels);
+    expect(picture(make(1, "test"), 0)).not.toEqual(picture(long, 0));
+    expect(proceduralMovie({ split: "train", count: 1, seed: 4, size: 16 }).pixels).not.toEqual(picture(long, 0));
+    const loaded = await loadDataset({ dataset: "procedural-movie", split: "train", limit: frames + 1, seed: 3 });
+    const { name, count, clips, pixels } = loaded;
+    expect({ name, count, clips }).toEqual({
+      name: "procedural movie train",
+      count: frames + 1,
+      clips: Int32Array.of(0, frames),
+    });
+    expect(pixels).toEqual(make(frames + 1, "train", 32).pixels);
+  });
+
+  test.each([
+    [{ count: 0 }, "proceduralMovie: count must be a whole number of at least 1, got 0"],
+    [{ split: "all" as "test" }, "proceduralMovie: split must be unlabelled, train or test, got all"],
+  ])("refuses %o", (options, sentence) => {
+    expect(() => proceduralMovie({ split: "test", count: 1, seed: 0, ...options })).toThrow(sentence);
+  });
+});
+
+describe("pairing frames", () => {
+  const { anchors, order, partner } = pairings.frames;
+
+  test("takes every frame but the last of a clip, in order of time, with the next one", () => {
+    const set = { name: "a movie", count: 9, clips: Int32Array.of(0, 4, 5) };
+    const taken = anchors(set);
+    expect([...taken]).toEqual([0, 1, 2, 5, 6, 7]);
+    expect([...order(taken, 1, 0)]).toEqual([...taken]);
+    expect([...taken].map(partner)).toEqual([1, 2, 3, 6, 7, 8]);
+  });
+
+  test("needs a movie", () => {
+    expect(() => anchors({ name: "CIFAR-10 train", count: 9 })).toThrow(
+      "train: data must be a movie for pairing frames, got CIFAR-10 train; take procedural-movie",
+    );
+  });
+});
+
+test("the error of a view depends on its own anchor and on the buffer, and on nothing later", async () => {
+  const [n, d, count, gap] = [9, 4, 2, 3];
+  const embeddings = persistent("embeddings", [2 * n, d], "input");
+  const record = recordProgram("hinge with a buffer");
+  const loss = contrastiveHinge({ m1: 0.1, m2: 30, negatives: { kind: "past", count, gap }, gradientBlock: true });
+  const { error } = loss.prepare([1, 1, 1], 1).record(record, { output: embeddings });
+  const program = record.finish([error]);
+  const engine = await referenceBackend.prepare([program]);
+  const random = randomStream(5);
+  const numbers = Float64Array.from({ length: 2 * n * d }, random.normal);
+  const errors = async (values: Float64Array): Promise<string[]> => {
+    engine.write(embeddings, values);
+    await engine.run(program);
+    const all = [...(await engine.read(error))];
+    return Array.from({ length: n }, (_, view) => all.slice(view * d, (view + 1) * d).join());
+  };
+  const before = await errors(numbers);
+  for (let s = 0; s < n; s++) {
+    // Anchor s moves to the other side of everything.
+    const moved = numbers.slice();
+    for (let k = 0; k < d; k++) moved[s * d + k] = moved[s * d + k] > 0 ? -5 : 5;
+    const after = await errors(moved);
+    const changed = after.flatMap((row, view) => (row === before[view] ? [] : [view]));
+    expect(changed, `anchor ${s}`).toEqual([s, s + gap, s + gap + 1].filter((view) => view < n));
+  }
+  await engine.dispose();
+});
+
+describe("training from the movie", () => {
+  const configuration = readFileSync(new URL("../configs/movie.yaml", import.meta.url), "utf8");
+  const batch = 2 * pairsPerClip + 2;
+  const raw = (change: object = {}): unknown => ({
+    ...parseYaml(configuration),
+    batch,
+    epochs: 12,
+    xrayEvery: 0,
+    ...change,
+  });
+  const config = parseConfig(raw(), "movie.yaml");
+  const movie = (clips: number): ImageSet => proceduralMovie({ split: "unlabelled", count: clips * frames, seed: 1 });
+
+  /** A backend that keeps what is written to `indices`. */
+  function watched(backend: Backend, seen: number[][]): Backend {
+    return {
+      ...backend,
+      prepare: async (programs) => {
+        const engine = await backend.prepare(programs);
+        return {
+          ...engine,
+          write: (tensor, numbers) => {
+            if (tensor.name === "indices") seen.push([...numbers]);
+            engine.write(tensor, numbers);
+          },
+        };
+      },
+    };
+  }
+
+  async function losses(trainer: Trainer, steps: number): Promise<{ layer: number; loss: number }[]> {
+    const results: { layer: number; loss: number }[] = [];
+    for (let step = 0; step < steps; step++) {
+      const { layer, loss } = await trainer.step();
+      results.push({ layer: layer ?? 0, loss });
+    }
+    return results;
+  }
+
+  test("configs/movie.yaml is the paper's most plausible rule, and no negative shows the object of its view", () => {
+    const shipped = parseConfig(parseYaml(configuration), "movie.yaml");
+    expect(shipped).toMatchObject({
+      encoder: "cifar",
+      learning: "RLL",
+      update: "RF",
+      loss: { kind: "contrastiveHinge", negativesReading: "past", gap: pairsPerClip, gradientBlock: true },
+    });
+  });
+
+  test("no pair spans a cut, and every negative is older than its view and shows another object", async () => {
+    const set = movie(5);
+    const clipOf = (frame: number): number => Math.floor(frame / frames);
+    const seen: number[][] = [];
+    const trainer = await createTrainer(config, set, watched(wasmBackend({ threads: 2 }), seen));
+    expect(trainer.stepsPerEpoch).toBe(2);
+    await losses(trainer, 3);
+    await trainer.dispose();
+    expect(seen).toHaveLength(3);
+    // The movie again from its beginning.
+    expect(seen[2]).toEqual(seen[0]);
+    let negatives = 0;
+    for (const indices of seen) {
+      const [anchors, views] = [indices.slice(0, batch), indices.slice(batch)];
+      anchors.forEach((anchor, s) => {
+        expect(views[s]).toBe(anchor + 1);
+        expect(clipOf(views[s])).toBe(clipOf(anchor));
+        if (s > 0) expect(anchor).toBeGreaterThan(anchors[s - 1]);
+      });
+      if (config.loss.kind !== "contrastiveHinge" || config.loss.negatives === "all") throw new Error("a buffer");
+      const { gap = 1, negatives: count } = config.loss;
+      views.forEach((view, t) => {
+        for (const anchor of anchors.slice(Math.max(0, t - gap - count + 1), Math.max(0, t - gap + 1))) {
+          negatives++;
+          expect(anchor).toBeLessThan(view);
+          expect(clipOf(anchor)).toBeLessThan(clipOf(view));
+        }
+      });
+    }
+    expect(negatives).toBeGreaterThan(0);
+    expect(clipOf(seen[1][0])).toBeGreaterThan(0);
+  });
+
+  test("learns: the loss falls; twice the same run, and the same after a stop", async () => {
+    const set = movie(3);
+    const backend = wasmBackend({ threads: 2 });
+    const first = await createTrainer(config, set, backend);
+    const all = await losses(first, first.totalSteps);
+    const end = await first.state();
+    await first.dispose();
+    const lossesOf = (wanted: number): number[] => all.filter(({ layer }) => layer === wanted).map(({ loss }) => loss);
+    const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+    expect(mean(lossesOf(5).slice(-5))).toBeLessThan(0.8 * lossesOf(5)[0]);
+    // In low layers the distances first blow up: their heads sum over tens of thousands of inputs.
+    for (const layer of [1, 3])
+      expect(mean(lossesOf(layer).slice(-5)), `layer ${layer}`).toBeLessThan(
+        0.5 * Math.max(...lossesOf(layer).slice(0, 5)),
+      );
+    const second = await createTrainer(config, set, backend);
+    const half = Math.floor(second.totalSteps / 2);
+    const begun = await losses(second, half);
+    const [state, position] = [await second.state(), second.position()];
+    await second.dispose();
+    const third = await createTrainer(config, set, backend);
+    third.restore(state, position);
+    const ended = await losses(third, third.totalSteps - half);
+    expect([...begun, ...ended]).toEqual(all);
+    for (const [name, values] of await third.state()) expect(values, name).toEqual(end.get(name));
+    await third.dispose();
+  }, 180_000);
+
+  test.each([
+    [{ data: { dataset: "cifar-10" } }, "pairing frames needs a movie, got dataset cifar-10; take procedural-movie"],
+    [{ loss: { kind: "simclr" } }, "pairing frames needs loss contrastiveHinge with negativesReading past: any other"],
+    [{ loss: { negatives: 5 } }, "pairing frames needs loss contrastiveHinge with negativesReading past: any other"],
+    [{ loss: { negatives: 5, gap: 3 } }, "loss.gap is for negativesReading past, got paper-text; leave it out"],
+    [
+      { loss: { negativesReading: "past" } },
+      "loss.negatives must be a number under negativesReading past, got all; say how long the buffer is",
+    ],
+    [
+      { loss: { negatives: 40, negativesReading: "past", gap: 8 }, batch: 47 },
+      "loss.negatives + loss.gap must be at most 47, the batch, got 40 + 8; enlarge the batch",
+    ],
+  ])("%j is refused", (change, sentence) => {
+    const whole = "loss" in change ? { ...change, loss: { kind: "contrastiveHinge", ...change.loss } } : change;
+    expect(() => parseConfig(raw(whole), "movie.yaml")).toThrow(`movie.yaml: ${sentence}`);
+  });
+
+  test("a batch of more pairs than the movie has is refused", async () => {
+    await expect(createTrainer(config, movie(2), referenceBackend)).rejects.toThrow(
+      `train: batch must be at most the ${2 * pairsPerClip} pairs of frames of the movie, got ${batch}`,
+    );
+  });
+});
