@@ -22,7 +22,7 @@ import type { ProbeReport, Score } from "../src/evaluation/probe.ts";
 import { randomStream } from "../src/program/random.ts";
 
 const main = resolve("dist/cli/main.js");
-const commands = ["train", "probe", "explain", "runs", "version"];
+const commands = ["train", "probe", "explain", "audit", "runs", "version"];
 const exampleRun = "runs/2026-11-24_10-00-00_quickstart_1a2b3c";
 let root: string;
 
@@ -255,7 +255,7 @@ describe("train", () => {
       lines(trained.stderr)
         .filter((line) => line.startsWith("training: "))
         .at(-1),
-    ).toMatch(/^training: 100 %, epoch 1\.0 of 1, loss [\d.]+, \d+ images\/s$/);
+    ).toMatch(/^training: 100 %, epoch 1\.0 of 1, loss [\d.]+, [\d.]+ images\/s$/);
     expect(trained.stderr).toMatch(/^probing: 100 %, .*k nearest neighbours, 2 labels a class: [\d.]+ %/m);
   });
 
@@ -264,11 +264,14 @@ describe("train", () => {
     expect(readdirSync(inside()).sort()).toEqual(
       ["checkpoints", "config.yaml", "environment.json", "figures", "metrics.jsonl", "probe.json"].sort(),
     );
-    const figures = ["loss", "probe", "views"].flatMap((name) => [`${name}.png`, `${name}.svg`]);
+    const figures = ["loss", "probe", "views", "xray"].flatMap((name) => [`${name}.png`, `${name}.svg`]);
     expect(readdirSync(inside("figures")).sort()).toEqual(figures);
     for (const figure of figures) expect(statSync(inside("figures", figure)).size, figure).toBeGreaterThan(500);
     expect(readdirSync(inside("checkpoints")).at(-1)).toBe("step-00000004.safetensors");
-    expect(lines(readFileSync(inside("metrics.jsonl"), "utf8"))).toHaveLength(5);
+    const kinds = lines(readFileSync(inside("metrics.jsonl"), "utf8"))
+      .slice(0, -1)
+      .map((line) => JSON.parse(line).kind);
+    expect(kinds).toEqual(["xray", "step", "step", "step", "step", "xray"]);
     const { seed, batch, data, probe } = readConfig(inside("config.yaml"), [], { device: "wasm" });
     expect({ seed, batch, limit: data.limit, readOuts: probe?.readOuts }).toEqual({
       seed: 7,
@@ -302,8 +305,11 @@ describe("train", () => {
     const epochs = Math.ceil(Number(steps) / 2) + 2;
     const rest = await output("train", "--resume", run, `epochs=${epochs}`, "--no-probe");
     expect(rest).toMatch(new RegExp(`^trained  \\d+ steps in .*, ${2 * epochs} in all; peak memory`, "m"));
-    const metrics = lines(readFileSync(join(root, run, "metrics.jsonl"), "utf8")).slice(0, -1);
-    expect(metrics.map((line) => JSON.parse(line).step)).toEqual(Array.from({ length: 2 * epochs }, (_, i) => i + 1));
+    const metrics = lines(readFileSync(join(root, run, "metrics.jsonl"), "utf8"))
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+      .filter(({ kind }) => kind === "step");
+    expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: 2 * epochs }, (_, i) => i + 1));
     expect(readConfig(join(root, run, "config.yaml"), [], { device: "wasm" }).epochs).toBe(epochs);
   });
 

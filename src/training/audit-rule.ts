@@ -14,9 +14,10 @@ import {
 } from "../program/audit.ts";
 import { randomStream } from "../program/random.ts";
 import { sizeOf, type Tensor } from "../program/tensor.ts";
-import { intervene, type LayerIntervention } from "./audit-intervention.ts";
+import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
+import { intervene, type LayerIntervention, type StepValues } from "./audit-intervention.ts";
 import type { Config } from "./config.ts";
-import { configuredLoss, recordConfigured } from "./configured-rule.ts";
+import { configuredRule, recordConfigured } from "./configured-rule.ts";
 
 export interface AuditedLayer extends LayerAudit {
   readonly intervention: LayerIntervention;
@@ -49,9 +50,11 @@ export async function auditConfigured(config: Config, backend: Backend): Promise
     auditProgram(program),
   );
   const small = { ...config, batch: images, loss: smallLoss(config.loss) };
-  const { lessons: steps, start } = startSmall(small);
+  const rule = configuredRule(small, createModel(encoder), { ...encoder, count: images, classes });
+  const recorded = recordRule(rule);
+  const start = startValues(small, rule, recorded);
   const lessons = [];
-  for (const [number, { program }] of steps.entries()) {
+  for (const [number, { program }] of recorded.lessons.entries()) {
     const found = await intervene(program, start, backend, config.seed);
     const { operations, layers } = audits[number];
     lessons.push({
@@ -89,31 +92,28 @@ function smallLoss(loss: Config["loss"]): Config["loss"] {
   return { ...loss, negatives: Math.min(loss.negatives, most), ...gap };
 }
 
-/** The small step and the values that it starts from: weights of the configured seed, random pictures and labels. */
-function startSmall(config: Config) {
-  const encoder = networks[config.encoder];
-  const { height, width, channels } = encoder;
-  const recorded = recordConfigured(config, createModel(encoder), { ...encoder, count: images, classes });
+/** What a step on a whole dataset starts from: weights of the configured seed, random pictures, a label of its own for each. */
+export function startValues(config: Config, { model, loss }: RuleOptions, recorded: RecordedRule): StepValues {
   const { inputs, lessons } = recorded;
-  const { views } = configuredLoss(config);
-  const random = randomStream(config.seed, auditedPictures);
-  const samples = Int32Array.from({ length: images }, (_, i) => i);
-  const start = new Map<Tensor, Numbers>(initialise(recorded, config.seed));
-  start.set(
-    inputs.images,
-    Uint8Array.from({ length: images * height * width * channels }, () => random.integer(256)),
+  const { seed, augmentation, batch } = config;
+  const random = randomStream(seed, auditedPictures);
+  const samples = Int32Array.from({ length: batch }, (_, i) => i);
+  const drawn = drawViews(
+    augmentation,
+    { from: model.encoder, to: model.encoder },
+    { seed, epoch: 0, samples, views: loss.views },
   );
-  const indices = Int32Array.from({ length: sizeOf(inputs.indices.shape) }, (_, row) => row % images);
-  start.set(inputs.indices, indices);
-  if (inputs.labels) start.set(inputs.labels, samples);
-  if (inputs.labelIndices) start.set(inputs.labelIndices, samples);
-  const sizes = { from: encoder, to: encoder };
-  const drawn = drawViews(config.augmentation, sizes, { seed: config.seed, epoch: 0, samples, views });
-  start.set(inputs.parameters, drawn);
-  for (const { adamStep } of lessons) start.set(adamStep, Int32Array.of(1));
+  const start = new Map<Tensor, Numbers>([
+    ...initialise(recorded, seed),
+    [inputs.images, Uint8Array.from({ length: sizeOf(inputs.images.shape) }, () => random.integer(256))],
+    [inputs.indices, Int32Array.from({ length: sizeOf(inputs.indices.shape) }, (_, row) => row % batch)],
+    [inputs.parameters, drawn],
+    ...lessons.map(({ adamStep }): [Tensor, Numbers] => [adamStep, Int32Array.of(1)]),
+  ]);
+  for (const tensor of [inputs.labels, inputs.labelIndices]) if (tensor) start.set(tensor, samples);
   for (const tensor of recorded.state)
     if (!start.has(tensor)) start.set(tensor, new Float32Array(sizeOf(tensor.shape)));
-  return { lessons, start };
+  return start;
 }
 
 /** First word of every path of random numbers that make the audit's pictures. */

@@ -34,44 +34,43 @@ const demands = [
 
 function formatAudit({ name, learning, update, loss, batch, summary, lessons, interventions }: AuditReport): string {
   const layers = lessons.flatMap((lesson) => lesson.layers);
-  const blank = lessons.length > 1 ? "its own layer" : "";
   const table = [
-    ["layer", ...numerals.map((numeral) => `(${numeral})`), "waits for", "holds", "negatives", "confirmed"],
+    ["layer", ...numerals.map((numeral) => `(${numeral})`), "waits for", "holds", "for", "negatives", "confirmed"],
     ...layers.map((layer) => [
       layer.layer,
       ...conditions.map((condition) => layer[condition].word),
       waits(layer),
-      formatBytes(heldBytes(layer)),
+      formatBytes(layer.held.reduce((sum, { bytes }) => sum + bytes, 0)),
+      `${Math.max(...layer.held.map(({ operations }) => operations))} ops`,
       layer.negatives === undefined ? "–" : String(layer.negatives),
       layer.disagreements.length === 0 ? "yes" : "NO",
     ]),
-    ["all", ...conditions.map((condition) => summary[condition].word), blank, "", "", ""],
+    ["all", ...conditions.map((condition) => summary[condition].word), "–", "–", "–", "–", "–"],
   ];
-  const reasons = conditions.flatMap((condition, i) => {
+  const explained = conditions.map((condition, i) => {
     const { word, because } = summary[condition];
-    return because.length === 0 ? [] : [wrap(`(${numerals[i]}) ${word}: ${because.join("; ")}`, 6)];
+    const reasons = because.length === 0 ? "" : `; ${word}: ${because.join(", ")}`;
+    return wrap(`(${numerals[i]}) ${demands[i]}${reasons}`, 6);
   });
-  const leftAside = [
-    ...new Set(layers.flatMap((layer) => layer.leftAside.filter((line) => !line.includes("optimiser")))),
-  ];
+  const optimiser = (line: string): boolean => line.startsWith("the optimiser");
+  const leftAside = [...new Set(layers.flatMap((layer) => layer.leftAside.filter((line) => !optimiser(line))))];
   const disagreements = layers.flatMap(({ layer, disagreements: lines }) => lines.map((line) => `${layer}: ${line}`));
   return [
     `${name}: learning ${learning}, update ${update}, loss ${loss.kind}, ${batch} images a step`,
     "",
     formatTable(table),
     "",
-    ...demands.map((demand, i) => wrap(`(${numerals[i]}) ${demand}`, 6)),
+    ...explained,
     "",
-    ...reasons,
-    ...(reasons.length > 0 ? [""] : []),
+    wrap("waits for: layers above that pass activity on ↑, the loss, synapses through which an error comes down ↓", 2),
+    wrap("holds … for: activities that the change reads, and operations from their being written to that", 2),
+    wrap("negatives: views of other images that one view's error needs", 2),
+    wrap(`left aside by the paper: ${[...leftAside, "the optimiser's numbers in every synapse"].join(", ")}`, 2),
     wrap(
-      "waits for: layers above that pass activity on ↑, the loss, synapses that an error comes down ↓. holds: activities " +
-        "that must outlast the forward pass. negatives: other images that one view's error needs.",
-    ),
-    wrap(`left aside by the paper: ${[...leftAside, "Adam's two numbers per synapse"].join("; ")}.`, 2),
-    wrap(
-      `confirmed: on ${interventions.images} random pictures (${interventions.backend}), noise in everything else leaves one ` +
-        "synapse's change the same to the bit, noise in each thing that it reads changes it.",
+      `confirmed: on ${interventions.images} random pictures (${interventions.backend}), a synapse's change is the same to the ` +
+        "bit with noise in all that it may not know where (i) passes, in all forward weights where (iii) passes, and not " +
+        "elsewhere; noise in any one thing that it reads changes it",
+      2,
     ),
     ...disagreements.map((line) => wrap(`NOT CONFIRMED: ${line}`, 2)),
   ].join("\n");
@@ -81,5 +80,3 @@ function waits({ locking }: AuditedLayer): string {
   const { forward, loss, backward } = locking;
   return [`${forward.length}↑`, loss ? "loss" : "", `${backward.length}↓`].filter(Boolean).join(" ");
 }
-
-const heldBytes = ({ held }: AuditedLayer): number => held.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -173,8 +173,8 @@ export function sourcesOf(
     else if (computation === "sensing" || computation === "plasticity" || computation === "signs") bring("foreign");
     else if (throughSynapses) bring(carriesError(operation) ? "error" : "foreign");
     else {
-      // The change itself has what came in as one operand. Elsewhere a product weighs remembered activities by gates.
-      const isChange = ownerOf(written) === ownerOf(gradient);
+      // A change has what came in as one operand. Elsewhere a product weighs remembered activities by gates.
+      const isChange = computation === "product" && brought.shape.join() === gradient.shape.join();
       const recalls = computation === "transmission" || (computation === "product" && !isChange);
       for (const [argument, tensor] of Object.entries<Tensor>(operation.inputs))
         if (isChange && ownerOf(tensor) === ownerOf(layer.pre)) found({ kind: "pre", tensor, reader: number });

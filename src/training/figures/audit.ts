@@ -23,7 +23,7 @@ const columns: readonly { readonly condition: Condition; readonly heading: reado
   { condition: "activities", heading: ["(i) pre, post,", "memory"] },
   { condition: "arithmetic", heading: ["(ii) plain", "arithmetic"] },
   { condition: "transport", heading: ["(iii) no weight", "transport"] },
-  { condition: "labels", heading: ["(iv) no", "labels"] },
+  { condition: "labels", heading: ["(iv)", "labels"] },
 ];
 
 const fills: Readonly<Record<Verdict["verdict"], string>> = {

@@ -1,0 +1,385 @@
+// The locality audit: its verdicts on the paper's rules, borne out by intervention, and faults that both must find.
+
+import { describe, expect, test } from "vitest";
+import { referenceBackend } from "../src/backends/reference/backend.ts";
+import { wasmBackend } from "../src/backends/wasm/backend.ts";
+import type { Encoder } from "../src/encoders/encoder.ts";
+import type { BlockTrace } from "../src/encoders/forward.ts";
+import { createModel, type Synapses } from "../src/encoders/model.ts";
+import { networks } from "../src/encoders/networks.ts";
+import { coneProgram, dataflow } from "../src/program/audit/dataflow.ts";
+import { auditProgram, conditions, type LayerAudit, summarise } from "../src/program/audit.ts";
+import { type Recorder, recordProgram } from "../src/program/program.ts";
+import { persistent, rows, type Tensor } from "../src/program/tensor.ts";
+import {
+  recordBlockChange,
+  recordBlockError,
+  recordErrorPath,
+  recordHeadChange,
+  recordHeadError,
+} from "../src/rules/error-path.ts";
+import { createFeedback } from "../src/rules/feedback.ts";
+import { recordRouting } from "../src/rules/routing.ts";
+import { recordRule } from "../src/rules/rule.ts";
+import { learningRows, type PreparedUpdate, type Update } from "../src/rules/update.ts";
+import { intervene } from "../src/training/audit-intervention.ts";
+import { auditConfigured, disagreements, startValues } from "../src/training/audit-rule.ts";
+import { type Config, parseConfig } from "../src/training/config.ts";
+import { configuredRule } from "../src/training/configured-rule.ts";
+import { auditFigure } from "../src/training/figures.ts";
+
+const configured = (settings: object): Config =>
+  parseConfig(
+    { name: "audited", encoder: "tiny", batch: 8, epochs: 1, data: { dataset: "cifar-10" }, ...settings },
+    "test",
+  );
+const hinge = { kind: "contrastiveHinge" };
+const blocked = { ...hinge, negatives: 5, gradientBlock: true };
+
+describe("the verdicts (i) to (iv), each borne out by intervention", () => {
+  test.each([
+    // Table 1, without and with the constraints.
+    [{ update: "BP", loss: hinge }, ["both views", "pass", "fail", "none"]],
+    [{ update: "BP", loss: blocked }, ["pass", "pass", "fail", "none"]],
+    [{ update: "DTP", loss: hinge }, ["both views", "pass", "head only", "none"]],
+    [{ update: "DTP", loss: blocked }, ["pass", "pass", "head only", "none"]],
+    [{ update: "DTP", dtp: { head: "feedback" }, loss: blocked }, ["pass", "pass", "pass", "none"]],
+    [{ update: "DTP", dtp: { order: "targetsFirst" }, loss: blocked }, ["pass", "pass", "head only", "none"]],
+    [{ update: "RF", loss: hinge }, ["both views", "pass", "pass", "none"]],
+    [{ update: "RF", loss: blocked }, ["pass", "pass", "pass", "none"]],
+    [{ learning: "GLL", update: "BP", loss: blocked }, ["pass", "pass", "head only", "none"]],
+    [{ learning: "GLL", update: "URF", loss: blocked }, ["pass", "pass", "pass", "none"]],
+    [{ learning: "GLL", update: "RF", loss: hinge }, ["both views", "pass", "pass", "none"]],
+    [{ learning: "RLL", update: "BP", loss: hinge }, ["both views", "pass", "head only", "none"]],
+    [{ learning: "RLL", update: "RF", loss: blocked }, ["pass", "pass", "pass", "none"]],
+    [{ loss: { kind: "simclr" } }, ["fail", "fail", "fail", "none"]],
+    [{ loss: { kind: "clapp" } }, ["fail", "fail", "fail", "none"]],
+    [{ learning: "GLL", loss: { kind: "clapp" } }, ["fail", "fail", "fail", "none"]],
+    // Beyond it.
+    [{ update: "URF", loss: blocked }, ["pass", "pass", "pass", "none"]],
+    [{ update: "KP", loss: blocked }, ["pass", "pass", "pass", "none"]],
+    [{ update: "DFA", loss: blocked }, ["pass", "pass", "pass", "none"]],
+    [{ update: "SSF", loss: blocked }, ["pass", "pass", "signs only", "none"]],
+    [{ learning: "RLL", update: "RF", loss: { kind: "simclr" } }, ["fail", "fail", "pass", "none"]],
+    [{ update: "RF", loss: { kind: "amitHinge" } }, ["pass", "pass", "pass", "used"]],
+    [{ update: "RF", loss: { kind: "crossEntropy" } }, ["fail", "fail", "pass", "used"]],
+  ])("%j", async (settings, words) => {
+    const { summary, lessons } = await auditConfigured(configured(settings), referenceBackend);
+    expect(conditions.map((condition) => summary[condition].word)).toEqual(words);
+    const layers = lessons.flatMap((lesson) => lesson.layers);
+    expect(layers.flatMap((layer) => layer.disagreements.map((line) => `${layer.layer}: ${line}`))).toEqual([]);
+    for (const { intervention } of layers) {
+      expect(intervention.silent).toBe(false);
+      expect(intervention.inside.length).toBeGreaterThan(0);
+    }
+  });
+
+  test("holds on the WASM backend as well", async () => {
+    const { lessons } = await auditConfigured(configured({ update: "RF", loss: blocked }), wasmBackend({ threads: 1 }));
+    expect(lessons.flatMap(({ layers }) => layers.flatMap((layer) => layer.disagreements))).toEqual([]);
+  });
+});
+
+test("layers fail where their own error is made, and name what does it", async () => {
+  const { summary, lessons } = await auditConfigured(configured({ loss: { kind: "simclr" } }), referenceBackend);
+  const [conv1, , conv3, head] = lessons[0].layers;
+  expect([conv1, conv3, head].map(({ activities }) => activities.word)).toEqual(["both views", "both views", "fail"]);
+  expect([conv1, conv3, head].map(({ transport }) => transport.word)).toEqual(["fail", "head only", "pass"]);
+  expect(head.intervention.outside).toBe("changed");
+  expect(summary.transport.because.toSorted()).toEqual(["conv2.weight", "conv3.weight", "head.weight"]);
+  expect(summary.arithmetic.because.join()).toMatch(/normaliseRows.*linearInputGradient → similarities.*ntXent/);
+});
+
+describe("what a layer waits for and holds", () => {
+  const audited = (settings: object): LayerAudit[] => {
+    const config = configured(settings);
+    const dataset = { ...networks.tiny, count: 8, classes: 10 };
+    return recordRule(configuredRule(config, createModel(networks.tiny), dataset)).lessons.flatMap(
+      ({ program }) => auditProgram(program).layers,
+    );
+  };
+
+  test("end to end: all layers above, and their errors coming down", () => {
+    const [conv1, , , head] = audited({ loss: hinge });
+    expect(conv1.locking).toMatchObject({
+      forward: ["conv2", "conv3", "head"],
+      loss: true,
+      backward: ["head.weight", "conv3.weight", "conv2.weight"],
+    });
+    expect(head.locking).toMatchObject({ forward: [], loss: true, backward: [] });
+    expect(conv1.locking.operations).toBeGreaterThan(head.locking.operations);
+  });
+
+  test("layer by layer: its own head alone", () => {
+    const layers = audited({ learning: "RLL", update: "RF", loss: blocked });
+    expect(layers.map(({ layer }) => layer)).toEqual(["conv1", "head1", "conv2", "head2", "conv3", "head3"]);
+    expect(layers[2].locking).toMatchObject({ forward: ["head2"], backward: ["head2.feedback.weight"] });
+  });
+
+  test("activities until they are read, and half as many under the gradient block", () => {
+    const held = (settings: object) => audited(settings)[3].held;
+    // Features of 16 and of 8 views, 4 · 4 · 64 numbers each; the embeddings of both views are compared in any case.
+    const features = (views: number): number => views * 4 * 4 * 64 * 4;
+    expect(held({ loss: hinge })[0].bytes).toBe(features(16));
+    expect(held({ loss: blocked })[0].bytes).toBe(features(8));
+    expect(held({ loss: blocked }).slice(1)).toEqual([
+      expect.objectContaining({ tensor: "embeddings[0:8]", bytes: 8 * 64 * 4 }),
+      expect.objectContaining({ tensor: "embeddings[8:16]", bytes: 8 * 64 * 4 }),
+    ]);
+    // views → three blocks of 5 operations in all → head → distance → gates → two errors → the head's change and error → back.
+    const [conv1] = audited({ loss: hinge });
+    const { operations } = recordRule(
+      configuredRule(configured({ loss: hinge }), createModel(networks.tiny), {
+        ...networks.tiny,
+        count: 8,
+        classes: 10,
+      }),
+    ).lessons[0].program;
+    const lastReader = operations.findLastIndex(({ kind }) => kind === "conv2dWeightGradient");
+    expect(conv1.held[0]).toMatchObject({ tensor: "views", operations: lastReader });
+  });
+
+  test.each([
+    [{ loss: hinge }, 7],
+    [{ loss: blocked }, 5],
+    [{ loss: { ...hinge, negatives: 5, negativesReading: "authors-code" } }, 4],
+    [{ loss: { kind: "simclr" } }, 14],
+    [{ loss: { kind: "clapp" } }, 7],
+    [{ loss: { kind: "crossEntropy" } }, undefined],
+  ])("negatives of %j: %s", (settings, negatives) => {
+    for (const layer of audited(settings)) expect(layer.negatives).toBe(negatives);
+  });
+
+  test("what the paper leaves aside is said", () => {
+    const [conv1, conv2, , head] = audited({ update: "URF", loss: blocked });
+    expect(conv1.leftAside).toEqual(
+      expect.arrayContaining([
+        "weights shared across positions",
+        "exact activation derivatives",
+        "exact pooling routes on the way back",
+        "a distance over all units of the embedding gates each pair",
+      ]),
+    );
+    expect(conv2.leftAside).toContain("feedback receives the weights' own increments");
+    expect(head.leftAside).not.toContain("weights shared across positions");
+    const noise = "noise scaled to the standard deviation of a whole layer";
+    expect(audited({ update: "DTP" })[0].leftAside).toContain(noise);
+    expect(audited({ update: "DTP", dtp: { noise: { kind: "absolute", size: 1 } } })[0].leftAside).not.toContain(noise);
+  });
+});
+
+describe("planted faults", () => {
+  /** Three layers whose pictures and weights have one shape, so that anything may be added to anything. */
+  const even: Encoder = {
+    ...networks.tiny,
+    name: "even",
+    height: 6,
+    width: 6,
+    blocks: [1, 2, 3].map((i) => ({
+      name: `conv${i}`,
+      outputs: 3,
+      kernel: 3,
+      stride: 1,
+      padding: 1,
+      bias: false,
+      after: ["hardtanh"],
+    })),
+    head: { averagePool: 1, outputs: 5, bias: false },
+  };
+
+  async function audit(update: Update) {
+    const config = configured({ update: "RF", batch: 2, loss: { ...hinge, gradientBlock: true } });
+    const rule = { ...configuredRule(config, createModel(even), { ...even, count: 2, classes: 10 }), update };
+    const recorded = recordRule(rule);
+    const [{ program }] = recorded.lessons;
+    const { layers } = auditProgram(program);
+    const found = await intervene(program, startValues(config, rule, recorded), referenceBackend, 1);
+    return { layers, found, disagreements: layers.flatMap((layer, i) => disagreements(layer, found[i])) };
+  }
+
+  const rf = (record: (of: ReadonlyMap<Tensor, Tensor>) => PreparedUpdate["record"]): Update => ({
+    name: "RF",
+    prepare: (learners) => {
+      const { of, parameters } = createFeedback(learners);
+      return { parameters, record: record(of) };
+    },
+  });
+  const carried = (
+    carrier: (record: Recorder, of: ReadonlyMap<Tensor, Tensor>, synapses: Synapses) => Tensor,
+  ): Update =>
+    rf(
+      (of) =>
+        ({ record }, trace, signal) =>
+          recordErrorPath(record, trace, signal, (synapses) => carrier(record, of, synapses)),
+    );
+  const feedback = (of: ReadonlyMap<Tensor, Tensor>, { weight }: Synapses): Tensor => of.get(weight) ?? weight;
+
+  test("none in RF itself", async () => {
+    const { layers, disagreements: none } = await audit(carried((_, of, synapses) => feedback(of, synapses)));
+    expect(none).toEqual([]);
+    for (const condition of conditions) expect(summarise(condition, layers).verdict).toBe("pass");
+  });
+
+  test.each([
+    ["the weights themselves", (_: Recorder, __: unknown, { weight }: Synapses) => weight],
+    [
+      "a copy of the weights",
+      (record: Recorder, _: unknown, { weight }: Synapses) =>
+        record.combine({ a: weight, b: weight }, { alpha: 0.5, beta: 0.5 }, { y: `${weight.name}.copy` }).y,
+    ],
+  ])("an update that calls itself RF and carries the error through %s", async (_, carrier) => {
+    const { layers, found, disagreements: none } = await audit(carried(carrier));
+    expect(summarise("transport", layers)).toMatchObject({ verdict: "fail", word: "fail" });
+    expect(summarise("transport", layers).because.toSorted()).toEqual(["conv2.weight", "conv3.weight", "head.weight"]);
+    expect(found.map(({ weights }) => weights)).toEqual(["changed", "changed", "changed", "identical"]);
+    expect(none).toEqual([]);
+  });
+
+  test("one layer alone that takes its own weights instead of feedback", async () => {
+    const { layers, found } = await audit(
+      carried((_, of, synapses) =>
+        synapses.weight.name === "conv3.weight" ? synapses.weight : feedback(of, synapses),
+      ),
+    );
+    expect(layers.map(({ transport }) => transport.word)).toEqual(["fail", "fail", "pass", "pass"]);
+    expect(layers[0].transport.because).toEqual(["conv3.weight"]);
+    expect(found.map(({ weights }) => weights)).toEqual(["changed", "changed", "identical", "identical"]);
+  });
+
+  test.each([
+    ["the activity of the layer above", "conv3.hardtanh[2:4]", ([, , { output }]: readonly BlockTrace[]) => output],
+    ["the picture itself", "views", ([{ input }]: readonly BlockTrace[]) => input],
+  ])("a layer that secretly reads %s", async (_, name, secretOf) => {
+    const {
+      layers,
+      found,
+      disagreements: none,
+    } = await audit(
+      rf((of) => ({ record }, { blocks, head }, { error: top, firstRow }) => {
+        if (!head) throw new Error("a head was expected");
+        const changes = recordHeadChange(record, head, top, firstRow);
+        let error = recordHeadError(record, head, top, feedback(of, head.synapses));
+        for (const trace of blocks.toReversed()) {
+          if (trace === blocks[1]) {
+            const secret = learningRows(secretOf(blocks), firstRow);
+            error = record.combine({ a: error, b: secret }, { alpha: 1, beta: 1e-3 }, { y: "innocent" }).y;
+          }
+          const routed = recordRouting(record, trace, error, firstRow);
+          changes.push(...recordBlockChange(record, trace, routed, firstRow));
+          if (trace !== blocks[0]) error = recordBlockError(record, trace, routed, feedback(of, trace.synapses));
+        }
+        return changes;
+      }),
+    );
+    expect(layers.map(({ activities }) => activities.verdict)).toEqual(["pass", "fail", "pass", "pass"]);
+    expect(layers[1].activities.because).toEqual([`reads ${name}`]);
+    expect(found.map(({ outside }) => outside)).toEqual(["identical", "changed", "identical", "identical"]);
+    expect(none).toEqual([]);
+  });
+
+  test("a layer whose change takes in the change of another", async () => {
+    const { layers, found } = await audit(
+      rf((of) => ({ record }, trace, signal) => {
+        const changes = recordErrorPath(record, trace, signal, (synapses) => feedback(of, synapses));
+        const gradient = (name: string): Tensor => {
+          const change = changes.find(({ weight }) => weight.name === name);
+          if (!change) throw new Error(`no change of ${name}`);
+          return change.gradient;
+        };
+        const both = record.combine(
+          { a: gradient("conv1.weight"), b: gradient("conv3.weight") },
+          { alpha: 1, beta: 1 },
+          { y: "conv1.weight.both" },
+        ).y;
+        return changes.map((change) =>
+          change.weight.name === "conv1.weight" ? { ...change, gradient: both } : change,
+        );
+      }),
+    );
+    expect(layers[0].activities.because).toEqual(
+      expect.arrayContaining(["reads conv2.hardtanh[2:4]", "reads conv3.hardtanh[2:4]"]),
+    );
+    expect(found.map(({ outside }) => outside)).toEqual(["changed", "identical", "identical", "identical"]);
+  });
+
+  test("an intervention that does not bear a verdict out is said", async () => {
+    const { layers, found } = await audit(carried((_, __, { weight }) => weight));
+    const flattered: LayerAudit = { ...layers[0], transport: { verdict: "pass", word: "pass", because: [] } };
+    expect(disagreements(flattered, found[0])).toEqual(["noise in forward weights: changed, expected identical"]);
+    expect(disagreements(layers[0], { ...found[0], outside: "changed" })).toHaveLength(1);
+    expect(disagreements(layers[0], { ...found[0], silent: true })).toHaveLength(1);
+  });
+});
+
+describe("data flow", () => {
+  const x = persistent("x", [4, 2], "input");
+  const w = persistent("w", [2, 2], "weight");
+
+  test("rows have their own writers, and a value changed in place depends on what it was", () => {
+    const record = recordProgram("rows");
+    const both = record.tensor("both", [4, 2], "activity");
+    record.linear({ x: rows(x, 0, 2), w }, {}, { y: rows(both, 0, 2) });
+    record.linear({ x: rows(x, 2, 2), w }, {}, { y: rows(both, 2, 2) });
+    const { dw } = record.linearWeightGradient({ x, dy: both }, {}, { dw: "dw" });
+    const [m, v] = ["m", "v"].map((name) => persistent(name, [2, 2], "state"));
+    const step = persistent("step", [1], "input", "i32");
+    const options = { learningRate: 1, beta1: 0, beta2: 0, epsilon: 1, decay: 0 };
+    record.adam({ gradient: dw, step, weight: w, m, v }, options, {});
+    record.adam({ gradient: dw, step, weight: w, m, v }, options, {});
+    const { y } = record.linear({ x, w }, {}, { y: "after" });
+    const { writersOf, cone } = dataflow(record.finish([y]));
+    expect(writersOf(2, rows(both, 2, 2))).toEqual([1]);
+    expect(writersOf(2, both)).toEqual([1, 0]);
+    expect(writersOf(5, w)).toEqual([4, 3]);
+    expect(writersOf(3, w)).toEqual([]);
+    expect([...cone(6, y)].toSorted()).toEqual([0, 1, 2, 3, 4, 5]);
+    expect([...cone(6, y, new Map([[both, new Set([0])]]))].toSorted()).toEqual([1, 2, 3, 4, 5]);
+    expect([...cone(6, y, new Map([[both, "all"]]))].toSorted()).toEqual([2, 3, 4, 5]);
+  });
+
+  test("the operations of a cone, given what is held, compute what the whole program does", async () => {
+    const config = configured({ update: "DTP", batch: 2, loss: hinge });
+    const rule = configuredRule(config, createModel(networks.tiny), { ...networks.tiny, count: 2, classes: 10 });
+    const recorded = recordRule(rule);
+    const [{ program }] = recorded.lessons;
+    const reader = program.operations.findIndex(
+      (operation) => operation.kind === "adam" && operation.updates.weight.name === "conv1.weight",
+    );
+    const optimiser = program.operations[reader];
+    if (optimiser.kind !== "adam") throw new Error("conv1.weight was expected to learn");
+    const tensor = optimiser.inputs.gradient;
+    const output = program.operations.flatMap((operation) =>
+      operation.kind === "activation" && operation.outputs.y.name === "conv1.hardtanh" ? [operation.outputs.y] : [],
+    )[0];
+    const start = startValues(config, rule, recorded);
+    const whole = await referenceBackend.prepare([{ ...program, results: [tensor, output] }]);
+    for (const [place, values] of start) whole.write(place, values);
+    await whole.run({ ...program, results: [tensor, output] });
+    const part = coneProgram(dataflow(program), [{ reader, tensor }], new Map([[output, "all"]]));
+    expect(part.program.operations.length).toBeLessThan(program.operations.length);
+    expect(part.program.operations.flatMap(({ outputs }) => Object.values(outputs))).not.toContain(output);
+    const engine = await referenceBackend.prepare([part.program]);
+    for (const place of part.program.operations.flatMap(({ inputs, updates }) => [
+      ...Object.values<Tensor>(inputs),
+      ...Object.values<Tensor>(updates),
+    ])) {
+      const values = start.get(place);
+      if (values) engine.write(place, values);
+    }
+    engine.write(part.held.get(output) as Tensor, await whole.read(output));
+    await engine.run(part.program);
+    expect(await engine.read(part.program.results[0])).toEqual(await whole.read(tensor));
+  });
+});
+
+test("the picture has a row for every layer and a cell for every verdict", async () => {
+  const report = await auditConfigured(configured({ learning: "RLL", update: "BP", loss: blocked }), referenceBackend);
+  const svg = await auditFigure(report);
+  for (const layer of ["conv1", "head1", "conv3", "head3", "all"]) expect(svg).toContain(`>${layer}<`);
+  expect(svg.match(/<rect [^>]*fill="#/g) ?? []).toHaveLength(4 * 7);
+  expect(svg.match(/>head only</g)).toHaveLength(4);
+  expect(svg).not.toContain("not confirmed");
+  const [first] = report.lessons[0].layers;
+  const doubted = { ...report, lessons: [{ layers: [{ ...first, disagreements: ["noise in views: identical"] }] }] };
+  expect(await auditFigure(doubted)).toContain("not confirmed by intervention: conv1");
+});
