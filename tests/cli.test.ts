@@ -109,7 +109,8 @@ beforeAll(async () => {
   writeMnist(join(root, "files"), "train", 200);
   writeMnist(join(root, "files"), "t10k", 100);
   mkdirSync(join(root, "configs"));
-  for (const name of ["quickstart", "cifar-bp"]) writeFileSync(join(root, "configs", `${name}.yaml`), tiny(name, 1));
+  for (const name of ["quickstart", "cifar-bp", "cifar-bp-block"])
+    writeFileSync(join(root, "configs", `${name}.yaml`), tiny(name, 1));
   cpSync("configs/quickstart.yaml", join(root, "objects.yaml"));
   const small = ["data.limit=40", "batch=10", "epochs=1", "probe.train.limit=40", "probe.test.limit=20"];
   const probe = ["probe.readOuts=[kNN]", "probe.labelsPerClass=[2]"];

@@ -1,0 +1,482 @@
+// Plants one-line faults, one at a time, in a copy of the project and demands that the tests notice each: `node tools/faults.ts [NAME…]`.
+// The copy is the working tree as it stands, uncommitted changes included. The tests named are first run without a fault.
+import { spawnSync } from "node:child_process";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+export interface Fault {
+  readonly name: string;
+  readonly file: string;
+  /** Stands in the file exactly once. */
+  readonly find: string;
+  readonly replace: string;
+  readonly breaks: string;
+  /** Files in tests/, without `.test.ts`. Each of them must fail. */
+  readonly tests: readonly string[];
+  /** A pattern of test names, where a file's other tests take long. */
+  readonly only?: string;
+}
+
+const kernels = "src/backends/wasm/kernels";
+const reference = "src/backends/reference/kernels.ts";
+
+/** What breaks the engine, the data, training or the read-outs under any rule. */
+const foundation: readonly Fault[] = [
+  {
+    name: "derivative-dropped",
+    file: "src/rules/routing.ts",
+    find: "    } else {",
+    replace: "    } else if (step === undefined) {",
+    breaks: "the error passes an activation as if it were linear",
+    tests: ["bp", "losses"],
+  },
+  {
+    name: "wrong-gate",
+    file: reference,
+    find: "if (s === t && !(distance <= m1)) {",
+    replace: "if (s === t && distance < m1) {",
+    breaks: "positive pairs pull when they are near, not when they are far",
+    tests: ["losses", "conformance"],
+  },
+  {
+    name: "positive-missing",
+    file: `${kernels}/loss.ts`,
+    find: "      store<f32>(gates + ((<usize>s) << 2), 1);",
+    replace: "      store<f32>(gates + ((<usize>s) << 2), 0);",
+    breaks: "the hinge loss pushes negatives apart and never pulls a pair together",
+    tests: ["conformance", "goldens"],
+  },
+  {
+    name: "unrouted-pooling",
+    file: reference,
+    find: "      const xColumn = column * size + (place % size);\n      out[",
+    replace: "      const xColumn = column * size;\n      out[",
+    breaks: "errors go to the left of a window instead of its maximum",
+    tests: ["operation-gradients", "bp"],
+  },
+  {
+    name: "last-maximum",
+    file: `${kernels}/pooling.ts`,
+    find: "f32x4.gt(value, best));",
+    replace: "f32x4.ge(value, best));",
+    breaks: "of equal maxima the last one gets the error",
+    tests: ["conformance"],
+  },
+  {
+    name: "negatives-off-by-one",
+    file: `${kernels}/loss.ts`,
+    find: "openNegatives(distances, gates, 0, s + 1 + count - n, m2, 1, partials);",
+    replace: "openNegatives(distances, gates, 0, s + count - n, m2, 1, partials);",
+    breaks: "the wrap-around of T negatives ends one too early",
+    tests: ["conformance"],
+  },
+  {
+    name: "wrap-around-off-by-one",
+    file: reference,
+    find: "(t - s + n) % n <= negatives.count ? 1 : 0;",
+    replace: "(t - s + n) % n < negatives.count ? 1 : 0;",
+    breaks: "T negatives are T − 1",
+    tests: ["losses"],
+  },
+  {
+    name: "swapped-views",
+    file: "src/losses/contrastive-hinge.ts",
+    find: "        const a = rows(embeddings, 0, n);\n        const b = rows(embeddings, n, n);",
+    replace: "        const a = rows(embeddings, n, n);\n        const b = rows(embeddings, 0, n);",
+    breaks: "anchors and views change places, so that the errors go to the other one",
+    tests: ["losses", "goldens"],
+  },
+  {
+    name: "block-ignored",
+    file: "src/training/configured-rule.ts",
+    find: "contrastiveHinge({ ...loss, negatives",
+    replace: "contrastiveHinge({ ...loss, gradientBlock: false, negatives",
+    breaks: "the configured gradient block has no effect",
+    tests: ["behaviour"],
+    only: "constraints",
+  },
+  {
+    name: "bias-correction-dropped",
+    file: `${kernels}/optimiser.ts`,
+    find: "    <f32>(1 / (1 - power(beta2, t))),",
+    replace: "    <f32>1,",
+    breaks: "Adam's second moment is not corrected for its start at zero",
+    tests: ["conformance", "goldens"],
+  },
+  {
+    name: "one-augmentation",
+    file: "src/data/augmentation.ts",
+    find: "view: Math.floor(i / n) };",
+    replace: "view: 0 };",
+    breaks: "both views of an image are the same picture",
+    tests: ["behaviour"],
+    only: "batches",
+  },
+  {
+    name: "wrong-partner",
+    file: "src/data/pairing.ts",
+    find: "partner: (anchor) => anchor,",
+    replace: "partner: (anchor) => (anchor > 0 ? anchor - 1 : 0),",
+    breaks: "the second view shows another image",
+    tests: ["behaviour"],
+    only: "batches",
+  },
+  {
+    name: "one-order",
+    file: "src/data/pairing.ts",
+    find: "randomStream(seed, dataOrder, epoch).shuffle(order);",
+    replace: "randomStream(seed, dataOrder).shuffle(order);",
+    breaks: "every epoch goes through the images in the same order",
+    tests: ["behaviour"],
+    only: "batches",
+  },
+  {
+    name: "no-order",
+    file: "src/data/pairing.ts",
+    find: "randomStream(seed, dataOrder, epoch).shuffle(order);",
+    replace: "",
+    breaks: "the images are never shuffled",
+    tests: ["behaviour"],
+    only: "batches",
+  },
+  {
+    name: "moments-not-saved",
+    file: "src/rules/rule.ts",
+    find: ", ...recorded.flatMap(({ moments }) => moments)],",
+    replace: "],",
+    breaks: "a checkpoint holds no optimiser state",
+    tests: ["training", "behaviour"],
+    only: "resumed|RLL RF contrastiveHinge",
+  },
+  {
+    name: "probe-trains-on-test",
+    file: "src/evaluation/probe.ts",
+    find: "await readOuts[readOut](some, tested, draw);",
+    replace: "await readOuts[readOut](tested, tested, draw);",
+    breaks: "read-outs are trained on the rows that they are tested on",
+    tests: ["behaviour"],
+    only: "read-outs",
+  },
+  {
+    name: "probe-keeps-overlap",
+    file: "src/evaluation/probe.ts",
+    find: "const pool = without(train, shared);",
+    replace: "const pool = train;",
+    breaks: "pictures of the test set stay among the labelled ones",
+    tests: ["evaluation"],
+  },
+  {
+    name: "probe-lets-test-choose",
+    file: "src/evaluation/knn.ts",
+    find: "selectRows(train, fit), selectRows(train, held), neighbourCounts",
+    replace: "train, test, neighbourCounts",
+    breaks: "the number of neighbours is chosen on the test set",
+    tests: ["evaluation"],
+  },
+];
+
+/** What makes a rule another rule, or none. */
+const rules: readonly Fault[] = [
+  {
+    name: "zero-feedback",
+    file: "src/encoders/model.ts",
+    find: "const bound = 1 / Math.sqrt(fanIn);",
+    replace: 'const bound = tensor.role === "feedback" ? 0 : 1 / Math.sqrt(fanIn);',
+    breaks: "feedback is zero, so that only the head learns",
+    tests: ["rules", "behaviour"],
+    only: "RF with feedback|E2E (RF|DFA) contrastiveHinge",
+  },
+  {
+    name: "feedback-not-updated",
+    file: "src/rules/feedback.ts",
+    find: "return [...changes, ...feedbackChanges(changes, of)];",
+    replace: "return changes;",
+    breaks: "URF is RF",
+    tests: ["rules", "behaviour"],
+    only: "URF that starts|E2E URF contrastiveHinge",
+  },
+  {
+    name: "rf-transports-weights",
+    file: "src/rules/feedback.ts",
+    find: "      record: ({ record }, trace, signal) => recordErrorPath(record, trace, signal, carriedBy(of)),",
+    replace:
+      "      record: ({ record }, trace, signal) => recordErrorPath(record, trace, signal, ({ weight }) => weight),",
+    breaks: "RF is BP",
+    tests: ["rules"],
+  },
+  {
+    name: "kp-without-decay",
+    file: "src/rules/kolen-pollack.ts",
+    find: "of.has(change.weight) ? { ...change, decay } : change",
+    replace: "change",
+    breaks: "KP is URF",
+    tests: ["rules"],
+  },
+  {
+    name: "kp-forward-decay-only",
+    file: "src/rules/kolen-pollack.ts",
+    find: "...feedbackChanges(changes, of)]",
+    replace: "...feedbackChanges(changes.map((change) => ({ ...change, decay: 0 })), of)]",
+    breaks: "the weights shrink and their feedback does not",
+    tests: ["rules"],
+  },
+  {
+    name: "ssf-transports-sizes",
+    file: "src/rules/sign-symmetry.ts",
+    find: "record.matchSigns({ w, b }, {}",
+    replace: "record.matchSigns({ w: b, b: w }, {}",
+    breaks: "feedback has the weights' sizes and signs of its own",
+    tests: ["rules"],
+  },
+  {
+    name: "inverse-ascends",
+    file: "src/rules/difference-target-propagation.ts",
+    find: "{ x: rebuilt.output, target: noisy },",
+    replace: "{ x: noisy, target: rebuilt.output },",
+    breaks: "inverses learn to rebuild ever worse",
+    tests: ["rules"],
+  },
+  {
+    name: "no-difference",
+    file: "src/rules/difference-target-propagation.ts",
+    find: "{ a: ofTarget.output, b: ofActivity.output },",
+    replace: "{ a: ofTarget.output, b: activities[l - 1] },",
+    breaks: "targets are what the inverse gives, without the difference",
+    tests: ["rules"],
+  },
+  {
+    name: "target-ascends",
+    file: "src/rules/difference-target-propagation.ts",
+    find: "{ alpha: 1, beta: -eta },",
+    replace: "{ alpha: 1, beta: eta },",
+    breaks: "the first target lies up the loss's gradient",
+    tests: ["rules"],
+  },
+  {
+    name: "labels-of-another-image",
+    file: "src/training/trainer.ts",
+    find: "if (to.labelIndices) engine.write(to.labelIndices, images);",
+    replace: "",
+    breaks: "every image has the label of the first",
+    tests: ["behaviour"],
+    only: "batches",
+  },
+  {
+    name: "classifier-ascends",
+    file: `${kernels}/loss.ts`,
+    find: "(share - (j == label ? 1 : 0)) / <f64>n",
+    replace: "((j == label ? 1 : 0) - share) / <f64>n",
+    breaks: "the supervised error has the wrong sign",
+    tests: ["conformance", "behaviour"],
+    only: "softmaxCrossEntropy|BP crossEntropy",
+  },
+  {
+    name: "always-layer-0",
+    file: "src/rules/learning.ts",
+    find: "randomStream(seed, layerDraw, step).integer(lessons)",
+    replace: "randomStream(seed, layerDraw, step).integer(1)",
+    breaks: "RLL trains its first layer alone",
+    tests: ["behaviour"],
+    only: "RLL BP contrastiveHinge",
+  },
+  {
+    name: "one-draw-of-layers",
+    file: "src/rules/learning.ts",
+    find: "lessonOf: (step, { lessons, seed }) => randomStream(seed, layerDraw, step).integer(lessons),",
+    replace: "lessonOf: (step, { lessons }) => step % lessons,",
+    breaks: "RLL goes round its layers instead of drawing them",
+    tests: ["behaviour"],
+    only: "RLL BP contrastiveHinge",
+  },
+  {
+    name: "shared-optimiser",
+    file: "src/training/trainer.ts",
+    find: "engine.write(last.adamStep, Int32Array.of(updates[number]));",
+    replace: "engine.write(last.adamStep, Int32Array.of(done + 1));",
+    breaks: "a layer that learns alone begins with a used optimiser",
+    tests: ["behaviour"],
+    only: "LL BP contrastiveHinge",
+  },
+  {
+    name: "updates-not-counted-on-resume",
+    file: "src/training/trainer.ts",
+    find: "for (let step = 0; step < done; step++) updates[lessonOf(step)]++;",
+    replace: "",
+    breaks: "a resumed optimiser corrects for a start that is long past",
+    tests: ["behaviour", "training"],
+    only: "RLL BP contrastiveHinge|resumed",
+  },
+  {
+    name: "prefix-not-frozen",
+    file: "src/rules/learning.ts",
+    find: "(_, first) => ({ first, end: first + 1 })",
+    replace: "(_, first) => ({ first: 0, end: first + 1 })",
+    breaks: "the layers below learn along with the one whose turn it is",
+    tests: ["behaviour"],
+    only: "LL RF contrastiveHinge",
+  },
+  {
+    name: "simclr-partner",
+    file: `${kernels}/loss.ts`,
+    find: "const partner = (<usize>((i + m / 2) % m)) << 2;",
+    replace: "const partner = (<usize>((i + 1) % m)) << 2;",
+    breaks: "SimCLR pulls a view to its neighbour in the batch",
+    tests: ["conformance"],
+  },
+  {
+    name: "clapp-context-not-learnt",
+    file: "src/losses/clapp.ts",
+    find: "            { weight, gradient },\n",
+    replace: "",
+    breaks: "CLAPP's context stays random",
+    tests: ["behaviour", "losses"],
+    only: "BP clapp|CLAPP",
+  },
+  {
+    name: "refused-combination",
+    file: "src/rules/combinations.ts",
+    find: 'if (layerWise && update === "DTP")',
+    replace: 'if (layerWise && update === "DFA")',
+    breaks: "DTP is accepted for layers that learn alone",
+    tests: ["behaviour"],
+    only: "every other combination",
+  },
+];
+
+export const faults: readonly Fault[] = [...foundation, ...rules];
+
+/** What a run of test files came to. */
+interface Outcome {
+  readonly failed: number;
+  /** Name of the first test that failed, or why there is no count. */
+  readonly first: string;
+  readonly seconds: number;
+}
+
+interface VitestReport {
+  readonly numFailedTests: number;
+  readonly testResults: readonly {
+    readonly message?: string;
+    readonly assertionResults: readonly { readonly status: string; readonly fullName: string }[];
+  }[];
+}
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+function runTests(copy: string, file: string, only?: string): Outcome {
+  const report = join(copy, "outcome.json");
+  rmSync(report, { force: true });
+  const started = performance.now();
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    ["node_modules/vitest/vitest.mjs", "run", `tests/${file}.test.ts`, ...(only ? ["-t", only] : [])],
+    { cwd: copy, env: { ...process.env, SACCADE_TEST_JSON: report }, encoding: "utf8", timeout: 600_000 },
+  );
+  const seconds = (performance.now() - started) / 1000;
+  if (!existsSync(report))
+    return { failed: 0, first: `vitest wrote no report: ${(stderr || stdout).slice(-500)}`, seconds };
+  const { numFailedTests, testResults } = JSON.parse(readFileSync(report, "utf8")) as VitestReport;
+  const all = testResults.flatMap(({ assertionResults }) => assertionResults);
+  const first =
+    all.find(({ status }) => status === "failed")?.fullName ?? testResults.find(({ message }) => message)?.message;
+  return { failed: numFailedTests, first: first ?? "", seconds };
+}
+
+function buildKernels(copy: string): void {
+  const { status, stderr } = spawnSync(process.execPath, ["tools/build-kernels.ts"], { cwd: copy, encoding: "utf8" });
+  if (status !== 0) throw new Error(`the kernels could not be built:\n${stderr}`);
+}
+
+/** The working tree without what git ignores, and a link to the packages. */
+function copyTree(copy: string): void {
+  const { stdout } = spawnSync("git", ["ls-files", "-z", "--cached", "--others", "--exclude-standard"], {
+    cwd: root,
+    encoding: "utf8",
+  });
+  for (const file of stdout.split("\0")) {
+    const from = join(root, file);
+    if (file === "" || !existsSync(from)) continue;
+    mkdirSync(dirname(join(copy, file)), { recursive: true });
+    cpSync(from, join(copy, file));
+  }
+  symlinkSync(join(root, "node_modules"), join(copy, "node_modules"), "junction");
+}
+
+/** The file with the fault in it. */
+export function faulty(text: string, { name, file, find, replace }: Fault): string {
+  const found = text.split(find).length - 1;
+  if (found !== 1)
+    throw new Error(`fault ${name}: "${find}" must stand in ${file} once, and stands there ${found} times`);
+  return text.replace(find, () => replace);
+}
+
+function row(fault: string, file: string, verdict: string, seconds: number, note: string): void {
+  console.log(
+    `${fault.padEnd(30)} ${file.padEnd(20)} ${verdict.padEnd(16)} ${seconds.toFixed(0).padStart(4)} s  ${note}`,
+  );
+}
+
+function tryFaults(chosen: readonly Fault[]): boolean {
+  const copy = realpathSync(mkdtempSync(join(tmpdir(), "saccade-faults-")));
+  try {
+    copyTree(copy);
+    buildKernels(copy);
+    cpSync(join(copy, "build"), join(copy, "sound-build"), { recursive: true });
+    for (const file of [...new Set(chosen.flatMap(({ tests }) => tests))].sort()) {
+      const patterns = chosen.filter(({ tests }) => tests.includes(file)).map(({ only }) => only);
+      const only = patterns.includes(undefined) ? undefined : patterns.map((pattern) => `(${pattern})`).join("|");
+      const { failed, first, seconds } = runTests(copy, file, only);
+      row("none", file, failed > 0 ? `${failed} failed` : "passes", seconds, first);
+      if (failed > 0 || first !== "") {
+        console.error("tests must pass before a fault is planted");
+        return false;
+      }
+    }
+    let all = true;
+    for (const fault of chosen) {
+      const path = join(copy, fault.file);
+      const text = readFileSync(path, "utf8");
+      writeFileSync(path, faulty(text, fault));
+      const inKernels = fault.file.startsWith(kernels);
+      if (inKernels) buildKernels(copy);
+      for (const file of fault.tests) {
+        const { failed, first, seconds } = runTests(copy, file, fault.only);
+        row(
+          fault.name,
+          file,
+          failed > 0 ? `noticed by ${failed}` : "NOT NOTICED",
+          seconds,
+          failed > 0 ? first : fault.breaks,
+        );
+        if (failed === 0) all = false;
+      }
+      writeFileSync(path, text);
+      if (inKernels) cpSync(join(copy, "sound-build"), join(copy, "build"), { recursive: true });
+    }
+    return all;
+  } finally {
+    rmSync(copy, { recursive: true, force: true });
+  }
+}
+
+if (process.argv[1] && realpathSync(process.argv[1]) === realpathSync(fileURLToPath(import.meta.url))) {
+  const names = process.argv.slice(2);
+  const unknown = names.filter((name) => faults.every((fault) => fault.name !== name));
+  if (unknown.length > 0) {
+    console.error(`no fault is called ${unknown.join(", ")}; there are ${faults.map(({ name }) => name).join(", ")}`);
+    process.exitCode = 1;
+  } else if (!tryFaults(names.length === 0 ? faults : faults.filter(({ name }) => names.includes(name))))
+    process.exitCode = 1;
+}
