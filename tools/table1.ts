@@ -16,7 +16,7 @@ import { parseConfig } from "../src/training/config.ts";
 import { environment } from "../src/training/environment.ts";
 import { createTrainer } from "../src/training/trainer.ts";
 
-const scale: Scale = { name: "small", images: 5000, epochs: 4, batch: 100, learningRate: 1e-3, seeds: 3 };
+const scale: Scale = { name: "small", images: 5000, epochs: 5, batch: 100, learningRate: 1e-3, seeds: 3 };
 const read: ProbeOptions = {
   readOuts: ["paper", "scaleFree", "kNN"],
   labelsPerClass: [10, 100],
