@@ -207,7 +207,8 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
     const [, trainer] = trainers;
     const layers = entry.learning === "E2E" ? [undefined] : [1, 2, 3];
     for (const layer of layers) {
-      // The same batches seen with the same views, before and after.
+      // The same two batches with the same views, before and after. The ratio's median is 0.42; the closest is RLL RF crossEntropy,
+      // layer 3, with 0.89, all others are below 0.83.
       const seen = results.filter((result) => result.layer === layer).slice(0, 2);
       const again: number[] = [];
       for (const { position } of seen) {
@@ -216,7 +217,6 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
       }
       const before = seen.reduce((sum, { loss }) => sum + loss, 0);
       const after = again.reduce((sum, loss) => sum + loss, 0);
-      if (process.env.RATIOS) console.log(`RATIO ${nameOf(entry)} ${layer ?? ""} ${(after / before).toFixed(3)}`);
       expect(after / before, `loss after ÷ before, layer ${layer ?? "all"}`).toBeLessThan(0.95);
     }
   });
