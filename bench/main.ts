@@ -17,7 +17,7 @@ import { type FeedingTime, measureFeeding, measurePeers, type PeerTime, torchVer
 import { measureProcess, type ProcessCosts } from "./process.ts";
 import { roofline } from "./roofline.ts";
 import { measureStep, type StepTime } from "./steps.ts";
-import { benchNetworks, nameOf, stepCases } from "./workloads.ts";
+import { type BenchNetwork, benchNetworks, nameOf, stepCases } from "./workloads.ts";
 
 const parts = ["layers", "steps", "pytorch", "feeding", "process"] as const;
 type Part = (typeof parts)[number];
@@ -39,6 +39,7 @@ const say = (line: string): boolean => process.stderr.write(`${line}\n`);
 
 interface Options {
   readonly only: readonly Part[];
+  readonly networks: readonly BenchNetwork[];
   readonly quick?: boolean;
   readonly out?: string;
 }
@@ -47,18 +48,22 @@ function readOptions(): Options {
   const command = new Command("bench")
     .description("Measures Saccade on this machine: one table, one JSON file.")
     .option("--only <parts>", `some of ${parts.join(",")}`, parts.join(","))
+    .option("--networks <names>", `some of ${benchNetworks.join(",")}`, benchNetworks.join(","))
     .option("--quick", "small batches and few iterations: shows that everything runs, says nothing about speed")
     .option("--out <file>", "where the JSON goes, and beside it the roofline (default: runs/bench/DATE.json)")
     .exitOverride();
   command.parse();
-  const { only, ...rest } = command.opts<{ only: string; quick?: boolean; out?: string }>();
-  const chosen = only.split(",");
-  const unknown = chosen.find((part) => !(parts as readonly string[]).includes(part));
-  if (unknown !== undefined) command.error(`--only: must be some of ${parts.join(",")}, got "${unknown}"`);
-  return { only: parts.filter((part) => chosen.includes(part)), ...rest };
+  const { only, networks, ...rest } = command.opts<{ only: string; networks: string; quick?: boolean; out?: string }>();
+  const some = <T extends string>(option: string, text: string, all: readonly T[]): T[] => {
+    const chosen = text.split(",");
+    const unknown = chosen.find((name) => !(all as readonly string[]).includes(name));
+    if (unknown !== undefined) command.error(`${option}: must be some of ${all.join(",")}, got "${unknown}"`);
+    return all.filter((name) => chosen.includes(name));
+  };
+  return { only: some("--only", only, parts), networks: some("--networks", networks, benchNetworks), ...rest };
 }
 
-async function bench({ only, quick = false, out }: Options): Promise<void> {
+async function bench({ only, networks, quick = false, out }: Options): Promise<void> {
   const built = spawnSync(process.execPath, [fileURLToPath(new URL("../tools/prepare.mjs", import.meta.url))], {
     stdio: ["ignore", 2, 2],
   });
@@ -89,7 +94,7 @@ async function bench({ only, quick = false, out }: Options): Promise<void> {
   for (const part of only) {
     if ((part === "pytorch" || part === "feeding") && "missing" in torch) continue;
     say(`${part} …`);
-    await measurePart(part, results, quick);
+    await measurePart(part, networks, results, quick);
     await writeWhole(path, `${JSON.stringify({ machine, ...results }, null, 1)}\n`);
   }
   say("");
@@ -113,12 +118,17 @@ async function bench({ only, quick = false, out }: Options): Promise<void> {
   say(`${((Date.now() - started.getTime()) / 1000).toFixed(0)} s`);
 }
 
-async function measurePart(part: Part, results: Results, quick: boolean): Promise<void> {
+async function measurePart(
+  part: Part,
+  networks: readonly BenchNetwork[],
+  results: Results,
+  quick: boolean,
+): Promise<void> {
   switch (part) {
     case "layers": {
       const limits = await measureLimits(threads, quick ? 3 : 15);
       const times: LayerTime[] = [];
-      for (const network of benchNetworks) {
+      for (const network of networks) {
         say(`  ${network}`);
         times.push(...(await measureLayers(network, quick, threads)));
       }
@@ -127,7 +137,7 @@ async function measurePart(part: Part, results: Results, quick: boolean): Promis
     }
     case "steps": {
       const times: StepTime[] = [];
-      for (const step of stepCases) {
+      for (const step of stepCases.filter(({ network }) => networks.includes(network))) {
         say(`  ${nameOf(step)}`);
         times.push(...(await measureStep(step, [1, threads], quick)));
       }
@@ -135,7 +145,7 @@ async function measurePart(part: Part, results: Results, quick: boolean): Promis
       break;
     }
     case "pytorch":
-      results.pytorch = await measurePeers(threads, quick, (name) => say(`  ${name}`));
+      results.pytorch = await measurePeers(networks, threads, quick, (name) => say(`  ${name}`));
       break;
     case "feeding":
       results.feeding = await measureFeeding(threads, quick);

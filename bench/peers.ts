@@ -69,6 +69,7 @@ const turns: Readonly<Record<BenchNetwork, { readonly rounds: number; readonly s
 const peerCases = stepCases.filter(({ learning, update }) => learning === "E2E" && update === "BP");
 
 export async function measurePeers(
+  networks: readonly BenchNetwork[],
   threads: number,
   quick: boolean,
   onCase: (name: string) => void,
@@ -76,7 +77,7 @@ export async function measurePeers(
   const peer = openPeer("torch_step");
   const times: PeerTime[] = [];
   try {
-    for (const step of peerCases) {
+    for (const step of peerCases.filter(({ network }) => networks.includes(network))) {
       onCase(nameOf(step));
       times.push(await measurePeer(peer, step, threads, quick));
     }
