@@ -9,8 +9,8 @@ const config: ViteUserConfig = {
     // Processes, not threads: a test may start its own worker threads, and a crash in WebAssembly names its file.
     pool: "forks",
     maxWorkers: 2,
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 180_000,
+    hookTimeout: 180_000,
     reporters: json ? ["default", ["json", { outputFile: json }]] : ["default"],
   },
 };
