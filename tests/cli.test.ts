@@ -168,7 +168,8 @@ describe("help", () => {
       const stdout = await output(...words);
       if (words.includes("--json")) expect(() => JSON.parse(stdout), words.join(" ")).not.toThrow();
       // The shipped configuration takes the example's overrides too.
-      const [command, path = "", ...overrides] = words.filter((word) => !word.startsWith("--"));
+      const [command, path = ""] = words;
+      const overrides = words.filter((word) => /^[\w.]+=/.test(word));
       if (/^configs\//.test(path)) expect(readConfig(path, overrides, { device: "wasm" }).name, command).toBeTruthy();
     }
   });
