@@ -1,5 +1,6 @@
 // What a backend is: it prepares a set of programs once and then runs them many times.
 
+import { SaccadeError } from "../program/errors.ts";
 import type { Program } from "../program/program.ts";
 import type { Tensor } from "../program/tensor.ts";
 
@@ -26,3 +27,9 @@ export interface Engine {
   /** Ends workers and frees memory; the engine must not be used after it. */
   readonly dispose: () => Promise<void>;
 }
+
+/** What every engine says of a tensor that it cannot read or write. */
+export const notHere = (tensor: Tensor): SaccadeError =>
+  new SaccadeError(
+    `engine: "${tensor.name}" is neither a persistent tensor of the prepared programs nor a result of the last run`,
+  );

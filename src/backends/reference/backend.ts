@@ -1,9 +1,9 @@
 // The reference backend: runs a program operation by operation in float64. Slow, and right by inspection.
 
-import { SaccadeError, wrong } from "../../program/errors.ts";
+import { wrong } from "../../program/errors.ts";
 import { type AnyOperation, type Program, persistentTensors } from "../../program/program.ts";
 import { offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
-import type { Backend, Engine, Numbers } from "../backend.ts";
+import { type Backend, type Engine, type Numbers, notHere } from "../backend.ts";
 import { type Kernel, type Operand, referenceKernels } from "./kernels.ts";
 
 type Store = Map<Tensor, Operand["data"]>;
@@ -73,8 +73,3 @@ export function writeInto(data: Numbers | undefined, tensor: Tensor, numbers: Nu
     throw wrong("write", tensor.name, `${sizeOf(tensor.shape)} numbers`, `${numbers.length}`);
   data.set(numbers, offsetOf(tensor));
 }
-
-export const notHere = (tensor: Tensor): SaccadeError =>
-  new SaccadeError(
-    `engine: "${tensor.name}" is neither a persistent tensor of the prepared programs nor a result of the last run`,
-  );

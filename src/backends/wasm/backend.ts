@@ -6,7 +6,7 @@ import { fuse } from "../../program/fusion.ts";
 import { planMemory } from "../../program/plan.ts";
 import { type Program, persistentTensors } from "../../program/program.ts";
 import { bytesOf, offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
-import type { Backend, Engine, Numbers } from "../backend.ts";
+import { type Backend, type Engine, type Numbers, notHere } from "../backend.ts";
 import type { Launch, Places, Word } from "./launch.ts";
 import { lowerStage } from "./lower.ts";
 import { availableThreads, readKernels } from "./platform.ts";
@@ -175,11 +175,6 @@ function view(
       return dtype satisfies never;
   }
 }
-
-const notHere = (tensor: Tensor): SaccadeError =>
-  new SaccadeError(
-    `engine: "${tensor.name}" is neither a persistent tensor of the prepared programs nor a result of the last run`,
-  );
 
 async function wasmEngine(programs: readonly Program[], module: WebAssembly.Module, threads: number): Promise<Engine> {
   const layout = layOut(programs, firstFreeByte(module), threads);
