@@ -36,6 +36,9 @@ const configured = (settings: object): Config =>
 const hinge = { kind: "contrastiveHinge" };
 const blocked = { ...hinge, negatives: 5, gradientBlock: true };
 
+const patches = { augmentation: { kind: "patches", crop: 16, size: 8, stride: 4 } };
+const patchLoss = { kind: "clappPatches", steps: 1, negatives: 3 };
+
 describe("the verdicts (i) to (iv), each borne out by intervention", () => {
   test.each([
     // Table 1, without and with the constraints.
@@ -55,6 +58,11 @@ describe("the verdicts (i) to (iv), each borne out by intervention", () => {
     [{ loss: { kind: "simclr" } }, ["fail", "fail", "fail", "none"]],
     [{ loss: { kind: "clapp" } }, ["fail", "fail", "fail", "none"]],
     [{ learning: "GLL", loss: { kind: "clapp" } }, ["fail", "fail", "fail", "none"]],
+    [{ ...patches, loss: patchLoss }, ["fail", "fail", "fail", "none"]],
+    [{ ...patches, learning: "GLL", loss: patchLoss }, ["fail", "fail", "fail", "none"]],
+    // Weights of its own on the way back: no transport where layers learn alone.
+    [{ ...patches, learning: "GLL", loss: { ...patchLoss, retrodiction: true } }, ["fail", "fail", "pass", "none"]],
+    [{ ...patches, loss: { ...patchLoss, retrodiction: true } }, ["fail", "fail", "fail", "none"]],
     // Beyond it.
     [{ update: "URF", loss: blocked }, ["pass", "pass", "pass", "none"]],
     [{ update: "KP", loss: blocked }, ["pass", "pass", "pass", "none"]],
@@ -145,6 +153,7 @@ describe("what a layer waits for and holds", () => {
     [{ loss: { ...hinge, negatives: 5, negativesReading: "authors-code" } }, 4],
     [{ loss: { kind: "simclr" } }, 14],
     [{ loss: { kind: "clapp" } }, 7],
+    [{ ...patches, loss: patchLoss }, 3],
     [{ loss: { kind: "crossEntropy" } }, undefined],
   ])("negatives of %j: %s", (settings, negatives) => {
     for (const layer of audited(settings)) expect(layer.negatives).toBe(negatives);

@@ -101,6 +101,19 @@ describe("what is refused", () => {
       { loss: { kind: "contrastiveHinge", negatives: 10 } },
       /loss\.negatives must be at most 9 in a batch of 10, got 10/,
     ],
+    [{ loss: { kind: "clappPatches" } }, /loss clappPatches needs augmentation\.kind patches, got simclr/],
+    [
+      { augmentation: { kind: "patches" } },
+      /augmentation patches is for loss clappPatches, got contrastiveHinge; take augmentation\.kind simclr or affine/,
+    ],
+    [
+      { augmentation: { kind: "patches", crop: 8 }, loss: { kind: "clappPatches" } },
+      /augmentation\.size must be at most augmentation\.crop = 8, got 16/,
+    ],
+    [
+      { augmentation: { kind: "patches" }, loss: { kind: "clappPatches", steps: 6 } },
+      /loss\.steps \+ loss\.skip must be below 7, the patches of a column, got 6 \+ 1; shorten them/,
+    ],
     [{ valueRange: [1, 1] }, /valueRange must be \[low, high\], got \[1, 1\]/],
     [
       { augmentation: { kind: "simclr", scale: [1, 0.5] } },

@@ -76,6 +76,14 @@ function pooling(random: Stream) {
   return { size, height: h, width: w, x: [n, h, w, c], y: [n, Math.floor(h / size), Math.floor(w / size), c] };
 }
 
+/** Pairs of one of n rows with one of m; some rows are in none, some in many. */
+function pairList(random: Stream) {
+  const [n, m, d] = [between(random, 1, 9), between(random, 1, 30), pick(random, [1, 5, 64, 131])];
+  const p = between(random, 1, 60);
+  const numbers = Int32Array.from({ length: 2 * p }, (_, at) => random.integer(at % 2 === 0 ? n : m));
+  return { n, m, d, pairs: { shape: [p, 2], numbers } };
+}
+
 const anyShape = (random: Stream): Shape =>
   pick(random, [[7], [3, 5], [2, 3, 5, 7], [1, 4, 4, 8], [2, 31, 33, 17]] as const);
 
@@ -313,6 +321,31 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
   scoreGates: (random) => {
     const n = between(random, 1, 37);
     return { operands: { scores: normal(random, [n, n], 1.5) }, attributes: {}, terms: n * n };
+  },
+  pairProducts: (random) => {
+    const { n, m, d, pairs } = pairList(random);
+    return { operands: { a: normal(random, [n, d]), b: normal(random, [m, d]), pairs }, attributes: {}, terms: d };
+  },
+  pairGates: (random) => {
+    const p = between(random, 1, 700);
+    // A third of the pairs do not count.
+    const weights = Float32Array.from({ length: p }, () => pick(random, [0, 0.25, -0.125]));
+    return {
+      operands: { scores: normal(random, [p], 1.5), weights: { shape: [p], numbers: weights } },
+      attributes: { negatives: 1 },
+      terms: p,
+    };
+  },
+  pairErrors: (random, repetition) => {
+    const { n, m, d, pairs } = pairList(random);
+    const side = repetition % 2 === 0 ? 0 : 1;
+    const p = pairs.shape[0];
+    const gates = Float32Array.from({ length: p }, () => pick(random, [0, -1, 0.3]));
+    return {
+      operands: { other: normal(random, [side === 0 ? m : n, d]), gates: { shape: [p], numbers: gates }, pairs },
+      attributes: { side, rows: side === 0 ? n : m },
+      terms: p,
+    };
   },
   matchSigns: (random) => {
     const shape = anyShape(random);

@@ -8,6 +8,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { datasetNames, loadDataset } from "../src/data/datasets.ts";
 import { cifar10Layout, cifar100Layout, readCifar } from "../src/data/formats/cifar.ts";
 import { readIdx } from "../src/data/formats/idx.ts";
+import { greyscale } from "../src/data/images.ts";
 import { nearest } from "../src/data/nearest.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "saccade-readers-"));
@@ -174,6 +175,25 @@ describe("loadDataset", () => {
   test("renders procedural objects, as many as the limit says", async () => {
     const set = await loadDataset({ dataset: "procedural-objects", split: "unlabelled", limit: 3, seed: 1 });
     expect([set.name, set.count]).toEqual(["procedural objects unlabelled", 3]);
+    const large = await loadDataset({ dataset: "procedural-objects", split: "unlabelled", limit: 1, size: 64 });
+    expect([large.height, large.width]).toEqual([64, 64]);
+    await expect(loadDataset({ dataset: "cifar-10", split: "train", size: 64 })).rejects.toThrow(
+      "loadDataset: size must be left out for cifar-10, got 64; its pictures have a size of their own",
+    );
+  });
+
+  test("makes grey of colours as torchvision does: whole levels of ITU-R 601 luma", async () => {
+    const request = { dataset: "procedural-objects", split: "train", limit: 2 } as const;
+    const [coloured, grey] = [await loadDataset(request), await loadDataset({ ...request, grey: true })];
+    expect([grey.name, grey.channels, grey.pixels.length]).toEqual(["procedural objects train, grey", 1, 2 * 32 * 32]);
+    for (const [i, level] of grey.pixels.entries()) {
+      const [red, green, blue] = coloured.pixels.subarray(3 * i);
+      expect(Math.abs(level - (0.299 * red + 0.587 * green + 0.114 * blue))).toBeLessThan(0.51);
+    }
+    // Pillow's convert("L") of (1, 2, 3), (200, 100, 50) and white.
+    const pixels = Uint8Array.of(1, 2, 3, 200, 100, 50, 255, 255, 255);
+    expect([...greyscale({ ...coloured, pixels }).pixels]).toEqual([2, 124, 255]);
+    expect(greyscale(grey)).toBe(grey);
   });
 });
 

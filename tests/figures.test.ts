@@ -7,10 +7,10 @@ import { expect, test } from "vitest";
 import {
   type LossPoint,
   lossCurve,
+  type PictureGrid,
+  pictureGrid,
   readOutBars,
   svgToPng,
-  type ViewPair,
-  viewPairGrid,
   writeFigure,
 } from "../src/training/figures.ts";
 
@@ -32,10 +32,10 @@ const groups = ["linear probe, 10 labels a class", "linear probe, all labels", "
   ],
 }));
 
-function pairs(count: number, size: number): ViewPair[] {
+function pairs(count: number, size: number): PictureGrid["boxes"] {
   const image = (seed: number): Float32Array =>
     Float32Array.from({ length: size }, (_, i) => ((i * 7 + seed) % 11) / 10);
-  return Array.from({ length: count }, (_, i) => ({ a: image(i), b: image(i + 3) }));
+  return Array.from({ length: count }, (_, i) => [image(i), image(i + 3)]);
 }
 
 /** The renderer's XML parser is strict: what it draws is well-formed. */
@@ -129,7 +129,14 @@ test.each([
   [64, 3, 3],
 ])("views of %i pixels, %i channels: a pixel becomes %i", async (side, channels, scale) => {
   const list = pairs(5, side * side * channels);
-  const { svg, png } = await viewPairGrid({ title: "pairs", pairs: list, height: side, width: side, channels });
+  const { svg, png } = await pictureGrid({
+    title: "pairs",
+    caption: "each box: anchor | view",
+    boxes: list,
+    height: side,
+    width: side,
+    channels,
+  });
   const whole = PNG.sync.read(Buffer.from(png));
   expect(texts(svg)).toEqual(["pairs", "each box: anchor | view"]);
   expect(svg).toContain("image-rendering:pixelated");
@@ -139,7 +146,7 @@ test.each([
   const uri = svg.match(/base64,([^"]+)/)?.[1] ?? "";
   const grid = PNG.sync.read(Buffer.from(uri, "base64"));
   const [left, top] = [Number(svg.match(/<image x="(\d+)"/)?.[1]), Number(svg.match(/translate\(0,(\d+)\)/)?.[1])];
-  const expected = (image: ViewPair["a"], row: number, column: number): number[] =>
+  const expected = (image: Float32Array | Float64Array, row: number, column: number): number[] =>
     [0, 1, 2].map((c) => Math.round(image[(row * side + column) * channels + (c % channels)] * 255));
   for (const [row, column] of [
     [0, 0],
@@ -149,18 +156,19 @@ test.each([
     for (const within of [0, scale - 1]) {
       const [x, y] = [4 + column * scale + within, 4 + row * scale + within];
       const viewX = x + side * scale + 4;
-      expect(colourAt(grid, x, y)).toEqual(expected(list[0].a, row, column));
-      expect(colourAt(grid, viewX, y)).toEqual(expected(list[0].b, row, column));
-      expect(colourAt(whole, left + x, top + y)).toEqual(expected(list[0].a, row, column));
-      expect(colourAt(whole, left + viewX, top + y)).toEqual(expected(list[0].b, row, column));
+      expect(colourAt(grid, x, y)).toEqual(expected(list[0][0], row, column));
+      expect(colourAt(grid, viewX, y)).toEqual(expected(list[0][1], row, column));
+      expect(colourAt(whole, left + x, top + y)).toEqual(expected(list[0][0], row, column));
+      expect(colourAt(whole, left + viewX, top + y)).toEqual(expected(list[0][1], row, column));
     }
 });
 
 test("values outside the range are clamped, NaN is magenta and said", async () => {
   const a = Float64Array.of(-3, -1, 0, 1, 7, Number.NaN);
-  const { svg } = await viewPairGrid({
+  const { svg } = await pictureGrid({
     title: "t",
-    pairs: [{ a, b: a }],
+    caption: "",
+    boxes: [[a, a]],
     height: 1,
     width: 6,
     channels: 1,
@@ -173,14 +181,17 @@ test("values outside the range are clamped, NaN is magenta and said", async () =
   expect(texts(svg)).toContain("magenta: 2 pixels that are not numbers");
 });
 
-test("no pairs, and wrong pairs", async () => {
-  const shape = { title: "t", height: 2, width: 2, channels: 3 };
-  expect(texts((await viewPairGrid({ ...shape, pairs: [] })).svg)).toContain("no pairs yet");
-  await expect(viewPairGrid({ ...shape, pairs: pairs(1, 11) })).rejects.toThrow(
-    "viewPairGrid: pairs[0].a must be [2, 2, 3] = 12 values, got 11",
+test("no pictures, and wrong ones", async () => {
+  const shape = { title: "t", caption: "", height: 2, width: 2, channels: 3 };
+  expect(texts((await pictureGrid({ ...shape, boxes: [] })).svg)).toContain("no pictures yet");
+  await expect(pictureGrid({ ...shape, boxes: pairs(1, 11) })).rejects.toThrow(
+    "pictureGrid: boxes[0][0] must be [2, 2, 3] = 12 values, got 11",
   );
-  await expect(viewPairGrid({ ...shape, channels: 2, pairs: [] })).rejects.toThrow("channels must be 1 or 3, got 2");
-  await expect(viewPairGrid({ ...shape, pairs: [], range: [1, 1] })).rejects.toThrow("low < high, got [1, 1]");
+  await expect(pictureGrid({ ...shape, boxes: [[new Float32Array(12)], []] })).rejects.toThrow(
+    "pictureGrid: boxes[1] must be 1 pictures, as many as the first, got 0",
+  );
+  await expect(pictureGrid({ ...shape, channels: 2, boxes: [] })).rejects.toThrow("channels must be 1 or 3, got 2");
+  await expect(pictureGrid({ ...shape, boxes: [], range: [1, 1] })).rejects.toThrow("low < high, got [1, 1]");
 });
 
 test("read-outs: a bar each, whiskers where a deviation is known, percentages, the chance level", async () => {
@@ -216,7 +227,7 @@ test("the same input gives the same bytes, whatever was drawn before", async () 
   const drawAll = async (): Promise<(string | Uint8Array)[]> => {
     const curve = await lossCurve({ title: "t", points: falling });
     const bars = await readOutBars({ title: "t", groups, chance: 0.1 });
-    const grid = await viewPairGrid({ title: "t", pairs: pairs(3, 48), height: 4, width: 4, channels: 3 });
+    const grid = await pictureGrid({ title: "t", caption: "", boxes: pairs(3, 48), height: 4, width: 4, channels: 3 });
     return [curve, await svgToPng(curve), bars, await svgToPng(bars), grid.svg, grid.png];
   };
   expect(await drawAll()).toEqual(await drawAll());

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../src/backends/reference/backend.ts";
 import { type Program, type Recorder, recordProgram } from "../src/program/program.ts";
 import { randomStream } from "../src/program/random.ts";
-import { persistent, type Shape, sizeOf, type Tensor } from "../src/program/tensor.ts";
+import { persistent, reshape, type Shape, sizeOf, type Tensor } from "../src/program/tensor.ts";
 import { checkGradient } from "./gradients.ts";
 
 interface Differentiated {
@@ -172,6 +172,19 @@ const differentiated: Record<string, Differentiated> = {
         { loss: "loss again", dsimilarities: "dsimilarities" },
       ).dsimilarities,
     }),
+  },
+  pairProducts: {
+    variables: { a: [5, 7], b: [5, 7] },
+    labels: { below: 5, count: 24 },
+    forward: (record, { a, b, labels }) =>
+      record.pairProducts({ a, b, pairs: reshape(labels, [12, 2]) }, {}, { scores: "scores" }).scores,
+    backward: (record, { a, b, labels }, dy) => {
+      const pairs = reshape(labels, [12, 2]);
+      return {
+        a: record.pairErrors({ other: b, gates: dy, pairs }, { side: 0, rows: 5 }, { error: "a.error" }).error,
+        b: record.pairErrors({ other: a, gates: dy, pairs }, { side: 1, rows: 5 }, { error: "b.error" }).error,
+      };
+    },
   },
   scoreGates: {
     variables: { scores: [7, 7] },

@@ -119,6 +119,28 @@ function expectSame(a: Trained, b: Trained): void {
   expect(bytesOf(a) === bytesOf(b), "the last checkpoints are equal to the byte").toBe(true);
 }
 
+test.each([
+  ["pairs of views", "each box: anchor | view", {}],
+  ["pictures", "what the network saw", { loss: { kind: "crossEntropy" } }],
+  [
+    "patches",
+    "each box: a patch of the top row | the first below that it predicts",
+    {
+      augmentation: { kind: "patches", crop: 28, size: 12, stride: 4 },
+      loss: { kind: "clappPatches", steps: 2 },
+      learning: "GLL",
+    },
+  ],
+])("a run ends with its figures: %s", async (title, caption, change) => {
+  const { run, result } = await trained(configured({ ...change, xrayEvery: 4, epochs: 1 }));
+  expect(result.end).toBe("done");
+  const files = ["loss", "views", "xray"].flatMap((name) => [`${name}.png`, `${name}.svg`]);
+  expect(readdirSync(run.figures).sort()).toEqual(files);
+  const svg = readFileSync(join(run.figures, "views.svg"), "utf8");
+  expect(svg).toContain(`>bars: ${title}<`);
+  expect(svg).toContain(`>${caption}<`);
+});
+
 describe("one seed", () => {
   let undisturbed: Trained;
   beforeAll(async () => {

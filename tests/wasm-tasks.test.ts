@@ -158,6 +158,28 @@ const cases: readonly Case[] = [
     attributes: { temperature: 0.5, divisor: 666 },
   },
   { kind: "scoreGates", title: "333 images", operands: { scores: [333, 333] } },
+  {
+    kind: "pairProducts",
+    title: "5,001 pairs",
+    operands: { a: [33, 70], b: [33, 70], pairs: whole([5001, 2], 33) },
+    terms: 70,
+  },
+  {
+    kind: "pairGates",
+    title: "100,001 pairs",
+    operands: { scores: [100_001], weights: [100_001] },
+    attributes: { negatives: 1 },
+    terms: 100_001,
+  },
+  ...[0, 1].map(
+    (side): Case => ({
+      kind: "pairErrors",
+      title: `333 rows, side ${side}`,
+      operands: { other: [333, 170], gates: [1001], pairs: whole([1001, 2], 333) },
+      attributes: { side, rows: 333 },
+      terms: 12,
+    }),
+  ),
   { kind: "matchSigns", title: "100,300", operands: { w: flat, b: flat } },
   { kind: "meanSquaredError", title: "100,300 numbers", operands: { x: flat, target: flat } },
   { kind: "combine", title: "100,300", operands: { a: flat, b: flat }, attributes: { alpha: 0.7, beta: -1.3 } },

@@ -345,6 +345,22 @@ const rules: readonly Fault[] = [
     only: "BP clapp|CLAPP",
   },
   {
+    name: "patch-target-in-the-row",
+    file: "src/losses/clapp-patches.ts",
+    find: "const down = (k + skip) * side * images;",
+    replace: "const down = (k + skip) * images;",
+    breaks: "CLAPP's patches predict what stands beside them, not below",
+    tests: ["clapp-patches"],
+  },
+  {
+    name: "retrodiction-moves-the-target",
+    file: "src/losses/clapp-patches.ts",
+    find: "flatten(back.maps[i]), back.gates, step, 0)",
+    replace: "flatten(back.maps[i]), back.gates, step, 1)",
+    breaks: "retrodiction's error goes to the predicted patch instead of the context",
+    tests: ["clapp-patches"],
+  },
+  {
     name: "refused-combination",
     file: "src/rules/combinations.ts",
     find: 'if (layerWise && update === "DTP")',

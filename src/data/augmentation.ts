@@ -1,4 +1,4 @@
-// The two augmentations of the paper and its code (spec.md section 5): each view as one row of numbers for makeViews.
+// The augmentations of the paper and its code (spec.md section 5): each view, or patch, as one row of numbers for makeViews.
 //
 // Every number is keyed by (seed, epoch, sample, view): the same pictures on every backend and after any resume.
 
@@ -42,12 +42,28 @@ export interface AffineAugmentation {
   readonly flip: number;
 }
 
+/** A grid of patches instead of views, as CLAPP sees a picture: a random crop, flipped or not, cut into overlapping squares. */
+export interface Patches {
+  readonly kind: "patches";
+  /** Side of the crop, in pixels. */
+  readonly crop: number;
+  /** Side of a patch, and from one to the next, in pixels. */
+  readonly size: number;
+  readonly stride: number;
+  /** Probability that the crop is flipped horizontally. */
+  readonly flip: number;
+}
+
+/** Patches along a side of the grid. */
+export const patchesPerSide = ({ crop, size, stride }: Pick<Patches, "crop" | "size" | "stride">): number =>
+  Math.floor((crop - size) / stride) + 1;
+
 /** The picture as it is. */
 export interface NoAugmentation {
   readonly kind: "none";
 }
 
-export type Augmentation = SimclrAugmentation | AffineAugmentation | NoAugmentation;
+export type Augmentation = SimclrAugmentation | AffineAugmentation | Patches | NoAugmentation;
 
 export const simclrDefaults: SimclrAugmentation = {
   kind: "simclr",
@@ -72,6 +88,9 @@ export const affineDefaults: AffineAugmentation = {
   flip: 0.5,
 };
 
+/** CLAPP's 7 × 7 patches (Illing et al. 2021). */
+export const patchesDefaults: Patches = { kind: "patches", crop: 64, size: 16, stride: 8, flip: 0.5 };
+
 /** Sizes in pixels of the picture that is read and of the view that is made. */
 export interface ViewSizes {
   readonly from: { readonly height: number; readonly width: number };
@@ -81,7 +100,7 @@ export interface ViewSizes {
 /** First word of every path of random numbers that make views. */
 const viewNumbers = 0x71e3;
 
-/** Which view: `sample` is the picture's place in its dataset, `view` 0 for the anchor and 1 for its partner. */
+/** Which view: `sample` is the picture's place in its dataset, `view` 0 for the anchor and 1 for its partner, or the number of a patch. */
 export interface ViewKey {
   readonly seed: number;
   readonly epoch: number;
@@ -91,13 +110,16 @@ export interface ViewKey {
 
 /** Fills one row of makeViews' parameters. */
 export function drawView(augmentation: Augmentation, sizes: ViewSizes, key: ViewKey, row: Float32Array): void {
-  const random = randomStream(key.seed, viewNumbers, key.epoch, key.sample, key.view);
+  const place = [key.seed, viewNumbers, key.epoch, key.sample] as const;
   plainView(sizes, row);
-  if (augmentation.kind === "simclr") drawSimclr(augmentation, sizes, random, row);
+  // All patches of a picture are cut from one crop.
+  const random = augmentation.kind === "patches" ? randomStream(...place) : randomStream(...place, key.view);
+  if (augmentation.kind === "patches") cutPatch(augmentation, sizes, key.view, random, row);
+  else if (augmentation.kind === "simclr") drawSimclr(augmentation, sizes, random, row);
   else if (augmentation.kind === "affine") drawAffine(augmentation, sizes, random, row);
 }
 
-/** The rows of a whole batch, [views · n, 18]: the first view of all `samples` (the anchors), then the second. */
+/** The rows of a whole batch, [views · n, 18]: the first view of all `samples` (the anchors), then the second, and so on. */
 export function drawViews(
   augmentation: Augmentation,
   sizes: ViewSizes,
@@ -184,6 +206,24 @@ function drawCrop(
   const width = Math.min(w, Math.round(h * aspect));
   const height = Math.min(h, Math.round(w / aspect));
   return { left: Math.floor((w - width) / 2), top: Math.floor((h - height) / 2), width, height };
+}
+
+/** Patch number `patch` of the grid, row by row. */
+function cutPatch(
+  { crop, size, stride, flip: probability }: Patches,
+  { from, to }: ViewSizes,
+  patch: number,
+  random: Stream,
+  row: Float32Array,
+): void {
+  const side = patchesPerSide({ crop, size, stride });
+  const top = random.integer(from.height - crop + 1) + Math.floor(patch / side) * stride;
+  const start = random.integer(from.width - crop + 1);
+  const column = (patch % side) * stride;
+  const flipped = random.uniform() < probability;
+  const left = start + (flipped ? crop - size - column : column);
+  setCrop({ left, top, width: size, height: size }, to, row);
+  if (flipped) flip(to.width, row);
 }
 
 /** theta = [[1 + u0, u1, 2·u2], [u3, 1 + u4, 2·u5]] on coordinates from −1 to 1 at the centres of the border pixels. */

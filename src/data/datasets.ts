@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
 import { type Idx, readIdx } from "./formats/idx.ts";
-import type { ImageSet } from "./images.ts";
+import { greyscale, type ImageSet } from "./images.ts";
 import { nearest } from "./nearest.ts";
 import { proceduralMovie, proceduralObjects } from "./procedural-objects.ts";
 
@@ -23,6 +23,10 @@ export interface DatasetRequest {
   readonly limit?: number | undefined;
   /** Seed of rendered data, 0 to 4294967295; default 0. Files ignore it. */
   readonly seed?: number | undefined;
+  /** Pixels along each side of rendered pictures, 8 to 256; default 32. */
+  readonly size?: number | undefined;
+  /** Colours become grey levels; default false. */
+  readonly grey?: boolean | undefined;
 }
 
 interface FileSet {
@@ -116,11 +120,15 @@ export const datasetNames: readonly string[] = [...Object.keys(fileSets), proced
 
 /** Reads or renders a dataset. */
 export async function loadDataset(request: DatasetRequest): Promise<ImageSet> {
-  const { dataset, split, limit, seed = 0, folder = defaultFolder() } = request;
+  const set = load(request);
+  return request.grey ? greyscale(set) : set;
+}
+
+function load({ dataset, split, limit, seed = 0, size, folder = defaultFolder() }: DatasetRequest): ImageSet {
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
     throw wrong("loadDataset", "limit", "a whole number of at least 1", limit);
   if (dataset === procedural || dataset === movie) {
-    const rendered = { split, count: limit ?? proceduralCounts[split], seed };
+    const rendered = { split, count: limit ?? proceduralCounts[split], seed, ...(size ? { size } : {}) };
     return dataset === movie ? proceduralMovie(rendered) : proceduralObjects(rendered);
   }
   if (!Object.hasOwn(fileSets, dataset)) {
@@ -133,6 +141,8 @@ export async function loadDataset(request: DatasetRequest): Promise<ImageSet> {
       close && `did you mean ${close}?`,
     );
   }
+  if (size !== undefined)
+    throw wrong("loadDataset", "size", `left out for ${dataset}`, size, "its pictures have a size of their own");
   const { title, classes, read } = fileSets[dataset];
   if (split !== "train" && split !== "test")
     throw wrong(

@@ -16,3 +16,13 @@ export interface ImageSet {
   /** Of a movie: the first image of each clip, ascending from 0. A clip shows one thing, image after image in time. */
   readonly clips?: Int32Array;
 }
+
+/** The same images in grey, one channel: ITU-R 601 luma in whole levels, as torchvision's Grayscale makes it of bytes. */
+export function greyscale(set: ImageSet): ImageSet {
+  if (set.channels === 1) return set;
+  const pixels = Uint8Array.from({ length: set.pixels.length / 3 }, (_, i) => {
+    const [red, green, blue] = set.pixels.subarray(3 * i);
+    return (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16;
+  });
+  return { ...set, name: `${set.name}, grey`, pixels, channels: 1 };
+}

@@ -32,7 +32,15 @@ export interface HeadModel {
 }
 
 /** Second words of the paths of initial values: what a parameter belongs to. The blocks' third word is their number. */
-export const places = { block: 0, head: 1, feedback: 2, inverse: 3, context: 4 } as const;
+export const places = {
+  block: 0,
+  head: 1,
+  feedback: 2,
+  inverse: 3,
+  context: 4,
+  prediction: 5,
+  retrodiction: 6,
+} as const;
 
 export function createModel(encoder: Encoder): Model {
   const shapes = pictures(encoder);

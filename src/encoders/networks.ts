@@ -45,6 +45,9 @@ const vgg6: Encoder = {
   head: { averagePool: 2, outputs: 64, bias: false },
 };
 
+/** VGG6 for grey pictures, as CLAPP's patches are; trained on patches, it is read out on whole pictures. */
+const vgg6Grey: Encoder = { ...vgg6, name: "vgg6-grey", channels: 1 };
+
 /** The EMNIST / MNIST network: convolution → pooling → tanh, 28 → 14 → 7 → 3, 1,152 features. */
 const mnist: Encoder = {
   name: "mnist",
@@ -76,12 +79,13 @@ const tiny: Encoder = {
   head: { averagePool: 1, outputs: 64, bias: false },
 };
 
-export type NetworkName = "cifar" | "cifar-strided" | "vgg6" | "mnist" | "tiny";
+export type NetworkName = "cifar" | "cifar-strided" | "vgg6" | "vgg6-grey" | "mnist" | "tiny";
 
 export const networks: Readonly<Record<NetworkName, Encoder>> = {
   cifar,
   "cifar-strided": cifarStrided,
   vgg6,
+  "vgg6-grey": vgg6Grey,
   mnist,
   tiny,
 };

@@ -3,20 +3,32 @@
 import type { Head } from "../encoders/encoder.ts";
 import type { Parameter } from "../encoders/model.ts";
 import type { Recorder } from "../program/program.ts";
+import type { Stream } from "../program/random.ts";
 import type { Shape, Tensor } from "../program/tensor.ts";
 
 export interface Loss {
   readonly name: string;
-  /** Rows of a step per image: two views, or the picture alone. */
-  readonly views: 1 | 2;
+  /** Rows of a step per image: two views, the picture alone, or all patches of it. */
+  readonly views: number;
   /** Whether it reads labels. */
   readonly labelled: boolean;
   /** `sum`: the value adds up over the batch; `mean`: it is divided by the rows. Targets of DTP step accordingly. */
   readonly reduction: "sum" | "mean";
+  /** Where the host draws pairs of rows for every step. */
+  readonly pairs?: {
+    readonly perImage: number;
+    readonly draw: (images: number, random: Stream) => PairDraw;
+  };
   /** The head that it reads, from the encoder's own; undefined: it reads the last block's picture. */
   readonly head: (own: Head, classes: number) => Head | undefined;
   /** Makes what the loss itself learns. `picture` [h, w, c] leaves block number `block`. */
   readonly prepare: (picture: Shape, block: number) => PreparedLoss;
+}
+
+/** Rows [pairs, 2] of a step, and what each pair weighs. */
+export interface PairDraw {
+  readonly rows: Int32Array;
+  readonly weights: Float32Array;
 }
 
 export interface PreparedLoss {
@@ -29,6 +41,8 @@ export interface LossInput {
   readonly output: Tensor;
   /** i32 [n], where the loss is labelled. */
   readonly labels?: Tensor;
+  /** i32 [pairs, 2] and f32 [pairs], where the host draws pairs. */
+  readonly pairs?: { readonly rows: Tensor; readonly weights: Tensor };
 }
 
 export interface LossTrace {

@@ -186,7 +186,14 @@ const carriedBySynapses = (operation: AnyOperation): boolean => {
   return w !== undefined && ["weight", "feedback"].includes(ownerOf(w).role);
 };
 
-const lossComputations: ReadonlySet<string> = new Set(["distance", "gate", "comparison", "normalisation", "division"]);
+const lossComputations: ReadonlySet<string> = new Set([
+  "distance",
+  "innerProduct",
+  "gate",
+  "comparison",
+  "normalisation",
+  "division",
+]);
 
 /** Views of other images that the error of one view depends on. */
 function negativesOf(operation: AnyOperation): number | undefined {
@@ -200,6 +207,8 @@ function negativesOf(operation: AnyOperation): number | undefined {
           ? negatives.count - 1
           : negatives.count;
     }
+    case "pairGates":
+      return operation.attributes.negatives;
     case "scoreGates":
       return operation.inputs.scores.shape[0] - 1;
     case "ntXent":

@@ -140,6 +140,19 @@ export interface Signatures {
    * (−1, +1 or 0), active [2] counts open positive and negative gates.
    */
   scoreGates: Signature<"scores", "gates" | "loss" | "active", never, None>;
+  /** a [n, d], b [m, d], pairs i32 [p, 2] → scores [p], ⟨a_i, b_j⟩ of every pair (i, j). */
+  pairProducts: Signature<"a" | "b" | "pairs", "scores", never, None>;
+  /**
+   * CLAPP's hinge (Illing et al. 2021) on scores u [p] of pairs that weigh w [p], above 0 where they belong together, below 0 where they
+   * do not, and 0 where they do not count: loss [1] = Σ |w|·[1 − sgn(w)·u]₊, gates [p] its gradient (−w or 0), active [2] counts open
+   * positive and negative gates. `negatives` says how many there are for each positive: the locality audit asks.
+   */
+  pairGates: Signature<"scores" | "weights", "gates" | "loss" | "active", never, { readonly negatives: number }>;
+  /**
+   * other [m, d], gates [p], pairs i32 [p, 2] → error [rows, d]: error_r = Σ gate · other_j over the pairs whose number `side` is r, j
+   * being the pair's other number.
+   */
+  pairErrors: Signature<"other" | "gates" | "pairs", "error", never, { readonly side: 0 | 1; readonly rows: number }>;
   /** Magnitudes of b with the signs of w: y = |b|·sgn(w), sgn 0 = 0. */
   matchSigns: Signature<"w" | "b", "y", never, None>;
   /** x, target of one shape → loss [1] = mean (x − target)², dx = dloss/dx. */
@@ -192,6 +205,8 @@ export type Computation =
   | "product"
   /** One number for a pair of views, from all units. */
   | "distance"
+  /** The same, from every unit's activity times the other's. */
+  | "innerProduct"
   /** A threshold on such a number, told to every unit. */
   | "gate"
   /** Every unit's activity against what it remembers or is taught, gated. */
@@ -274,6 +289,12 @@ function square(operation: string, argument: string, shape: Shape): number {
   const [n, m] = extents(operation, argument, shape, "n n") as [number, number];
   if (n !== m) throw wrong(operation, argument, "a square [n, n]", shape);
   return n;
+}
+
+function pairsOf(operation: string, pairs: Shape): number {
+  const [p, two] = extents(operation, "pairs", pairs, "p 2") as [number, number];
+  if (two !== 2) throw wrong(operation, "pairs", "[p, 2]", pairs);
+  return p;
 }
 
 /** Convolution FLOPs: two per weight, per output pixel, per image. */
@@ -619,6 +640,48 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
       return { gates: [n, n], loss: [1], active: [2] };
     },
     flops: ({ scores }) => 3 * sizeOf(scores),
+  },
+  pairProducts: {
+    inputs: ["a", "b", "pairs"],
+    computation: "innerProduct",
+    outputs: { scores: activity },
+    updated: [],
+    dtypes: { pairs: "i32" },
+    shapes: ({ a, b, pairs }) => {
+      const [, d] = extents("pairProducts", "a", a, "n d") as [number, number];
+      const [, db] = extents("pairProducts", "b", b, "m d") as [number, number];
+      if (d !== db) throw wrong("pairProducts", "b", `[m, ${d}]`, b);
+      return { scores: [pairsOf("pairProducts", pairs)] };
+    },
+    flops: ({ a, pairs }) => 2 * (pairs[0] ?? 0) * (a[1] ?? 0),
+  },
+  pairGates: {
+    inputs: ["scores", "weights"],
+    computation: "gate",
+    outputs: { gates: activity, loss: metric, active: metric },
+    updated: [],
+    shapes: ({ scores, weights }) => {
+      const [p] = extents("pairGates", "scores", scores, "p") as [number];
+      same("pairGates", "weights", [p], weights);
+      return { gates: [p], loss: [1], active: [2] };
+    },
+    flops: ({ scores }) => 3 * sizeOf(scores),
+  },
+  pairErrors: {
+    inputs: ["other", "gates", "pairs"],
+    computation: "comparison",
+    outputs: { error },
+    updated: [],
+    dtypes: { pairs: "i32" },
+    shapes: ({ other, gates, pairs }, { side, rows }) => {
+      const [, d] = extents("pairErrors", "other", other, "m d") as [number, number];
+      same("pairErrors", "gates", [pairsOf("pairErrors", pairs)], gates);
+      if (side !== 0 && side !== 1) throw wrong("pairErrors", "side", "0 or 1", side);
+      if (!(Number.isInteger(rows) && rows >= 1))
+        throw wrong("pairErrors", "rows", "a whole number of at least 1", rows);
+      return { error: [rows, d] };
+    },
+    flops: ({ other, gates }) => 2 * sizeOf(gates) * (other[1] ?? 0),
   },
   matchSigns: {
     inputs: ["w", "b"],

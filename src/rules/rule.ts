@@ -45,6 +45,8 @@ export interface RuleInputs {
   readonly labelIndices: Tensor | undefined;
   /** f32 [rows, 18]: how each view is made, see program/views.ts. */
   readonly parameters: Tensor;
+  /** i32 [pairs, 2] and f32 [pairs], where the loss wants pairs drawn. */
+  readonly pairs: { readonly rows: Tensor; readonly weights: Tensor } | undefined;
 }
 
 export interface RecordedRule {
@@ -96,10 +98,15 @@ export function recordRule(options: RuleOptions): RecordedRule {
 /** Where the host says which images make a batch, and how; `prefix` begins the names. */
 export function batchInputs({ loss, batch }: RuleOptions, prefix: string): Omit<RuleInputs, "images" | "labels"> {
   const rows = loss.views * batch;
+  const { pairs } = loss;
   return {
     indices: persistent(`${prefix}indices`, [rows], "input", "i32"),
     labelIndices: loss.labelled ? persistent(`${prefix}labelIndices`, [batch], "input", "i32") : undefined,
     parameters: persistent(`${prefix}viewParameters`, [rows, viewParameters], "input"),
+    pairs: pairs && {
+      rows: persistent(`${prefix}pairs`, [pairs.perImage * batch, 2], "input", "i32"),
+      weights: persistent(`${prefix}pairWeights`, [pairs.perImage * batch], "input"),
+    },
   };
 }
 
@@ -165,7 +172,7 @@ export function recordSignal(
   { learners: { first, blocks: learning, head: headModel }, loss: preparedLoss }: LessonParts,
 ): SignalTrace {
   const { height, width } = model.encoder;
-  const { images, indices, parameters } = inputs;
+  const { images, indices, parameters, pairs } = inputs;
   const views = record.makeViews({ images, indices, parameters }, { height, width, low, high }, { x: "views" }).x;
   const below = recordBlocks(record, model, views, 0, first);
   const blocks = recordBlocks(record, model, below.at(-1)?.output ?? views, first, first + learning.length);
@@ -176,7 +183,11 @@ export function recordSignal(
     inputs.labels && inputs.labelIndices
       ? record.gatherLabels({ table: inputs.labels, indices: inputs.labelIndices }, {}, { y: "batchLabels" }).y
       : undefined;
-  const lossTrace = preparedLoss.record(record, { output, ...(labels ? { labels } : {}) });
+  const lossTrace = preparedLoss.record(record, {
+    output,
+    ...(labels ? { labels } : {}),
+    ...(pairs ? { pairs } : {}),
+  });
   const { error, firstRow } = lossTrace;
   const signal = { error, firstRow, reduction: loss.reduction, images: batch };
   return { views, trace: { blocks, head }, output, lossTrace, signal };

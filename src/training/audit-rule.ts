@@ -2,8 +2,7 @@
 
 import type { Backend, Numbers } from "../backends/backend.ts";
 import { drawViews } from "../data/augmentation.ts";
-import { createModel, initialise } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
+import { initialise } from "../encoders/model.ts";
 import {
   auditProgram,
   type Condition,
@@ -17,7 +16,7 @@ import { sizeOf, type Tensor } from "../program/tensor.ts";
 import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
 import { intervene, type LayerIntervention, type StepValues } from "./audit-intervention.ts";
 import type { Config } from "./config.ts";
-import { configuredRule, recordConfigured } from "./configured-rule.ts";
+import { configuredModel, configuredRule, recordConfigured, smallestPicture } from "./configured-rule.ts";
 
 export interface AuditedLayer extends LayerAudit {
   readonly intervention: LayerIntervention;
@@ -44,13 +43,13 @@ export interface AuditReport {
 const images = 2;
 
 export async function auditConfigured(config: Config, backend: Backend): Promise<AuditReport> {
-  const encoder = networks[config.encoder];
-  const shape = { ...encoder, count: config.batch, classes };
-  const audits = recordConfigured(config, createModel(encoder), shape).lessons.map(({ program }) =>
+  const picture = smallestPicture(config);
+  const shape = { ...picture, count: config.batch, classes };
+  const audits = recordConfigured(config, configuredModel(config), shape).lessons.map(({ program }) =>
     auditProgram(program),
   );
   const small = { ...config, batch: images, loss: smallLoss(config.loss) };
-  const rule = configuredRule(small, createModel(encoder), { ...encoder, count: images, classes });
+  const rule = configuredRule(small, configuredModel(config), { ...picture, count: images, classes });
   const recorded = recordRule(rule);
   const start = startValues(small, rule, recorded);
   const lessons = [];
@@ -93,14 +92,14 @@ function smallLoss(loss: Config["loss"]): Config["loss"] {
 }
 
 /** What a step on a whole dataset starts from: weights of the configured seed, random pictures, a label of its own for each. */
-export function startValues(config: Config, { model, loss }: RuleOptions, recorded: RecordedRule): StepValues {
+export function startValues(config: Config, { model, loss, dataset }: RuleOptions, recorded: RecordedRule): StepValues {
   const { inputs, lessons } = recorded;
   const { seed, augmentation, batch } = config;
   const random = randomStream(seed, auditedPictures);
   const samples = Int32Array.from({ length: batch }, (_, i) => i);
   const drawn = drawViews(
     augmentation,
-    { from: model.encoder, to: model.encoder },
+    { from: dataset, to: model.encoder },
     { seed, epoch: 0, samples, views: loss.views },
   );
   const start = new Map<Tensor, Numbers>([
@@ -110,6 +109,10 @@ export function startValues(config: Config, { model, loss }: RuleOptions, record
     [inputs.parameters, drawn],
     ...lessons.map(({ adamStep }): [Tensor, Numbers] => [adamStep, Int32Array.of(1)]),
   ]);
+  if (inputs.pairs && loss.pairs) {
+    const { rows, weights } = loss.pairs.draw(batch, random);
+    start.set(inputs.pairs.rows, rows).set(inputs.pairs.weights, weights);
+  }
   for (const tensor of [inputs.labels, inputs.labelIndices]) if (tensor) start.set(tensor, samples);
   for (const tensor of recorded.state)
     if (!start.has(tensor)) start.set(tensor, new Float32Array(sizeOf(tensor.shape)));

@@ -1,7 +1,7 @@
 // The configuration of a run: what a YAML file may say, with defaults, and what is refused.
 
 import { z } from "zod";
-import { affineDefaults, simclrDefaults } from "../data/augmentation.ts";
+import { affineDefaults, patchesDefaults, patchesPerSide, simclrDefaults } from "../data/augmentation.ts";
 import { nearest } from "../data/nearest.ts";
 import { type NetworkName, networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
@@ -34,6 +34,15 @@ const affine = z.strictObject({
   flip: share.default(affineDefaults.flip),
 });
 
+const patches = z.strictObject({
+  kind: z.literal("patches"),
+  /** Sides of the crop and of a patch, and from a patch to the next, in pixels. */
+  crop: count.default(patchesDefaults.crop),
+  size: count.default(patchesDefaults.size),
+  stride: count.default(patchesDefaults.stride),
+  flip: share.default(patchesDefaults.flip),
+});
+
 const none = z.strictObject({ kind: z.literal("none") });
 
 const data = z.strictObject({
@@ -44,8 +53,12 @@ const data = z.strictObject({
   folder: z.string().optional(),
   /** The first so many images. */
   limit: count.optional(),
+  /** Colours become grey levels: one channel. */
+  grey: z.boolean().default(false),
   /** Seed of rendered data. */
   seed: z.int().min(0).default(0),
+  /** Pixels along each side of rendered pictures; default 32. */
+  size: z.int().min(8).max(256).optional(),
 });
 
 const hinge = z.strictObject({
@@ -79,6 +92,25 @@ const amitHinge = z.strictObject({
   offClass: z.number().gt(0).default(1),
 });
 
+/** On the patches of a picture: augmentation.kind patches. */
+const clappPatches = z.strictObject({
+  kind: z.literal("clappPatches"),
+  /** Of how many places further down the column a patch predicts what is seen there, each with weights of its own. */
+  steps: count.default(5),
+  /** Places between a patch and the first that it predicts. */
+  skip: z.int().min(0).default(1),
+  /** Patches that do not belong, for each that does. */
+  negatives: count.default(1),
+  /** Any patch of the batch (the authors' code), or the same place in another image (Illing et al. 2021). */
+  negativesFrom: z.enum(["batch", "otherImage"]).default("batch"),
+  /** Weights of its own on the way from the predicted patch back to the context. */
+  retrodiction: z.boolean().default(false),
+  /** For each image a coin: its contexts learn from what belongs to them, or from what does not. */
+  eitherOr: z.boolean().default(false),
+  /** Scores from whole maps (the authors' code), or from their means over space (Illing et al. 2021). */
+  score: z.enum(["map", "mean"]).default("map"),
+});
+
 const losses = z.discriminatedUnion("kind", [
   hinge,
   simclrLoss,
@@ -86,6 +118,7 @@ const losses = z.discriminatedUnion("kind", [
   amitHinge,
   /** On the last picture, with a 1 × 1 convolution as context. */
   z.strictObject({ kind: z.literal("clapp") }),
+  clappPatches,
 ]);
 
 /** Of update DTP. */
@@ -148,7 +181,7 @@ export const configSchema = z.strictObject({
     .max(2 ** 32 - 1)
     .default(0),
   data,
-  augmentation: z.discriminatedUnion("kind", [simclr, affine, none]).default(simclr.parse({ kind: "simclr" })),
+  augmentation: z.discriminatedUnion("kind", [simclr, affine, patches, none]).default(simclr.parse({ kind: "simclr" })),
   /** The views of a pair: two augmentations of one image (default), or of a frame and the next, in batches in order of time. */
   pairing: z.enum(["augmentation", "frames"]).optional(),
   /** What pixel values 0 and 255 become. */
@@ -323,9 +356,31 @@ function checkCombination(config: Config, where: string): void {
       if (augmentation[key][0] > augmentation[key][1])
         refuse(`augmentation.${key} must be [least, most], got [${augmentation[key].join(", ")}]`);
   }
+  checkPatches(augmentation, loss, refuse);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
   if (probe && networks[encoder].channels === 3 && /mnist/.test(probe.train.dataset))
     refuse(`probe.train.dataset ${probe.train.dataset} has 1 channel, the ${encoder} network reads 3`);
+}
+
+function checkPatches(
+  augmentation: Config["augmentation"],
+  loss: Config["loss"],
+  refuse: (sentence: string) => never,
+): void {
+  if (augmentation.kind !== "patches") {
+    if (loss.kind === "clappPatches")
+      refuse(`loss clappPatches needs augmentation.kind patches, got ${augmentation.kind}`);
+    return;
+  }
+  if (loss.kind !== "clappPatches")
+    refuse(`augmentation patches is for loss clappPatches, got ${loss.kind}; take augmentation.kind simclr or affine`);
+  const { crop, size } = augmentation;
+  if (size > crop) refuse(`augmentation.size must be at most augmentation.crop = ${crop}, got ${size}`);
+  const side = patchesPerSide(augmentation);
+  if (loss.steps + loss.skip >= side)
+    refuse(
+      `loss.steps + loss.skip must be below ${side}, the patches of a column, got ${loss.steps} + ${loss.skip}; shorten them, or augmentation.stride`,
+    );
 }
 
 function checkHinge(

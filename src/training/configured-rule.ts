@@ -1,7 +1,10 @@
 // From a configuration to its rule: the Learning, Update and Loss that its words name.
 
-import type { Model } from "../encoders/model.ts";
+import { patchesPerSide } from "../data/augmentation.ts";
+import { createModel, type Model } from "../encoders/model.ts";
+import { networks } from "../encoders/networks.ts";
 import { clapp } from "../losses/clapp.ts";
+import { clappPatches } from "../losses/clapp-patches.ts";
 import { amitHinge, crossEntropy } from "../losses/classification.ts";
 import { contrastiveHinge } from "../losses/contrastive-hinge.ts";
 import type { Loss } from "../losses/loss.ts";
@@ -19,7 +22,22 @@ import { signSymmetricFeedback } from "../rules/sign-symmetry.ts";
 import type { Update } from "../rules/update.ts";
 import { type Config, kolenPollackDefaults } from "./config.ts";
 
-export function configuredLoss({ loss }: Pick<Config, "loss">): Loss {
+/** The network that a run trains: on the whole picture, or on patches of it. */
+export function configuredModel({ encoder, augmentation }: Pick<Config, "encoder" | "augmentation">): Model {
+  const network = networks[encoder];
+  if (augmentation.kind !== "patches") return createModel(network);
+  return createModel({ ...network, height: augmentation.size, width: augmentation.size });
+}
+
+/** The smallest pictures that a configuration can train on, where no dataset is at hand. */
+export function smallestPicture({ encoder, augmentation }: Pick<Config, "encoder" | "augmentation">) {
+  const { height, width, channels } = networks[encoder];
+  return augmentation.kind === "patches"
+    ? { height: augmentation.crop, width: augmentation.crop, channels }
+    : { height, width, channels };
+}
+
+export function configuredLoss({ loss, augmentation }: Pick<Config, "loss" | "augmentation">): Loss {
   switch (loss.kind) {
     case "contrastiveHinge":
       return contrastiveHinge({ ...loss, negatives: configuredNegatives(loss) });
@@ -31,6 +49,9 @@ export function configuredLoss({ loss }: Pick<Config, "loss">): Loss {
       return amitHinge(loss);
     case "clapp":
       return clapp;
+    case "clappPatches":
+      if (augmentation.kind !== "patches") throw wrong("train", "augmentation", "patches", augmentation.kind);
+      return clappPatches({ ...loss, side: patchesPerSide(augmentation) });
     default:
       return loss satisfies never;
   }
@@ -79,7 +100,21 @@ export const recordConfigured = (config: Config, model: Model, dataset: Training
 export function configuredRule(config: Config, model: Model, dataset: TrainingShape): RuleOptions {
   const { encoder } = model;
   if (dataset.channels !== encoder.channels)
-    throw wrong("train", "data", `pictures of ${encoder.channels} channels for ${encoder.name}`, dataset.channels);
+    throw wrong(
+      "train",
+      "data",
+      `pictures of ${encoder.channels} ${encoder.channels === 1 ? "channel" : "channels"} for ${encoder.name}`,
+      dataset.channels,
+      encoder.channels === 1 ? "set data.grey: true" : undefined,
+    );
+  const { augmentation } = config;
+  if (augmentation.kind === "patches" && Math.min(dataset.height, dataset.width) < augmentation.crop)
+    throw wrong(
+      "train",
+      "augmentation.crop",
+      `at most ${Math.min(dataset.height, dataset.width)}, the side of the dataset's pictures`,
+      augmentation.crop,
+    );
   const { count, clips } = dataset;
   if (count < config.batch) throw wrong("train", "batch", `at most the ${count} images of the dataset`, config.batch);
   // The last frame of a clip has none to be paired with.

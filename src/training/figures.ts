@@ -5,9 +5,9 @@ import { writeWhole } from "./files.ts";
 
 export { type AuditFigure, auditFigure } from "./figures/audit.ts";
 export { type LossCurve, type LossPoint, lossCurve } from "./figures/loss-curve.ts";
+export { type PictureGrid, pictureGrid } from "./figures/picture-grid.ts";
 export { svgToPng } from "./figures/png.ts";
 export { type ReadOutBars, type ReadOutGroup, readOutBars } from "./figures/read-outs.ts";
-export { type ViewPair, type ViewPairGrid, viewPairGrid } from "./figures/view-pairs.ts";
 export { type XrayFigure, type XrayPoint, xrayFigure } from "./figures/xray.ts";
 
 /** Writes `name.svg` and, where given, `name.png` into the folder, each whole or not at all. */

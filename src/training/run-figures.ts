@@ -1,12 +1,13 @@
-// Figures of a run: the loss curve, the Credit X-ray and a grid of the pairs of views that the last step saw.
+// Figures of a run: the loss curve, the Credit X-ray and a grid of what the last step saw: pairs of views, pictures or patches.
 
+import { patchesPerSide } from "../data/augmentation.ts";
 import type { Config } from "./config.ts";
-import { lossCurve, svgToPng, viewPairGrid, writeFigure, xrayFigure } from "./figures.ts";
+import { lossCurve, pictureGrid, svgToPng, writeFigure, xrayFigure } from "./figures.ts";
 import { type RunFolder, readMetrics } from "./run-folder.ts";
 import type { Trainer } from "./trainer.ts";
 
-/** Pairs in the grid. */
-const pairs = 24;
+/** Boxes in the grid. */
+const boxes = 24;
 
 export async function drawRunFigures(run: RunFolder, config: Config, trainer: Trainer): Promise<void> {
   const metrics = readMetrics(run);
@@ -23,15 +24,30 @@ export async function drawRunFigures(run: RunFolder, config: Config, trainer: Tr
   const { height, width, channels } = trainer.model.encoder;
   const views = await trainer.views();
   const size = height * width * channels;
-  const { batch } = config;
+  const { title, caption, seen } = shown(config, views.length / size / config.batch);
   const view = (row: number): Float32Array => views.subarray(row * size, (row + 1) * size);
-  const grid = await viewPairGrid({
-    title: `${config.name}: pairs of views`,
-    pairs: Array.from({ length: Math.min(pairs, batch) }, (_, s) => ({ a: view(s), b: view(batch + s) })),
+  const grid = await pictureGrid({
+    title: `${config.name}: ${title}`,
+    caption,
+    boxes: Array.from({ length: Math.min(boxes, config.batch) }, (_, s) =>
+      seen.map((number) => view(number * config.batch + s)),
+    ),
     height,
     width,
     channels,
     range: [config.valueRange[0], config.valueRange[1]],
   });
   await writeFigure(run.figures, "views", grid.svg, grid.png);
+}
+
+/** Which of an image's `count` pictures stand in its box, by their numbers. */
+function shown({ augmentation, loss }: Config, count: number): { title: string; caption: string; seen: number[] } {
+  if (augmentation.kind === "patches" && loss.kind === "clappPatches") {
+    const side = patchesPerSide(augmentation);
+    const middle = Math.floor(side / 2);
+    const caption = "each box: a patch of the top row | the first below that it predicts";
+    return { title: "patches", caption, seen: [middle, (1 + loss.skip) * side + middle] };
+  }
+  if (count === 1) return { title: "pictures", caption: "what the network saw", seen: [0] };
+  return { title: "pairs of views", caption: "each box: anchor | view", seen: [0, 1] };
 }

@@ -4,15 +4,15 @@ import type { Backend, Engine, Numbers } from "../backends/backend.ts";
 import { drawViews, type ViewSizes } from "../data/augmentation.ts";
 import type { ImageSet } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
-import { createModel, initialise, type Model } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
+import { initialise, type Model } from "../encoders/model.ts";
 import { wrong } from "../program/errors.ts";
+import { randomStream } from "../program/random.ts";
 import type { Tensor } from "../program/tensor.ts";
 import { learnings } from "../rules/learning.ts";
 import { type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
 import { recordXray } from "../rules/xray.ts";
 import type { Config } from "./config.ts";
-import { configuredLoss, configuredRule } from "./configured-rule.ts";
+import { configuredModel, configuredRule } from "./configured-rule.ts";
 import { probeImages, readXray, type Xray } from "./xray.ts";
 
 /** Where a run stands: `step` updates are done, the next batch is batch `batch` of epoch `epoch`. */
@@ -57,12 +57,15 @@ export interface Trainer {
   readonly dispose: () => Promise<void>;
 }
 
+/** First word of every path of random numbers that draw pairs of rows. */
+const pairDraws = 0x9a12;
+
 export async function createTrainer(config: Config, dataset: ImageSet, backend: Backend): Promise<Trainer> {
-  const model = createModel(networks[config.encoder]);
+  const model = configuredModel(config);
   const rule = configuredRule(config, model, { ...dataset, classes: dataset.classes.length });
   const recorded = recordRule(rule);
   const { inputs, lessons, state } = recorded;
-  const loss = configuredLoss(config);
+  const loss = rule.loss;
   const pairing = pairings[config.pairing ?? "augmentation"];
   const anchors = pairing.anchors(dataset);
   const probed = probeImages(config);
@@ -87,7 +90,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   engine.write(inputs.images, dataset.pixels);
   if (inputs.labels) engine.write(inputs.labels, dataset.labels);
   for (const [tensor, values] of initialise(recorded, config.seed)) engine.write(tensor, values);
-  if (xrays) writeBatch(xrays.inputs, anchors.subarray(0, probed), 0);
+  if (xrays) writeBatch(xrays.inputs, anchors.subarray(0, probed), { step: 0, epoch: 0 });
 
   const position = (): Position => ({
     step: done,
@@ -101,15 +104,22 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
     return order.images.subarray(batch * config.batch, (batch + 1) * config.batch);
   }
 
-  function writeBatch(to: RuleInputs, images: Int32Array, epoch: number): void {
-    const indices = new Int32Array(loss.views * images.length);
-    indices.set(images);
-    if (loss.views === 2) indices.set(images.map(pairing.partner), images.length);
+  function writeBatch(to: RuleInputs, images: Int32Array, { step, epoch }: { step: number; epoch: number }): void {
+    const seen = [images, images.map(pairing.partner)];
+    const indices = Int32Array.from({ length: loss.views * images.length }, (_, row) => {
+      const view = Math.floor(row / images.length);
+      return seen[Math.min(view, 1)][row % images.length];
+    });
     engine.write(to.indices, indices);
     if (to.labelIndices) engine.write(to.labelIndices, images);
     const { seed, augmentation } = config;
     const key = { seed, epoch, samples: images, views: loss.views };
     engine.write(to.parameters, drawViews(augmentation, sizes, key));
+    if (to.pairs && loss.pairs) {
+      const { rows, weights } = loss.pairs.draw(images.length, randomStream(seed, pairDraws, step));
+      engine.write(to.pairs.rows, rows);
+      engine.write(to.pairs.weights, weights);
+    }
   }
 
   const resultOf = async (tensor: Tensor): Promise<Float32Array> => kept.get(tensor) ?? readFloats(engine, tensor);
@@ -127,7 +137,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       const number = lessonOf(done);
       last = lessons[number];
       updates[number]++;
-      writeBatch(inputs, batch, at.epoch);
+      writeBatch(inputs, batch, at);
       engine.write(last.adamStep, Int32Array.of(updates[number]));
       kept = new Map();
       ran = true;

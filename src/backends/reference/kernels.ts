@@ -384,6 +384,42 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     active.data.set(opened);
   },
 
+  pairProducts: ({ a, b, pairs, scores }) => {
+    const d = a.shape[1];
+    for (let pair = 0; pair < scores.data.length; pair++) {
+      const [i, j] = pairs.data.subarray(2 * pair);
+      let sum = 0;
+      for (let k = 0; k < d; k++) sum += a.data[i * d + k] * b.data[j * d + k];
+      scores.data[pair] = sum;
+    }
+  },
+
+  pairGates: ({ scores, weights, gates, loss, active }) => {
+    let sum = 0;
+    const opened = [0, 0];
+    for (let pair = 0; pair < scores.data.length; pair++) {
+      const weight = weights.data[pair];
+      const margin = 1 - Math.sign(weight) * scores.data[pair];
+      const open = weight !== 0 && !(margin <= 0);
+      gates.data[pair] = open ? -weight : 0;
+      if (!open) continue;
+      sum += Math.abs(weight) * margin;
+      opened[weight > 0 ? 0 : 1]++;
+    }
+    loss.data[0] = sum;
+    active.data.set(opened);
+  },
+
+  pairErrors: ({ other, gates, pairs, error }, { side }) => {
+    const d = other.shape[1];
+    error.data.fill(0);
+    for (let pair = 0; pair < gates.data.length; pair++) {
+      const row = pairs.data[2 * pair + side];
+      const from = pairs.data[2 * pair + 1 - side];
+      for (let k = 0; k < d; k++) error.data[row * d + k] += gates.data[pair] * other.data[from * d + k];
+    }
+  },
+
   matchSigns: ({ w, b, y }) => {
     for (let i = 0; i < w.data.length; i++) y.data[i] = Math.abs(b.data[i]) * Math.sign(w.data[i]);
   },

@@ -1,9 +1,7 @@
 // saccade explain: a training step as a listing, one for each layer that learns alone, without running it and without reading any data.
 
-import { createModel } from "../../encoders/model.ts";
-import { networks } from "../../encoders/networks.ts";
 import { type Explanation, explain, formatExplanation } from "../../program/explain.ts";
-import { recordConfigured } from "../../training/configured-rule.ts";
+import { configuredModel, recordConfigured, smallestPicture } from "../../training/configured-rule.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, readConfig } from "../options.ts";
 import { wrap } from "../table.ts";
@@ -14,10 +12,9 @@ export async function explainCommand(
   options: CommonOptions,
 ): Promise<number> {
   const config = readConfig(path, overrides, options);
-  const encoder = networks[config.encoder];
   // The dataset's size costs only its own memory: a batch of it stands for all.
-  const dataset = { ...encoder, count: Math.max(config.batch, config.data.limit ?? 0), classes: 10 };
-  const { lessons } = recordConfigured(config, createModel(encoder), dataset);
+  const dataset = { ...smallestPicture(config), count: Math.max(config.batch, config.data.limit ?? 0), classes: 10 };
+  const { lessons } = recordConfigured(config, configuredModel(config), dataset);
   // One program, or under GLL and RLL one for each layer.
   const explanations = lessons.map(({ program }) => explain(program));
   process.stdout.write(

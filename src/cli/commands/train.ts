@@ -1,13 +1,12 @@
 // saccade train: a run from a configuration, or the rest of one, with its progress, and the probe at its end.
 
 import { loadDataset } from "../../data/datasets.ts";
-import { createModel } from "../../encoders/model.ts";
 import { networks } from "../../encoders/networks.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
-import { recordConfigured } from "../../training/configured-rule.ts";
+import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
 import { environment } from "../../training/environment.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
 import { configKey, train } from "../../training/train.ts";
@@ -36,7 +35,7 @@ export async function trainCommand(
   const backend = await openBackend(options);
   const dataset = await loadDataset(config.data);
   // What cannot work is refused before a folder is made, and what the probe lacks before the hours of training.
-  recordConfigured(config, createModel(networks[config.encoder]), { ...dataset, classes: dataset.classes.length });
+  recordConfigured(config, configuredModel(config), { ...dataset, classes: dataset.classes.length });
   if (config.probe && options.probe) await checkProbeData(config.probe, networks[config.encoder].channels);
   const run = resumed ?? (await createRun(options.runs, config, environment(backend)));
   // A run that is lengthened, or probed otherwise, says so; a change that decides its numbers is refused by train.

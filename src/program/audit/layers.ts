@@ -190,6 +190,7 @@ export function sourcesOf(
 const remembers: Readonly<Partial<Record<AnyOperation["kind"], string>>> = {
   hingeAnchorError: "b",
   hingeViewError: "a",
+  pairErrors: "other",
 };
 
 /** A transmission whose `w` is no synapse sums over units, or, where it sums over the rows of `w`, over views. */
@@ -201,6 +202,8 @@ export function forbidden(operation: AnyOperation): string | undefined {
   switch (computationOf(operation)) {
     case "transmission":
       return w !== undefined && !isSynapse(w) && acrossUnits(operation) ? "inner product across units" : undefined;
+    case "innerProduct":
+      return "inner product across units";
     case "normalisation":
       return "normalisation over units";
     case "division":

@@ -6,6 +6,7 @@ export * from "./loss";
 export * from "./micro-kernels";
 export * from "./optimiser";
 export * from "./packing";
+export * from "./pairs";
 export * from "./pooling";
 export * from "./views";
 export * from "./winograd";

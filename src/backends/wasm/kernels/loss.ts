@@ -7,7 +7,7 @@ import { loadFirst, storeFirst } from "./vectors";
 const partialPitch = 64;
 
 @inline
-function partialsOf(partials: usize, task: i32): usize {
+export function partialsOf(partials: usize, task: i32): usize {
   return partials + <usize>task * partialPitch;
 }
 
@@ -601,7 +601,7 @@ export function normaliseRowsGradient(p: usize, task: i32, scratch: usize): void
 }
 
 /** Σ a_k · b_k over d numbers, in float64. */
-function dot(a: usize, b: usize, d: i32): f64 {
+export function dot(a: usize, b: usize, d: i32): f64 {
   let sums = f64x2.splat(0);
   for (; d > 0; d -= 4, a += 16, b += 16) sums = addProducts(sums, loadFirst(a, d), loadFirst(b, d));
   return sumOf(sums);

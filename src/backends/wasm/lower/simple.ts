@@ -344,6 +344,41 @@ export const lowerSimple: {
     ];
   },
 
+  pairProducts: ({ inputs: { a, b, pairs }, outputs: { scores } }, { at }) => {
+    const [p, d] = [pairs.shape[0], a.shape[1]];
+    const perTask = rowsPerTask(p, d);
+    return [
+      {
+        kernel: "pairProducts",
+        words: [at(a), at(b), at(pairs), at(scores), p, d, perTask],
+        tasks: Math.ceil(p / perTask),
+      },
+    ];
+  },
+
+  pairGates: ({ inputs: { scores, weights }, outputs }, { at, scratch }) => {
+    const size = sizeOf(scores.shape);
+    const partials = scratch(partialBytes * Math.ceil(size / chunkOf(size)));
+    const launch = elementwise("pairGates", size, [at(scores), at(weights), at(outputs.gates), partials]);
+    const active = at(outputs.active);
+    return [
+      launch,
+      totals(partials, launch.tasks, [{ address: at(outputs.loss) }, { address: active }, { address: active + 4 }]),
+    ];
+  },
+
+  pairErrors: ({ inputs: { other, gates, pairs }, outputs: { error }, attributes: { side } }, { at }) => {
+    const [rows, d] = error.shape as [number, number];
+    const perTask = rowsPerTask(rows, d);
+    return [
+      {
+        kernel: "pairErrors",
+        words: [at(other), at(gates), at(pairs), at(error), gates.shape[0], d, rows, side, perTask],
+        tasks: Math.ceil(rows / perTask),
+      },
+    ];
+  },
+
   matchSigns: ({ inputs: { w, b }, outputs: { y } }, { at }) => [
     elementwise("matchSigns", sizeOf(w.shape), [at(w), at(b), at(y)]),
   ],

@@ -1,19 +1,15 @@
-// A grid of image pairs: the anchor beside its view, each pair in a box, pixels magnified without smoothing.
+// A grid of boxes of pictures, as an anchor beside its view: pixels magnified without smoothing.
 
 import { wrong } from "../../program/errors.ts";
 import { svgToPng } from "./png.ts";
 import { emptyPicture, margin, sheet, sheetWidth } from "./sheet.ts";
 
-export interface ViewPair {
-  /** The anchor, [height, width, channels]. */
-  readonly a: Float32Array | Float64Array;
-  /** Its view, of the same shape. */
-  readonly b: Float32Array | Float64Array;
-}
-
-export interface ViewPairGrid {
+export interface PictureGrid {
   readonly title: string;
-  readonly pairs: readonly ViewPair[];
+  /** What the pictures of a box are, from left to right. */
+  readonly caption: string;
+  /** Pictures [height, width, channels], as many in every box. */
+  readonly boxes: readonly (readonly (Float32Array | Float64Array)[])[];
   readonly height: number;
   readonly width: number;
   /** 1 for grey, 3 for red, green and blue. */
@@ -22,7 +18,7 @@ export interface ViewPairGrid {
   readonly range?: readonly [number, number];
 }
 
-/** In pixels of the grid: around a pair and between its images; between pairs; the widest grid. */
+/** In pixels of the grid: around the pictures of a box and between them; between boxes; the widest grid. */
 const [padding, gutter, widest] = [4, 20, 1240];
 /** Colours as red, green, blue, alpha in 32 bits. */
 const white = 0xffffffff;
@@ -31,29 +27,30 @@ const boxGrey = 0xd9d9d9ff;
 const magenta = 0xff00ffff;
 
 /** The figure, and the same as a PNG of its natural size, in which a value is exactly 4 × 4 pixels (3 × 3 from 64). */
-export async function viewPairGrid(grid: ViewPairGrid): Promise<{ svg: string; png: Uint8Array }> {
+export async function pictureGrid(grid: PictureGrid): Promise<{ svg: string; png: Uint8Array }> {
   const svg = await drawGrid(grid);
   return { svg, png: await svgToPng(svg, 1) };
 }
 
-async function drawGrid({ title, pairs, height, width, channels, range = [0, 1] }: ViewPairGrid): Promise<string> {
-  check(pairs, height, width, channels, range);
-  if (pairs.length === 0)
-    return sheet({ title, picture: emptyPicture("no pairs yet", sheetWidth, 200), pictureHeight: 200 });
+async function drawGrid(grid: PictureGrid): Promise<string> {
+  const { title, caption, boxes, height, width, channels, range = [0, 1] } = grid;
+  check(boxes, height, width, channels, range);
+  if (boxes.length === 0)
+    return sheet({ title, picture: emptyPicture("no pictures yet", sheetWidth, 200), pictureHeight: 200 });
 
   const scale = Math.max(height, width) >= 64 ? 3 : 4;
   const [imageHeight, imageWidth] = [height * scale, width * scale];
-  const [boxHeight, boxWidth] = [imageHeight + 2 * padding, 2 * imageWidth + 3 * padding];
-  const columns = Math.max(1, Math.min(pairs.length, Math.floor((widest + gutter) / (boxWidth + gutter))));
-  const rows = Math.ceil(pairs.length / columns);
+  const [boxHeight, boxWidth] = [imageHeight + 2 * padding, padding + boxes[0].length * (imageWidth + padding)];
+  const columns = Math.max(1, Math.min(boxes.length, Math.floor((widest + gutter) / (boxWidth + gutter))));
+  const rows = Math.ceil(boxes.length / columns);
   const picture = blank(rows * (boxHeight + gutter) - gutter, columns * (boxWidth + gutter) - gutter);
 
   let holes = 0;
-  pairs.forEach(({ a, b }, i) => {
+  boxes.forEach((box, i) => {
     const top = Math.floor(i / columns) * (boxHeight + gutter);
     const left = (i % columns) * (boxWidth + gutter);
     fill(picture, top, left, boxHeight, boxWidth, boxGrey);
-    [a, b].forEach((image, side) => {
+    box.forEach((image, side) => {
       const x = left + padding + side * (imageWidth + padding);
       for (let pixel = 0; pixel < height * width; pixel++) {
         const values = image.subarray(pixel * channels, (pixel + 1) * channels);
@@ -74,7 +71,7 @@ async function drawGrid({ title, pairs, height, width, channels, range = [0, 1] 
   const left = Math.round((margin * sheetSize) / sheetWidth);
   return sheet({
     title,
-    caption: "each box: anchor | view",
+    caption,
     notes: holes > 0 ? [`magenta: ${holes} pixels that are not numbers`] : [],
     width: sheetSize,
     picture: `<image x="${left}" width="${picture.width}" height="${picture.height}" image-rendering="optimizeSpeed" style="image-rendering:pixelated" href="${uri}"/>`,
@@ -105,23 +102,26 @@ function byte(value: number, [low, high]: readonly [number, number]): number {
 }
 
 function check(
-  pairs: readonly ViewPair[],
+  boxes: PictureGrid["boxes"],
   height: number,
   width: number,
   channels: number,
   range: readonly [number, number],
 ): void {
-  if (channels !== 1 && channels !== 3) throw wrong("viewPairGrid", "channels", "1 or 3", channels);
-  if (!(range[0] < range[1])) throw wrong("viewPairGrid", "range", "[low, high] with low < high", [...range]);
+  if (channels !== 1 && channels !== 3) throw wrong("pictureGrid", "channels", "1 or 3", channels);
+  if (!(range[0] < range[1])) throw wrong("pictureGrid", "range", "[low, high] with low < high", [...range]);
   const size = height * width * channels;
-  pairs.forEach((pair, i) => {
-    for (const side of ["a", "b"] as const)
-      if (pair[side].length !== size)
+  boxes.forEach((box, i) => {
+    if (box.length !== boxes[0].length)
+      throw wrong("pictureGrid", `boxes[${i}]`, `${boxes[0].length} pictures, as many as the first`, box.length);
+    box.forEach((picture, j) => {
+      if (picture.length !== size)
         throw wrong(
-          "viewPairGrid",
-          `pairs[${i}].${side}`,
+          "pictureGrid",
+          `boxes[${i}][${j}]`,
           `[${height}, ${width}, ${channels}] = ${size} values`,
-          pair[side].length,
+          picture.length,
         );
+    });
   });
 }
