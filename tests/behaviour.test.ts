@@ -27,13 +27,20 @@ const stepsPerEpoch = 2;
 const steps = { together: 20, alone: 14 };
 
 /** Small enough that a sum over thousands of synapses does not step past the margins. */
-const learningRates: Record<LossName, { readonly together: number; readonly alone: number }> = {
+const learningRates: Record<LossName, { readonly together?: number; readonly alone: number }> = {
   contrastiveHinge: { together: 1e-3, alone: 2e-4 },
   simclr: { together: 3e-3, alone: 2e-3 },
   crossEntropy: { together: 4e-3, alone: 3e-3 },
   amitHinge: { together: 4e-3, alone: 3e-3 },
   clapp: { together: 1e-3, alone: 2e-3 },
+  scff: { alone: 1e-3 },
 };
+
+/**
+ * Loss after ÷ before that every layer must stay below: for each loss, and for SCFF, of which pulls up and down all but cancel: a layer
+ * as active for negatives as for positives pays 2 log(1 + e^0.325) = 1.74 of the 1.77 at the start. Its ratios are 0.978 to 0.9964.
+ */
+const loweredTo = (loss: LossName): number => (loss === "scff" ? 0.998 : 0.95);
 
 const sharing = ({ learning }: Combination): "together" | "alone" => (learning === "E2E" ? "together" : "alone");
 const nameOf = ({ learning, update, loss }: Combination): string => `${learning} ${update} ${loss}`;
@@ -217,7 +224,7 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
       }
       const before = seen.reduce((sum, { loss }) => sum + loss, 0);
       const after = again.reduce((sum, loss) => sum + loss, 0);
-      expect(after / before, `loss after ÷ before, layer ${layer ?? "all"}`).toBeLessThan(0.95);
+      expect(after / before, `loss after ÷ before, layer ${layer ?? "all"}`).toBeLessThan(loweredTo(entry.loss));
     }
   });
 });
@@ -241,10 +248,11 @@ describe("every other combination", () => {
     const unfit = ["GLL DTP", "RLL DTP", "GLL DFA", "RLL DFA"].flatMap((pair) =>
       lossNames.map((loss) => `${pair} ${loss}`),
     );
-    const headless = ["GLL", "RLL"].flatMap((learning) =>
-      ["RF", "URF", "SSF", "KP"].map((update) => `${learning} ${update} clapp`),
+    const headless = ["clapp", "scff"].flatMap((loss) =>
+      ["GLL", "RLL"].flatMap((learning) => ["RF", "URF", "SSF", "KP"].map((update) => `${learning} ${update} ${loss}`)),
     );
-    expect(others.map(nameOf).sort()).toEqual(["E2E DFA clapp", ...unfit, ...headless].sort());
+    const together = updateNames.map((update) => `E2E ${update} scff`);
+    expect(others.map(nameOf).sort()).toEqual(["E2E DFA clapp", ...unfit, ...headless, ...together].sort());
   });
 });
 

@@ -4,7 +4,7 @@ import type { Learning } from "./learning.ts";
 
 export type LearningName = Learning["name"];
 export type UpdateName = "BP" | "RF" | "URF" | "DTP" | "DFA" | "SSF" | "KP";
-export type LossName = "contrastiveHinge" | "simclr" | "crossEntropy" | "amitHinge" | "clapp";
+export type LossName = "contrastiveHinge" | "simclr" | "crossEntropy" | "amitHinge" | "clapp" | "scff";
 
 export interface Combination {
   readonly learning: LearningName;
@@ -20,6 +20,7 @@ export const lossNames = [
   "crossEntropy",
   "amitHinge",
   "clapp",
+  "scff",
 ] as const satisfies readonly LossName[];
 
 /** Why a combination is refused; undefined where it makes sense. */
@@ -31,8 +32,10 @@ export function refusal({ learning, update, loss }: Combination): string | undef
     return `learning ${learning} with update DFA: for a layer that learns alone direct feedback is RF; use update RF`;
   if (loss === "clapp" && update === "DFA")
     return "loss clapp with update DFA: the loss reads a layer's picture, and DFA sends down the error of a head; use another loss";
-  if (loss === "clapp" && layerWise && update !== "BP")
-    return `loss clapp with learning ${learning} and update ${update}: without a head no error passes through feedback weights; use update BP`;
+  if (loss === "scff" && !layerWise)
+    return `loss scff with learning ${learning}: goodness is a layer's own, and each layer learns from its own alone; use learning GLL or RLL`;
+  if ((loss === "clapp" || loss === "scff") && layerWise && update !== "BP")
+    return `loss ${loss} with learning ${learning} and update ${update}: without a head no error passes through feedback weights; use update BP`;
   return undefined;
 }
 

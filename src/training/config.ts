@@ -79,6 +79,13 @@ const amitHinge = z.strictObject({
   offClass: z.number().gt(0).default(1),
 });
 
+const scffLoss = z.strictObject({
+  kind: z.literal("scff"),
+  /** Of goodness, the mean square of a place's positive activities: positives should be above the one, negatives below the other. */
+  positiveThreshold: z.number().gt(0).default(0.7),
+  negativeThreshold: z.number().gt(0).default(0.05),
+});
+
 const losses = z.discriminatedUnion("kind", [
   hinge,
   simclrLoss,
@@ -86,6 +93,7 @@ const losses = z.discriminatedUnion("kind", [
   amitHinge,
   /** On the last picture, with a 1 × 1 convolution as context. */
   z.strictObject({ kind: z.literal("clapp") }),
+  scffLoss,
 ]);
 
 /** Of update DTP. */

@@ -5,6 +5,7 @@ import { clapp } from "../losses/clapp.ts";
 import { amitHinge, crossEntropy } from "../losses/classification.ts";
 import { contrastiveHinge } from "../losses/contrastive-hinge.ts";
 import type { Loss } from "../losses/loss.ts";
+import { scff } from "../losses/scff.ts";
 import { simclr } from "../losses/simclr.ts";
 import { wrong } from "../program/errors.ts";
 import type { Negatives } from "../program/operations.ts";
@@ -31,6 +32,8 @@ export function configuredLoss({ loss }: Pick<Config, "loss">): Loss {
       return amitHinge(loss);
     case "clapp":
       return clapp;
+    case "scff":
+      return scff(loss);
     default:
       return loss satisfies never;
   }
