@@ -59,6 +59,10 @@ export type Metric =
       readonly activePositives?: number;
       readonly activeNegatives?: number;
       readonly accuracy?: number;
+      readonly positiveGoodness?: number;
+      readonly negativeGoodness?: number;
+      readonly positivesAbove?: number;
+      readonly negativesBelow?: number;
       readonly layers: readonly LayerNumbers[];
     }
   | { readonly kind: "alarm"; readonly step: number; readonly message: string };
