@@ -69,6 +69,9 @@ describe("the verdicts (i) to (iv), each borne out by intervention", () => {
     [{ update: "DFA", loss: blocked }, ["pass", "pass", "pass", "none"]],
     [{ update: "SSF", loss: blocked }, ["pass", "pass", "signs only", "none"]],
     [{ learning: "RLL", update: "RF", loss: { kind: "simclr" } }, ["fail", "fail", "pass", "none"]],
+    // Positives and negatives teach at once, each of two views; no feedback, and no weight that an error would pass.
+    [{ learning: "GLL", loss: { kind: "scff" } }, ["both views", "pass", "pass", "none"]],
+    [{ learning: "RLL", loss: { kind: "scff" } }, ["both views", "pass", "pass", "none"]],
     [{ update: "RF", loss: { kind: "amitHinge" } }, ["pass", "pass", "pass", "used"]],
     [{ update: "RF", loss: { kind: "crossEntropy" } }, ["fail", "fail", "pass", "used"]],
   ])("%j", async (settings, words) => {
@@ -154,6 +157,7 @@ describe("what a layer waits for and holds", () => {
     [{ loss: { kind: "simclr" } }, 14],
     [{ loss: { kind: "clapp" } }, 7],
     [{ ...patches, loss: patchLoss }, 3],
+    [{ learning: "GLL", loss: { kind: "scff" } }, 1],
     [{ loss: { kind: "crossEntropy" } }, undefined],
   ])("negatives of %j: %s", (settings, negatives) => {
     for (const layer of audited(settings)) expect(layer.negatives).toBe(negatives);
@@ -171,6 +175,13 @@ describe("what a layer waits for and holds", () => {
     );
     expect(conv2.leftAside).toContain("feedback receives the weights' own increments");
     expect(head.leftAside).not.toContain("weights shared across positions");
+    const goodness = [
+      "a goodness over all units of a place gates each of them, by degrees",
+      "the activities of two views superposed at the layer's input",
+    ];
+    for (const layer of audited({ learning: "GLL", loss: { kind: "scff" } }))
+      expect(layer.leftAside).toEqual(expect.arrayContaining(goodness));
+    for (const line of goodness) expect(conv1.leftAside).not.toContain(line);
     const noise = "noise scaled to the standard deviation of a whole layer";
     expect(audited({ update: "DTP" })[0].leftAside).toContain(noise);
     expect(audited({ update: "DTP", dtp: { noise: { kind: "absolute", size: 1 } } })[0].leftAside).not.toContain(noise);

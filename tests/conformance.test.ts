@@ -347,6 +347,27 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
       terms: p,
     };
   },
+  goodnessGates: (random, repetition) => {
+    const shape = places(random);
+    // In one case far beyond the thresholds, where an exponential of the excess would overflow.
+    const x = normal(random, [2 * shape[0], ...shape.slice(1)], repetition === 0 ? 40 : 1);
+    return {
+      operands: { x },
+      attributes: {
+        positive: pick(random, [0.3, 0.6, 9]),
+        negative: pick(random, [0.1, 0.5, 1]),
+      },
+      terms: 1,
+    };
+  },
+  goodnessError: (random) => {
+    const shape = places(random);
+    return {
+      operands: { x: normal(random, shape), gates: normal(random, shape.slice(0, 3)) },
+      attributes: {},
+      terms: 1,
+    };
+  },
   matchSigns: (random) => {
     const shape = anyShape(random);
     const w = normal(random, shape);
@@ -404,6 +425,13 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
     return { operands: { x: normal(random, [n, pick(random, [1, 7, 64])]) }, attributes: {}, terms: n };
   },
 };
+
+const places = (random: Stream): Shape => [
+  between(random, 1, 5),
+  between(random, 1, 9),
+  between(random, 1, 7),
+  pick(random, [1, 3, 8, 21, 64]),
+];
 
 /** Rows of which the first is all 0 and the last shorter than the smallest norm that counts. */
 function rows(random: Stream): Operand {

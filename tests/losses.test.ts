@@ -3,11 +3,13 @@
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../src/backends/reference/backend.ts";
 import type { Encoder } from "../src/encoders/encoder.ts";
+import { recordBlock, recordBlocks } from "../src/encoders/forward.ts";
 import { initialise } from "../src/encoders/model.ts";
 import { clapp } from "../src/losses/clapp.ts";
 import { amitHinge, crossEntropy } from "../src/losses/classification.ts";
 import { type ContrastiveHinge, contrastiveHinge } from "../src/losses/contrastive-hinge.ts";
 import type { Loss } from "../src/losses/loss.ts";
+import { type Scff, scff } from "../src/losses/scff.ts";
 import { type SimclrLoss, simclr } from "../src/losses/simclr.ts";
 import type { Negatives } from "../src/program/operations.ts";
 import { recordProgram } from "../src/program/program.ts";
@@ -436,6 +438,170 @@ describe("CLAPP", () => {
   });
 });
 
+describe("SCFF", () => {
+  /** Rows are maps, place after place of `c` channels; the first half are positives. Slopes by the chain rule, place by place. */
+  function twin(rows: Rows, c: number, { positiveThreshold, negativeThreshold }: Scff) {
+    const n = rows.length / 2;
+    const places = rows[0].length / c;
+    const error = zeros(rows);
+    let value = 0;
+    const sums = { positiveGoodness: 0, negativeGoodness: 0, positivesAbove: 0, negativesBelow: 0 };
+    rows.forEach((row, i) => {
+      for (const place of indices(places)) {
+        const units = indices(c).map((k) => place * c + k);
+        const goodness = units.reduce((sum, k) => sum + (row[k] > 0 ? row[k] * row[k] : 0), 0) / c;
+        const excess = i < n ? positiveThreshold - goodness : goodness - negativeThreshold;
+        value += Math.log(1 + Math.exp(excess)) / (n * places);
+        const slope = ((i < n ? -1 : 1) * Math.exp(excess)) / (1 + Math.exp(excess)) / (n * places);
+        for (const k of units) if (row[k] > 0) error[i][k] = (slope * 2 * row[k]) / c;
+        if (i < n) {
+          sums.positiveGoodness += goodness;
+          if (goodness > positiveThreshold) sums.positivesAbove++;
+        } else {
+          sums.negativeGoodness += goodness;
+          if (goodness < negativeThreshold) sums.negativesBelow++;
+        }
+      }
+    });
+    const metrics = Object.fromEntries(Object.entries(sums).map(([name, sum]) => [name, sum / (n * places)]));
+    return { value, error, metrics };
+  }
+
+  const n = 4;
+  const shape = [2, 3, 5];
+  const rows = randomRows(2 * n, sizeOf(shape), 1, 7);
+  const options = { positiveThreshold: 0.6, negativeThreshold: 0.4 };
+
+  test.each([options, { positiveThreshold: 0.3, negativeThreshold: 0.7 }])(
+    "%o: value, δ and goodness are the loops'",
+    async (one) => {
+      const got = await evaluate(scff(one), { output: rows, shape });
+      const wanted = twin(rows, 5, one);
+      for (const share of [wanted.metrics.positivesAbove, wanted.metrics.negativesBelow]) {
+        expect(share).toBeGreaterThan(0);
+        expect(share).toBeLessThan(1);
+      }
+      expectNear([got.value], [wanted.value], "value");
+      expect(got.firstRow).toBe(0);
+      expectNear(got.error, wanted.error.flat(), "error");
+      expect(Object.keys(got.metrics)).toEqual(Object.keys(wanted.metrics));
+      expectNear(Object.values(got.metrics), Object.values(wanted.metrics), "metrics");
+      await expectSlopes(rows, got.error, (moved) => twin(moved, 5, one).value);
+    },
+  );
+
+  test("goodness beyond exp's range costs what it exceeds, and a gate is open or shut", async () => {
+    // A silent positive, a negative of goodness 10,000.
+    const output = [[0], [100]];
+    const got = await evaluate(scff({ ...options, positiveThreshold: 5000 }), { output, shape: [1, 1, 1] });
+    expectNear([got.value], [5000 + 10_000 - 0.4], "value");
+    expectNear(got.error, [0, 200], "error");
+    const other = await evaluate(scff(options), { output: output.toReversed(), shape: [1, 1, 1] });
+    expectNear([other.value], [Math.log(1 + Math.exp(-0.4))], "value");
+    expectNear(other.error, [0, 0], "error");
+  });
+
+  test("a place at its threshold is not past it", async () => {
+    const { metrics } = await evaluate(scff({ positiveThreshold: 0.25, negativeThreshold: 0.25 }), {
+      output: [[0.5], [0.5]],
+      shape: [1, 1, 1],
+    });
+    expect(metrics).toMatchObject({ positivesAbove: 0, negativesBelow: 0 });
+  });
+
+  test.each([
+    { wrong: { positiveThreshold: 0 }, said: "positive must be a threshold above 0" },
+    { wrong: { negativeThreshold: -1 }, said: "negative must be a threshold above 0" },
+  ])("nonsense is refused: $said", async ({ wrong, said }) => {
+    await expect(evaluate(scff({ ...options, ...wrong }), { output: rows, shape })).rejects.toThrow(said);
+  });
+
+  describe("what enters the layer that learns", () => {
+    const [height, width, channels] = [6, 6, 2];
+    const encoder: Encoder = {
+      name: "two layers",
+      height,
+      width,
+      channels,
+      blocks: ["conv1", "conv2"].map((name) => ({
+        name,
+        outputs: 3,
+        kernel: 3,
+        stride: 1,
+        padding: 1,
+        bias: false,
+        after: ["hardtanh", "maxPool"],
+      })),
+      head: { averagePool: 1, outputs: 5, bias: false },
+    };
+    const size = height * width * channels;
+    const [a, b] = [8, 9].map((seed) => randomRows(n, size, 1, seed));
+
+    /** The layer's input and output in a step on `views`, and what the encoder alone makes of these views and of any input of the layer. */
+    async function look(layer: number, views: Rows, inputOf: (below: number[][]) => Rows) {
+      const step = await openStep({
+        encoder,
+        loss: scff(options),
+        update: backpropagation,
+        batch: n,
+        backend: referenceBackend,
+        first: layer,
+        end: layer + 1,
+      });
+      const start = initialise(step, 1);
+      // Nothing above the layer is in its step.
+      step.write(new Map([...start].slice(0, layer + 1)));
+      step.engine.write(step.views, Float64Array.from(views.flat()));
+      await step.engine.run(step.gradientProgram);
+      const [{ input, output }] = step.blocks;
+      const seen = [...(await step.engine.read(output))];
+      const joined = [...(await step.engine.read(input))];
+
+      const plain = recordProgram("the encoder alone");
+      const pictures = persistent("pictures", [views.length, height, width, channels], "input");
+      const traces = recordBlocks(plain, step.model, pictures);
+      const below = traces[layer].input;
+      const alone = plain.finish(traces.map((trace) => trace.output));
+      const part = recordProgram("the layer alone");
+      const x = persistent("x", below.shape, "input");
+      const { output: y } = recordBlock(part, encoder.blocks[layer], step.model.blocks[layer], x);
+      const layerAlone = part.finish([y]);
+      const engine = await referenceBackend.prepare([alone, layerAlone]);
+      for (const [tensor, values] of start) engine.write(tensor, values);
+      engine.write(pictures, Float64Array.from(views.flat()));
+      await engine.run(alone);
+      const passed = [...(await engine.read(traces[layer].output))];
+      const entering = inputOf(split(layer === 0 ? views.flat() : await engine.read(below), views.length)).flat();
+      engine.write(x, Float64Array.from(entering));
+      await engine.run(layerAlone);
+      return { seen, joined, passed, entering, expected: [...(await engine.read(y))] };
+    }
+
+    const half = (x: readonly number[], y: readonly number[]): number[] => x.map((value, k) => (value + y[k]) / 2);
+
+    test.each([0, 1])("is, of a picture joined with itself, the encoder's own: layer %d", async (layer) => {
+      const { seen, passed } = await look(layer, [...a, ...a], (below) => below);
+      expect(seen.slice(0, seen.length / 2)).toEqual(passed.slice(0, seen.length / 2));
+      expect(Math.max(...passed)).toBeGreaterThan(0);
+      // The negatives are not.
+      expect(seen.slice(seen.length / 2)).not.toEqual(passed.slice(seen.length / 2));
+    });
+
+    test.each([0, 1])(
+      "joins A_s with B_s, and with B of the next picture, around the batch: layer %d",
+      async (layer) => {
+        const joinedByHand = (below: Rows): Rows => [
+          ...indices(n).map((s) => half(below[s], below[n + s])),
+          ...indices(n).map((s) => half(below[s], below[n + ((s + 1) % n)])),
+        ];
+        const { seen, joined, entering, expected } = await look(layer, [...a, ...b], joinedByHand);
+        expect(joined).toEqual(entering);
+        expect(seen).toEqual(expected);
+      },
+    );
+  });
+});
+
 describe("supervised losses", () => {
   const labels = [2, 0, 1, 1, 3];
   const rows = randomRows(labels.length, 4, 1.2, 6);
@@ -548,6 +714,11 @@ describe("the whole step under BP", () => {
     { name: "SimCLR, sum", loss: simclr({ reduction: "sum", temperature: 0.1 }), parameters: [] },
     { name: "SimCLR, mean", loss: simclr({ reduction: "mean", temperature: 0.5 }), parameters: [] },
     { name: "CLAPP", loss: clapp, parameters: ["context2.weight", "context2.bias"] },
+    {
+      name: "SCFF",
+      loss: scff({ positiveThreshold: 0.5, negativeThreshold: 0.2 }),
+      parameters: [],
+    },
     { name: "cross-entropy", loss: crossEntropy, parameters: ["head.bias"] },
     { name: "Amit's hinge", loss: amitHinge({ offClass: 0.5 }), parameters: [] },
   ];
@@ -572,7 +743,7 @@ describe("the whole step under BP", () => {
     );
     if (loss.labelled) engine.write(labels, Int32Array.of(2, 0, 1, 2));
 
-    const head = loss === clapp ? [] : ["head.weight"];
+    const head = loss.head(encoder.head, 3) ? ["head.weight"] : [];
     const names = [...gradients.keys()].map(({ name }) => name);
     expect(names.sort()).toEqual(["conv1.weight", "conv1.bias", "conv2.weight", ...head, ...parameters].sort());
     await engine.run(gradientProgram);

@@ -195,6 +195,23 @@ const differentiated: Record<string, Differentiated> = {
       scores: record.scoreGates({ scores }, {}, { gates: "gates", loss: "loss again", active: "active again" }).gates,
     }),
   },
+  goodness: {
+    variables: { x: [6, 3, 2, 5] },
+    forward: (record, { x }) =>
+      record.goodnessGates(
+        { x },
+        { positive: 0.6, negative: 0.3 },
+        { gates: "unused", loss: "loss", goodness: "goodness", passed: "passed" },
+      ).loss,
+    backward: (record, { x }) => {
+      const { gates } = record.goodnessGates(
+        { x },
+        { positive: 0.6, negative: 0.3 },
+        { gates: "gates", loss: "loss again", goodness: "goodness again", passed: "passed again" },
+      );
+      return { x: record.goodnessError({ x, gates }, {}, { error: "dx" }).error };
+    },
+  },
 };
 
 describe("gradients agree with finite differences", () => {

@@ -73,7 +73,8 @@ export async function openStep(options: StepOptions): Promise<OpenStep> {
   const write = (name: string, withAdam: boolean) => {
     const record = recordProgram(name);
     const below = recordBlocks(record, model, views, 0, first);
-    const blocks = recordBlocks(record, model, below.at(-1)?.output ?? views, first, end);
+    const reached = below.at(-1)?.output ?? views;
+    const blocks = recordBlocks(record, model, loss.mix?.(record, reached) ?? reached, first, end);
     const top = blocks[blocks.length - 1].output;
     const headTrace = head && recordHead(record, head, top);
     const output = headTrace?.output ?? top;

@@ -180,6 +180,18 @@ const cases: readonly Case[] = [
       terms: 12,
     }),
   ),
+  ...[3, 64].flatMap((c): Case[] => {
+    const x = [14, 41, 39, c];
+    return [
+      {
+        kind: "goodnessGates",
+        title: `${c} channels`,
+        operands: { x },
+        attributes: { positive: 0.6, negative: 0.3 },
+      },
+      { kind: "goodnessError", title: `${c} channels`, operands: { x, gates: [14, 41, 39] } },
+    ];
+  }),
   { kind: "matchSigns", title: "100,300", operands: { w: flat, b: flat } },
   { kind: "meanSquaredError", title: "100,300 numbers", operands: { x: flat, target: flat } },
   { kind: "combine", title: "100,300", operands: { a: flat, b: flat }, attributes: { alpha: 0.7, beta: -1.3 } },

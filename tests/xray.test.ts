@@ -262,6 +262,7 @@ describe("looking changes nothing", () => {
     { update: "KP", learning: "RLL" },
     { update: "BP", loss: { kind: "crossEntropy" } },
     { update: "BP", loss: { kind: "clapp" } },
+    { update: "BP", learning: "RLL", loss: { kind: "scff" } },
   ])("%o", async (change) => {
     const [looked, blind] = [await open(change), await open({ ...change, xrayEvery: 0 })];
     expect(await blind.xray()).toEqual([]);

@@ -21,6 +21,8 @@ export interface Loss {
   };
   /** The head that it reads, from the encoder's own; undefined: it reads the last block's picture. */
   readonly head: (own: Head, classes: number) => Head | undefined;
+  /** Makes the activity that enters the layers that learn, of the views' activity [rows, ...] there; undefined: that itself. */
+  readonly mix?: (record: Recorder, x: Tensor) => Tensor;
   /** Makes what the loss itself learns. `picture` [h, w, c] leaves block number `block`. */
   readonly prepare: (picture: Shape, block: number) => PreparedLoss;
 }
@@ -37,7 +39,7 @@ export interface PreparedLoss {
 }
 
 export interface LossInput {
-  /** Embeddings or logits [rows, d], or a picture [rows, h, w, c]. With two views, row s is A_s and row n + s its view B_s. */
+  /** Embeddings or logits [rows, d], or a picture [rows, h, w, c]. With two views, row s is A_s and row n + s its view B_s, or what the loss itself has mixed. */
   readonly output: Tensor;
   /** i32 [n], where the loss is labelled. */
   readonly labels?: Tensor;

@@ -211,6 +211,9 @@ function negativesOf(operation: AnyOperation): number | undefined {
       return operation.attributes.negatives;
     case "scoreGates":
       return operation.inputs.scores.shape[0] - 1;
+    // A negative is a picture joined with one other.
+    case "goodnessGates":
+      return 1;
     case "ntXent":
       return operation.inputs.similarities.shape[0] - 2;
     default:
@@ -234,7 +237,11 @@ function heldActivities(flow: Dataflow, cone: ReadonlySet<number>, sources: read
   );
 }
 
-function leftAside(flow: Dataflow, { pre, weight, changes }: Layer, inCone: readonly AnyOperation[]): string[] {
+function leftAside(
+  flow: Dataflow,
+  { pre, weight, forward, changes }: Layer,
+  inCone: readonly AnyOperation[],
+): string[] {
   const has = (kind: AnyOperation["kind"]): boolean => inCone.some((operation) => operation.kind === kind);
   const relative = inCone.some((operation) => operation.kind === "gaussianNoise" && operation.attributes.relative);
   const shared = flow.program.operations.some(
@@ -243,6 +250,7 @@ function leftAside(flow: Dataflow, { pre, weight, changes }: Layer, inCone: read
       operation.updates.weight.role === "feedback" &&
       changes.some(({ gradient }) => gradient === operation.inputs.gradient),
   );
+  const joined = flow.writersOf(forward, pre).some((number) => flow.program.operations[number].kind === "combine");
   const [, height = 1, width = 1] = pre.shape.length === 4 ? pre.shape : [];
   const numbers = changes.reduce((sum, { synapse }) => sum + sizeOf(synapse.shape), 0);
   return [
@@ -250,6 +258,8 @@ function leftAside(flow: Dataflow, { pre, weight, changes }: Layer, inCone: read
     has("maxPoolGradient") ? "exact pooling routes on the way back" : "",
     has("activationGradient") ? "exact activation derivatives" : "",
     has("hingeGates") ? "a distance over all units of the embedding gates each pair" : "",
+    has("goodnessGates") ? "a goodness over all units of a place gates each of them, by degrees" : "",
+    joined ? "the activities of two views superposed at the layer's input" : "",
     shared ? "feedback receives the weights' own increments" : "",
     relative ? "noise scaled to the standard deviation of a whole layer" : "",
     `the optimiser's 2 numbers per synapse (${2 * numbers})`,

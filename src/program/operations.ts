@@ -153,6 +153,20 @@ export interface Signatures {
    * being the pair's other number.
    */
   pairErrors: Signature<"other" | "gates" | "pairs", "error", never, { readonly side: 0 | 1; readonly rows: number }>;
+  /**
+   * The gates of the self-contrastive Forward-Forward loss (SCFF, Chen et al. 2025): x [2n, h, w, c], n positives and then as many
+   * negatives. The goodness of a place is G = mean over its channels of [x]₊². loss [1] = mean over the places of positives of
+   * log(1 + exp(positive − G)) + mean over those of negatives of log(1 + exp(G − negative)); gates [2n, h, w] = ∂loss/∂G.
+   * goodness [2] sums G over the places of either kind; passed [2] counts positive places above their threshold, negative ones below.
+   */
+  goodnessGates: Signature<
+    "x",
+    "gates" | "loss" | "goodness" | "passed",
+    never,
+    { readonly positive: number; readonly negative: number }
+  >;
+  /** x [n, h, w, c], gates [n, h, w] → error = gate · ∂G/∂x = gate · 2/c · [x]₊. */
+  goodnessError: Signature<"x" | "gates", "error", never, None>;
   /** Magnitudes of b with the signs of w: y = |b|·sgn(w), sgn 0 = 0. */
   matchSigns: Signature<"w" | "b", "y", never, None>;
   /** x, target of one shape → loss [1] = mean (x − target)², dx = dloss/dx. */
@@ -207,7 +221,7 @@ export type Computation =
   | "distance"
   /** The same, from every unit's activity times the other's. */
   | "innerProduct"
-  /** A threshold on such a number, told to every unit. */
+  /** A threshold on such a number, or on the summed activity of a place, told to every unit. */
   | "gate"
   /** Every unit's activity against what it remembers or is taught, gated. */
   | "comparison"
@@ -682,6 +696,32 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
       return { error: [rows, d] };
     },
     flops: ({ other, gates }) => 2 * sizeOf(gates) * (other[1] ?? 0),
+  },
+  goodnessGates: {
+    inputs: ["x"],
+    computation: "gate",
+    outputs: { gates: activity, loss: metric, goodness: metric, passed: metric },
+    updated: [],
+    shapes: ({ x }, { positive, negative }) => {
+      const [rows, h, w] = extents("goodnessGates", "x", x, "2n h w c") as [number, number, number, number];
+      if (rows % 2 !== 0) throw wrong("goodnessGates", "x", "as many negatives as positives, [2n, h, w, c]", x);
+      if (!(positive > 0)) throw wrong("goodnessGates", "positive", "a threshold above 0", positive);
+      if (!(negative > 0)) throw wrong("goodnessGates", "negative", "a threshold above 0", negative);
+      return { gates: [rows, h, w], loss: [1], goodness: [2], passed: [2] };
+    },
+    flops: ({ x }, { gates }) => 3 * sizeOf(x) + 20 * sizeOf(gates),
+  },
+  goodnessError: {
+    inputs: ["x", "gates"],
+    computation: "unit",
+    outputs: { error },
+    updated: [],
+    shapes: ({ x, gates }) => {
+      const [n, h, w] = extents("goodnessError", "x", x, "n h w c") as [number, number, number, number];
+      same("goodnessError", "gates", [n, h, w], gates);
+      return { error: x };
+    },
+    flops: ({ x }) => 2 * sizeOf(x),
   },
   matchSigns: {
     inputs: ["w", "b"],

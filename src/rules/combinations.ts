@@ -4,7 +4,7 @@ import type { Learning } from "./learning.ts";
 
 export type LearningName = Learning["name"];
 export type UpdateName = "BP" | "RF" | "URF" | "DTP" | "DFA" | "SSF" | "KP";
-export type LossName = "contrastiveHinge" | "simclr" | "crossEntropy" | "amitHinge" | "clapp" | "clappPatches";
+export type LossName = "contrastiveHinge" | "simclr" | "crossEntropy" | "amitHinge" | "clapp" | "clappPatches" | "scff";
 
 export interface Combination {
   readonly learning: LearningName;
@@ -21,6 +21,7 @@ export const lossNames = [
   "amitHinge",
   "clapp",
   "clappPatches",
+  "scff",
 ] as const satisfies readonly LossName[];
 
 /** Why a combination is refused; undefined where it makes sense. */
@@ -30,7 +31,9 @@ export function refusal({ learning, update, loss }: Combination): string | undef
     return `learning ${learning} with update DTP: targets travel between layers, and a layer that learns alone has none below it; use learning E2E`;
   if (layerWise && update === "DFA")
     return `learning ${learning} with update DFA: for a layer that learns alone direct feedback is RF; use update RF`;
-  const headless = loss === "clapp" || loss === "clappPatches";
+  if (loss === "scff" && !layerWise)
+    return `loss scff with learning ${learning}: goodness is a layer's own, and each layer learns from its own alone; use learning GLL or RLL`;
+  const headless = loss === "clapp" || loss === "clappPatches" || loss === "scff";
   if (headless && update === "DFA")
     return `loss ${loss} with update DFA: the loss reads a layer's picture, and DFA sends down the error of a head; use another loss`;
   if (headless && layerWise && update !== "BP")

@@ -175,7 +175,9 @@ export function recordSignal(
   const { images, indices, parameters, pairs } = inputs;
   const views = record.makeViews({ images, indices, parameters }, { height, width, low, high }, { x: "views" }).x;
   const below = recordBlocks(record, model, views, 0, first);
-  const blocks = recordBlocks(record, model, below.at(-1)?.output ?? views, first, first + learning.length);
+  const reached = below.at(-1)?.output ?? views;
+  const entering = loss.mix?.(record, reached) ?? reached;
+  const blocks = recordBlocks(record, model, entering, first, first + learning.length);
   const top = blocks[blocks.length - 1].output;
   const head = headModel && recordHead(record, headModel, top);
   const output = head?.output ?? top;

@@ -111,6 +111,13 @@ const clappPatches = z.strictObject({
   score: z.enum(["map", "mean"]).default("map"),
 });
 
+const scffLoss = z.strictObject({
+  kind: z.literal("scff"),
+  /** Of goodness, the mean square of a place's positive activities: positives should be above the one, negatives below the other. */
+  positiveThreshold: z.number().gt(0).default(0.7),
+  negativeThreshold: z.number().gt(0).default(0.05),
+});
+
 const losses = z.discriminatedUnion("kind", [
   hinge,
   simclrLoss,
@@ -119,6 +126,7 @@ const losses = z.discriminatedUnion("kind", [
   /** On the last picture, with a 1 × 1 convolution as context. */
   z.strictObject({ kind: z.literal("clapp") }),
   clappPatches,
+  scffLoss,
 ]);
 
 /** Of update DTP. */

@@ -8,6 +8,7 @@ import { clappPatches } from "../losses/clapp-patches.ts";
 import { amitHinge, crossEntropy } from "../losses/classification.ts";
 import { contrastiveHinge } from "../losses/contrastive-hinge.ts";
 import type { Loss } from "../losses/loss.ts";
+import { scff } from "../losses/scff.ts";
 import { simclr } from "../losses/simclr.ts";
 import { wrong } from "../program/errors.ts";
 import type { Negatives } from "../program/operations.ts";
@@ -52,6 +53,8 @@ export function configuredLoss({ loss, augmentation }: Pick<Config, "loss" | "au
     case "clappPatches":
       if (augmentation.kind !== "patches") throw wrong("train", "augmentation", "patches", augmentation.kind);
       return clappPatches({ ...loss, side: patchesPerSide(augmentation) });
+    case "scff":
+      return scff(loss);
     default:
       return loss satisfies never;
   }

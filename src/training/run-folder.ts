@@ -41,6 +41,11 @@ export type Metric =
       readonly activeNegatives?: number;
       /** Share of the batch that a supervised loss answers rightly. */
       readonly accuracy?: number;
+      /** Under SCFF: mean goodness of the places of positives and of negatives, and the shares of them above and below their threshold. */
+      readonly positiveGoodness?: number;
+      readonly negativeGoodness?: number;
+      readonly positivesAbove?: number;
+      readonly negativesBelow?: number;
       /** Of the embeddings, where they were looked at. */
       readonly spread?: number;
       readonly effectiveRank?: number;
@@ -54,6 +59,10 @@ export type Metric =
       readonly activePositives?: number;
       readonly activeNegatives?: number;
       readonly accuracy?: number;
+      readonly positiveGoodness?: number;
+      readonly negativeGoodness?: number;
+      readonly positivesAbove?: number;
+      readonly negativesBelow?: number;
       readonly layers: readonly LayerNumbers[];
     }
   | { readonly kind: "alarm"; readonly step: number; readonly message: string };

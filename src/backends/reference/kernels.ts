@@ -420,6 +420,34 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     }
   },
 
+  goodnessGates: ({ x, gates, loss, goodness, passed }, { positive, negative }) => {
+    const c = x.shape[3];
+    const places = gates.data.length / 2;
+    let sum = 0;
+    const sums = [0, 0];
+    const counts = [0, 0];
+    for (let place = 0; place < 2 * places; place++) {
+      const [kind, sign, threshold] = place < places ? [0, -1, positive] : [1, 1, negative];
+      let total = 0;
+      for (let k = 0; k < c; k++) total += Math.max(0, x.data[place * c + k]) ** 2;
+      const excess = sign * (total / c - threshold);
+      // log(1 + e^excess), without overflow.
+      sum += Math.max(0, excess) + Math.log1p(Math.exp(-Math.abs(excess)));
+      gates.data[place] = sign / (1 + Math.exp(-excess)) / places;
+      sums[kind] += total / c;
+      if (excess < 0) counts[kind]++;
+    }
+    loss.data[0] = sum / places;
+    goodness.data.set(sums);
+    passed.data.set(counts);
+  },
+
+  goodnessError: ({ x, gates, error }) => {
+    const c = x.shape[3];
+    for (let i = 0; i < x.data.length; i++)
+      error.data[i] = (gates.data[Math.floor(i / c)] * 2 * Math.max(0, x.data[i])) / c;
+  },
+
   matchSigns: ({ w, b, y }) => {
     for (let i = 0; i < w.data.length; i++) y.data[i] = Math.abs(b.data[i]) * Math.sign(w.data[i]);
   },

@@ -1,4 +1,4 @@
-// Fast losses and statistics: L1 distances, the hinge loss's gates and errors, cross-entropy, squared error, sums and moments.
+// Fast losses and statistics: L1 distances, the hinge loss's gates and errors, goodness, cross-entropy, squared error, sums and moments.
 //
 // Sums over everything are float64: each task leaves its own in a row of partials, 64 bytes apart, and `totals` adds the rows in order.
 import { loadFirst, storeFirst } from "./vectors";
@@ -261,6 +261,108 @@ export function scoreGates(p: usize, task: i32, scratch: usize): void {
   store<f64>(partials, sumOf(sums));
   store<f64>(partials, positives, 8);
   store<f64>(partials, countOf(opened), 16);
+}
+
+/**
+ * SCFF (Chen et al. 2025): the places of positives and then of negatives, x [2m, c] → gates [2m], partials of loss · m, of the goodness
+ * of positives and of negatives, and of the places of either that their threshold lets pass.
+ * Words: x, gates, partials, m, c, places per task, thresholds of positives and of negatives (f32). Task: places of both kinds.
+ */
+export function goodnessGates(p: usize, task: i32, scratch: usize): void {
+  const m = load<i32>(p, 12);
+  const first = task * load<i32>(p, 20);
+  const count = min(load<i32>(p, 20), m - first);
+  const partials = partialsOf(load<usize>(p, 8), task);
+  store<f64>(partials, 0);
+  gatePlaces(p, first, count, load<f32>(p, 24), -1, partials, 8);
+  gatePlaces(p, m + first, count, load<f32>(p, 28), 1, partials, 16);
+}
+
+/** Vectors of four factors of at most 2, joined in pairs, whose products stay far below float64's largest, 2^1024. */
+const factors = 256;
+
+/**
+ * `count` places of one kind from place `first` on: sign is −1 for positives, +1 for negatives. Adds to the loss, and leaves the
+ * goodness `kind` bytes into the partials and the count of what passed 16 bytes behind it.
+ */
+function gatePlaces(p: usize, first: i32, count: i32, threshold: f32, sign: f32, partials: usize, kind: usize): void {
+  const c = load<i32>(p, 16);
+  let gates = load<usize>(p, 4) + ((<usize>first) << 2);
+  // The gates' place holds goodness until four places can share an exponential.
+  let x = load<usize>(p) + ((<usize>(first * c)) << 2);
+  for (let i = 0; i < count; i++, x += (<usize>c) << 2) store<f32>(gates + ((<usize>i) << 2), goodnessOf(x, c));
+  const zero = f32x4.splat(0);
+  const one = f32x4.splat(1);
+  const scale = f32x4.splat(<f32>(<f64>sign / <f64>load<i32>(p, 12)));
+  let goodness = f64x2.splat(0);
+  let excesses = goodness;
+  let passed = i32x4.splat(0);
+  // Σ log(1 + e) as the logarithm of a product.
+  let logs: f64 = 0;
+  let product = f64x2.splat(1);
+  let room = factors;
+  for (let left = count; left > 0; left -= 4, gates += 16) {
+    const inside = i32x4.lt_s(i32x4(0, 1, 2, 3), i32x4.splat(left));
+    const here = loadFirst(gates, left);
+    const excess = f32x4.mul(f32x4.splat(sign), f32x4.sub(here, f32x4.splat(threshold)));
+    const below = f32x4.lt(excess, zero);
+    const e = expOf(f32x4.neg(f32x4.abs(excess)));
+    const open = f32x4.div(v128.bitselect(e, one, below), f32x4.add(one, e));
+    storeFirst(gates, f32x4.mul(scale, open), left);
+    goodness = addWide(goodness, here);
+    excesses = addWide(excesses, v128.and(inside, f32x4.max(excess, zero)));
+    passed = i32x4.sub(passed, v128.and(inside, below));
+    product = multiplyOnePlus(product, v128.and(inside, e));
+    if (--room == 0) {
+      logs += logOf(product);
+      product = f64x2.splat(1);
+      room = factors;
+    }
+  }
+  store<f64>(partials, load<f64>(partials) + sumOf(excesses) + logs + logOf(product));
+  store<f64>(partials + kind, sumOf(goodness));
+  store<f64>(partials + kind, countOf(passed), 16);
+}
+
+/** Mean over c channels of [x]₊². */
+function goodnessOf(x: usize, c: i32): f32 {
+  let sums = f64x2.splat(0);
+  for (let left = c; left > 0; left -= 4, x += 16) {
+    const above = f32x4.max(loadFirst(x, left), f32x4.splat(0));
+    sums = addProducts(sums, above, above);
+  }
+  return <f32>(sumOf(sums) / <f64>c);
+}
+
+/** product f64x2 times 1 + e for four floats e. */
+@inline
+function multiplyOnePlus(product: v128, e: v128): v128 {
+  const one = f64x2.splat(1);
+  const high = v128.shuffle<f32>(e, e, 2, 3, 2, 3);
+  const low = f64x2.add(one, f64x2.promote_low_f32x4(e));
+  return f64x2.mul(product, f64x2.mul(low, f64x2.add(one, f64x2.promote_low_f32x4(high))));
+}
+
+@inline
+function logOf(product: v128): f64 {
+  return log(f64x2.extract_lane(product, 0)) + log(f64x2.extract_lane(product, 1));
+}
+
+/** Places x [m, c], gates [m] → error = gate · 2/c · [x]₊. Words: x, gates, error, m, c, places per task. */
+export function goodnessError(p: usize, task: i32, scratch: usize): void {
+  const c = load<i32>(p, 16);
+  const first = task * load<i32>(p, 20);
+  const last = min(first + load<i32>(p, 20), load<i32>(p, 12));
+  for (let place = first; place < last; place++) {
+    const row = (<usize>(place * c)) << 2;
+    const x = load<usize>(p) + row;
+    const error = load<usize>(p, 8) + row;
+    const slope = f32x4.splat((load<f32>(load<usize>(p, 4) + ((<usize>place) << 2)) * 2) / <f32>c);
+    for (let k = 0; k < c; k += 4) {
+      const at = (<usize>k) << 2;
+      storeFirst(error + at, f32x4.mul(slope, f32x4.max(loadFirst(x + at, c - k), f32x4.splat(0))), c - k);
+    }
+  }
 }
 
 // Errors of the hinge loss: open gates are first listed as pairs (byte offset of the other's embedding, gate), then the signs summed.

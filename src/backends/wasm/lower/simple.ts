@@ -379,6 +379,39 @@ export const lowerSimple: {
     ];
   },
 
+  goodnessGates: ({ inputs: { x }, outputs, attributes: { positive, negative } }, { at, scratch }) => {
+    const c = x.shape[3];
+    const places = sizeOf(x.shape) / c / 2;
+    const perTask = rowsPerTask(places, 2 * c);
+    const tasks = Math.ceil(places / perTask);
+    const partials = scratch(partialBytes * tasks);
+    const [goodness, passed] = [at(outputs.goodness), at(outputs.passed)];
+    return [
+      {
+        kernel: "goodnessGates",
+        words: [...[at(x), at(outputs.gates), partials, places, c, perTask], { f32: positive }, { f32: negative }],
+        tasks,
+      },
+      totals(partials, tasks, [
+        { address: at(outputs.loss), divisor: places },
+        ...[goodness, goodness + 4, passed, passed + 4].map((address) => ({ address })),
+      ]),
+    ];
+  },
+
+  goodnessError: ({ inputs: { x, gates }, outputs: { error } }, { at }) => {
+    const c = x.shape[3];
+    const places = sizeOf(gates.shape);
+    const perTask = rowsPerTask(places, c);
+    return [
+      {
+        kernel: "goodnessError",
+        words: [at(x), at(gates), at(error), places, c, perTask],
+        tasks: Math.ceil(places / perTask),
+      },
+    ];
+  },
+
   matchSigns: ({ inputs: { w, b }, outputs: { y } }, { at }) => [
     elementwise("matchSigns", sizeOf(w.shape), [at(w), at(b), at(y)]),
   ],
