@@ -157,6 +157,22 @@ const cases: readonly Case[] = [
     operands: { similarities: [666, 666] },
     attributes: { temperature: 0.5, divisor: 666 },
   },
+  // Transposed convolutions: phases of 1, 2, 2 and 4 taps, phases that no tap reaches, and as many phases as there are pixels.
+  ...(
+    [
+      { n: 70, from: [8, 7], to: [16, 14], kernel: 3, stride: 2, padding: 1 },
+      { n: 9, from: [5, 6], to: [10, 12], kernel: 1, stride: 2, padding: 0 },
+      { n: 33, from: [1, 3], to: [2, 9], kernel: 5, stride: 3, padding: 2 },
+    ] as const
+  ).map(
+    ({ n, from, to: [height, width], kernel, stride, padding }): Case => ({
+      kind: "conv2dInputGradient",
+      title: `${n} images, ${kernel} × ${kernel} kernels, stride ${stride}`,
+      operands: { dy: [n, ...from, 20], w: [kernel, kernel, 27, 20] },
+      attributes: { stride, padding, height, width },
+      terms: 20 * Math.ceil(kernel / stride) ** 2,
+    }),
+  ),
   { kind: "scoreGates", title: "333 images", operands: { scores: [333, 333] } },
   {
     kind: "pairProducts",

@@ -1,6 +1,6 @@
 // Lowering: a stage of a program becomes launches of WASM kernels. One row per operation kind; a missing one does not compile.
 
-import type { Stage } from "../../program/fusion.ts";
+import type { ConvolutionBackwardStage, Stage } from "../../program/fusion.ts";
 import type { Kind } from "../../program/operations.ts";
 import type { AnyOperation, Operation } from "../../program/program.ts";
 import { bytesOf, offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
@@ -8,9 +8,18 @@ import type { Launch, Places } from "./launch.ts";
 import { lowerConvolution, lowerConvolutionBackward } from "./lower/convolution.ts";
 import { lowerLinear, lowerLinearInputGradient, lowerLinearWeightGradient } from "./lower/linear.ts";
 import { lowerSimple } from "./lower/simple.ts";
+import { lowerTransposed } from "./lower/transposed.ts";
 import { chooseConvolution, lowerWinograd, lowerWinogradBackward } from "./lower/winograd.ts";
 
 type Lowering<K extends Kind> = (operation: Operation<K>, places: Places) => Launch[];
+
+/** The direct form of a way back. An input gradient alone that strides is the transposed convolution. */
+function lowerDirectBackward(stage: ConvolutionBackwardStage, places: Places): Launch[] | undefined {
+  const { input, weight, bias, routing } = stage;
+  const alone = weight === undefined && bias === undefined && routing.length === 0;
+  if (input && alone && input.attributes.stride > 1) return lowerTransposed(input, places);
+  return lowerConvolutionBackward(stage, places);
+}
 
 /** A single operation without routing or epilogue always has a form. */
 const certainly = (launches: Launch[] | undefined): Launch[] => launches as Launch[];
@@ -20,7 +29,7 @@ const lowerings: { readonly [K in Kind]: Lowering<K> } = {
   conv2d: (convolution, places) =>
     certainly(lowerConvolution({ kind: "convolution", convolution, epilogue: [] }, places)),
   conv2dInputGradient: (input, places) =>
-    certainly(lowerConvolutionBackward({ kind: "convolutionBackward", routing: [], input, adam: [] }, places)),
+    certainly(lowerDirectBackward({ kind: "convolutionBackward", routing: [], input, adam: [] }, places)),
   conv2dWeightGradient: (weight, places) =>
     certainly(lowerConvolutionBackward({ kind: "convolutionBackward", routing: [], weight, adam: [] }, places)),
   linear: lowerLinear,
@@ -57,7 +66,7 @@ function lowerFused(stage: Stage, places: Places): Launch[] | undefined {
       const launches =
         chooseConvolution(stage) === "winograd"
           ? lowerWinogradBackward(stage, places)
-          : lowerConvolutionBackward(stage, places);
+          : lowerDirectBackward(stage, places);
       return launches && [...launches, ...stage.adam.flatMap((adam) => lowerOperation(adam, places))];
     }
     case "linearUpdate":

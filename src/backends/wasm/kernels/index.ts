@@ -8,6 +8,7 @@ export * from "./optimiser";
 export * from "./packing";
 export * from "./pairs";
 export * from "./pooling";
+export * from "./transposed";
 export * from "./views";
 export * from "./winograd";
 
