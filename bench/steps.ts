@@ -4,7 +4,7 @@ import type { Backend, Engine } from "../src/backends/backend.ts";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { createTrainer, type Trainer } from "../src/training/trainer.ts";
 import { measure, type Timing } from "./measure.ts";
-import { batchOf, configOf, nameOf, randomImages, type StepCase, workloads } from "./workloads.ts";
+import { batchOf, configOf, iterationsOf, nameOf, randomImages, type StepCase } from "./workloads.ts";
 
 export interface StepTime extends StepCase {
   readonly batch: number;
@@ -49,7 +49,7 @@ export async function measureStep(step: StepCase, threads: readonly number[], qu
         throw new Error(`${nameOf(step)}: the first loss on ${threads.join(", ")} threads is ${losses.join(", ")}`);
     };
     // The step that validates has warmed up.
-    const repetition = { warmUp: 0, iterations: quick ? 1 : workloads[step.network].iterations };
+    const repetition = { warmUp: 0, iterations: quick ? 1 : iterationsOf(step) };
     try {
       const time = await measure({ validate, run: trainer.step }, repetition);
       times.push({ ...step, batch, threads: count, time, engineBytes });

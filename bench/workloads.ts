@@ -64,7 +64,12 @@ const loss = "contrastiveHinge";
 export const stepCases: readonly StepCase[] = [
   ...benchNetworks.map((network) => ({ network, learning: "E2E", update: "BP", loss }) as const),
   ...(["RF", "URF", "DTP"] as const).map((update) => ({ network: "cifar", learning: "E2E", update, loss }) as const),
+  ...(["BP", "RF"] as const).map((update) => ({ network: "cifar", learning: "RLL", update, loss }) as const),
 ];
+
+/** Steps that are timed. Under RLL each is another layer's, drawn at random: so many that all five come up. */
+export const iterationsOf = ({ network, learning }: StepCase): number =>
+  learning === "E2E" ? workloads[network].iterations : 20;
 
 export const nameOf = ({ network, learning, update }: StepCase): string => `${network} ${learning} ${update}`;
 
@@ -79,7 +84,8 @@ export function configOf({ network, learning, update, loss }: StepCase, batch: n
     learning,
     update,
     batch,
-    epochs: 1,
+    // More than any benchmark takes.
+    epochs: 100,
     xrayEvery: 0,
   };
   return parseConfig(raw, "bench");

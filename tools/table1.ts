@@ -2,7 +2,8 @@
 //
 //     SACCADE_DATA=… node tools/table1.ts [--cells N] [--out records/table1-small]
 //
-// A finished cell stands as a line in OUT/cells.jsonl and is not run again, so the command can be stopped and started at will.
+// A finished cell stands as a line in OUT/cells.jsonl and is not run again, so the command can be stopped and started at will. The
+// locality audit of every row stands beside the accuracies; --cells 0 makes the audits and the page anew and trains nothing.
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -12,6 +13,9 @@ import { loadDataset } from "../src/data/datasets.ts";
 import { networks } from "../src/encoders/networks.ts";
 import { type ProbeOptions, probe, type Score, type Subject, summarise } from "../src/evaluation/probe.ts";
 import { type Cell, cellConfig, cells, type Scale, table1 } from "../src/experiments/table1.ts";
+import { type Condition, conditions } from "../src/program/audit.ts";
+import { formatBytes } from "../src/program/explain.ts";
+import { auditConfigured } from "../src/training/audit-rule.ts";
 import { parseConfig } from "../src/training/config.ts";
 import { environment } from "../src/training/environment.ts";
 import { createTrainer } from "../src/training/trainer.ts";
@@ -49,6 +53,16 @@ const lines = (): Line[] =>
         .map((line) => JSON.parse(line) as Line)
     : [];
 
+/** What a row asks of a synapse, as the audit finds it for all layers together. */
+interface Audit {
+  readonly row: string;
+  readonly words: Readonly<Record<Condition, string>>;
+  readonly negatives: number | undefined;
+  /** Bytes of activity that the layers' changes read after the forward pass, the largest layer's. */
+  readonly held: number;
+  readonly disagreements: number;
+}
+
 const backend = wasmBackend();
 const unlabelled = await loadDataset({ dataset: "cifar-100", split: "train", limit: scale.images });
 const labelled = await loadDataset({ dataset: "cifar-10", split: "train", limit: 10_000 });
@@ -76,6 +90,25 @@ async function run(cell: Cell): Promise<Line> {
   }
 }
 
+/** One line of the table, without the seed. */
+const rowOf = ({ row: { loss, learning, update }, constrained }: Cell): string =>
+  `${loss} ${learning} ${update}${constrained ? ", block + 5 neg." : ""}`;
+
+async function audit(cell: Cell): Promise<Audit> {
+  const { summary, lessons } = await auditConfigured(parseConfig(cellConfig(cell, scale, layers), cell.name), backend);
+  const audited = lessons.flatMap((lesson) => lesson.layers);
+  return {
+    row: rowOf(cell),
+    words: Object.fromEntries(conditions.map((one) => [one, summary[one].word])) as Record<Condition, string>,
+    negatives: audited[0].negatives,
+    held: Math.max(...audited.map(({ held }) => held.reduce((sum, { bytes }) => sum + bytes, 0))),
+    disagreements: audited.reduce((sum, { disagreements }) => sum + disagreements.length, 0),
+  };
+}
+
+const audits: Audit[] = [];
+for (const cell of cells(scale).filter(({ seed }) => seed === 0)) audits.push(await audit(cell));
+
 let left = Number(values.cells);
 for (const cell of cells(scale)) {
   if (left <= 0) break;
@@ -93,6 +126,8 @@ for (const cell of cells(scale)) {
   console.log(`${cell.name}: ${line.seconds.toFixed(0)} s, loss ${line.loss?.toPrecision(4)}`);
   writeFileSync(join(values.out, "README.md"), report(lines()));
 }
+
+writeFileSync(join(values.out, "README.md"), report(lines()));
 
 /** Mean over seeds and draws of labels, in per cent, with the sample standard deviation where there are several. */
 function cellText(scores: readonly Score[], readOut: string, labels: number | "all", subject: Subject): string {
@@ -115,7 +150,12 @@ function report(all: readonly Line[]): string {
     (["free", "constrained"] as const).flatMap((kind) => {
       const start = `${[loss, learning, update, kind].join("-")}-`;
       if (seedsOf(start) === 0) return [];
-      const title = `${loss} ${learning} ${update}${kind === "constrained" ? ", block + 5 neg." : ""}`;
+      const title = rowOf({
+        name: "",
+        seed: 0,
+        row: { loss, learning, update, published },
+        constrained: kind === "constrained",
+      });
       return [row(title, scoresOf(start), "trained", [String(seedsOf(start)), String(published[kind] ?? "–")])];
     }),
   );
@@ -132,5 +172,18 @@ function report(all: readonly Line[]): string {
     row("random encoder", scoresOf("floor-"), "random", [String(seedsOf("floor-")), "61.23"]),
     row("pixels", scoresOf("floor-"), "pixels", [String(seedsOf("floor-")), "–"]),
     ...rows,
+    "",
+    "## What each row asks of a synapse",
+    "",
+    "The locality audit of the same configurations (`saccade audit` explains the words; (i) activities, (ii) arithmetic, (iii) transport of",
+    "weights, (iv) labels), with the negatives that one view's error needs, the activity that the largest layer must keep for its change",
+    `(batch ${scale.batch}), and whether every verdict was borne out by intervention.`,
+    "",
+    "| loss, learning, update | (i) | (ii) | (iii) | (iv) | negatives | kept | confirmed |",
+    "| --- | --- | --- | --- | --- | --: | --: | --- |",
+    ...audits.map(
+      ({ row: title, words, negatives, held, disagreements }) =>
+        `| ${[title, ...conditions.map((one) => words[one]), negatives ?? "–", formatBytes(held), disagreements === 0 ? "yes" : "NO"].join(" | ")} |`,
+    ),
   ].join("\n")}\n`;
 }
