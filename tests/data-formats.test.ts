@@ -9,6 +9,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { cifar10Layout, readCifar } from "../src/data/formats/cifar.ts";
 import { readCifarPython } from "../src/data/formats/cifar-python.ts";
 import { readIdx } from "../src/data/formats/idx.ts";
+import { readNpy } from "../src/data/formats/npy.ts";
 import { type PickledArray, readPickle } from "../src/data/formats/pickle.ts";
 import { readStl10Images, readStl10Labels, stl10Side } from "../src/data/formats/stl10.ts";
 import { SaccadeError } from "../src/program/errors.ts";
@@ -56,6 +57,15 @@ function python2Batch(data: Buffer, labels: readonly number[], key = "labels"): 
   ]);
 }
 
+const python = (() => {
+  try {
+    execFileSync("python3", ["-c", "import numpy"], { stdio: "ignore" });
+    return "";
+  } catch {
+    return " (skipped: no python3 with numpy)";
+  }
+})();
+
 const planes = 3 * 32 * 32;
 const labels = [6, 9, 0, 4];
 const data = randomBytes(labels.length * planes);
@@ -90,15 +100,6 @@ describe("CIFAR as pickles", () => {
     const binary = readCifar([write("data_batch_1.bin", Buffer.concat(records))], cifar10Layout);
     expect(readCifarPython([path], layout)).toEqual(binary);
   });
-
-  const python = (() => {
-    try {
-      execFileSync("python3", ["-c", "import numpy"], { stdio: "ignore" });
-      return "";
-    } catch {
-      return " (skipped: no python3 with numpy)";
-    }
-  })();
 
   test.skipIf(python)(`are what Python reads in them, and in what it writes today, in protocol 4${python}`, () => {
     const script = [
@@ -198,6 +199,53 @@ describe("STL-10", () => {
   });
 });
 
+/** As numpy.save writes it. */
+function npy(type: string, shape: readonly number[], values: Buffer): Buffer {
+  const plain = `{'descr': '${type}', 'fortran_order': False, 'shape': (${shape.join(", ")}${shape.length === 1 ? "," : ""}), }`;
+  const header = `${plain.padEnd(Math.ceil((plain.length + 11) / 64) * 64 - 11)}\n`;
+  const length = Buffer.of(header.length & 255, header.length >> 8);
+  return Buffer.concat([latin("\x93NUMPY\x01\x00"), length, latin(header), values]);
+}
+
+describe(".npy", () => {
+  const bytes = randomBytes(2 * 3 * 4);
+  const path = write("images.npy", npy("|u1", [2, 3, 4], bytes));
+
+  test("bytes and whole numbers of every width, as many rows as are wanted", () => {
+    expect(readNpy(path)).toEqual({ shape: [2, 3, 4], values: new Uint8Array(bytes) });
+    expect(readNpy(path, 1)).toEqual({ shape: [1, 3, 4], values: new Uint8Array(bytes.subarray(0, 12)) });
+    const wide = Buffer.alloc(16);
+    wide.writeBigInt64LE(-5n);
+    wide.writeBigInt64LE(7n, 8);
+    expect(readNpy(write("labels.npy", npy("<i8", [2], wide)))).toEqual({ shape: [2], values: Int32Array.of(-5, 7) });
+    expect([...readNpy(write("short.npy", npy("<u2", [3], Buffer.of(1, 0, 255, 255, 0, 1)))).values]).toEqual([
+      1, 65535, 256,
+    ]);
+  });
+
+  test.each([
+    ["floats", npy("<f4", [6], bytes), "must hold whole numbers, lowest byte first, got <f4; save it with numpy.save"],
+    ["too few bytes", npy("|u1", [5, 5], bytes), "as its shape [5, 5] of |u1 says, got 152; save it with numpy.save"],
+    ["no .npy file", bytes, "must begin as a .npy file of version 1 to 3, got something else; save it"],
+    [
+      "too large numbers",
+      npy("<u4", [6], Buffer.alloc(24, 255)),
+      "its numbers must fit 32 bits, got 4294967295; save it",
+    ],
+  ])("%s are refused", (_, file, wanted) => {
+    expect(() => readNpy(write("bad.npy", file))).toThrow(wanted);
+  });
+
+  test.skipIf(python)(`is what NumPy writes${python}`, () => {
+    const file = join(folder, "by-numpy.npy");
+    execFileSync("python3", [
+      "-c",
+      `import numpy; numpy.save(${JSON.stringify(file)}, numpy.arange(6).reshape(2, 3) - 2)`,
+    ]);
+    expect(readNpy(file)).toEqual({ shape: [2, 3], values: Int32Array.of(-2, -1, 0, 1, 2, 3) });
+  });
+});
+
 describe("two thousand damaged files each", () => {
   const idx = Buffer.concat([Buffer.of(0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 3), randomBytes(60)]);
   const small = python2Batch(data.subarray(0, planes), [3]);
@@ -234,6 +282,14 @@ describe("two thousand damaged files each", () => {
       read: (path) => {
         const { pixels, labels: found, count } = readCifarPython([path], { labels: "labels", classes: 10 });
         return pixels.length === count * planes && found.length === count && fine(found, 10);
+      },
+    },
+    {
+      name: ".npy",
+      valid: npy("<i4", [5, 3], randomBytes(60)),
+      read: (path) => {
+        const { shape, values } = readNpy(path);
+        return values.length === shape.reduce((product, extent) => product * extent, 1);
       },
     },
     {
@@ -274,7 +330,7 @@ describe("two thousand damaged files each", () => {
         if (!(error instanceof SaccadeError)) throw error;
         expect(error.message.startsWith(path)).toBe(true);
         expect(error.message.length).toBeLessThan(path.length + 200);
-        expect(error.message).toMatch(/, got .+; (fetch|choose) /);
+        expect(error.message).toMatch(/, got .+; (fetch|choose|save) /);
         refused++;
       }
     }
