@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { SaccadeError, wrong } from "../program/errors.ts";
-import { cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
+import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
 import { type Idx, readIdx } from "./formats/idx.ts";
 import { greyscale, type ImageSet } from "./images.ts";
 import { nearest } from "./nearest.ts";
@@ -106,13 +106,13 @@ const fileSets: Readonly<Record<string, FileSet>> = {
   ),
   "cifar-10": cifarSet("CIFAR-10", cifar10Classes, "cifar-10-batches-bin", {
     layout: cifar10Layout,
-    train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`),
-    test: ["test_batch.bin"],
+    train: { files: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`), records: 10_000 },
+    test: { files: ["test_batch.bin"], records: 10_000 },
   }),
   "cifar-100": cifarSet("CIFAR-100", cifar100Classes, "cifar-100-binary", {
     layout: cifar100Layout,
-    train: ["train.bin"],
-    test: ["test.bin"],
+    train: { files: ["train.bin"], records: 50_000 },
+    test: { files: ["test.bin"], records: 10_000 },
   }),
 };
 
@@ -236,19 +236,30 @@ function transpose(pixels: Uint8Array, at: number, rows: number, columns: number
     for (let column = 0; column < columns; column++) pixels[at + column * rows + row] = stored[row * columns + column];
 }
 
-interface CifarFiles {
-  readonly layout: typeof cifar10Layout;
-  readonly train: readonly string[];
-  readonly test: readonly string[];
+interface CifarSplit {
+  readonly files: readonly string[];
+  /** In each file. */
+  readonly records: number;
 }
 
-function cifarSet(title: string, classes: readonly string[], inner: string, files: CifarFiles): FileSet {
+interface CifarOptions {
+  readonly layout: CifarLayout;
+  readonly train: CifarSplit;
+  readonly test: CifarSplit;
+}
+
+function cifarSet(title: string, classes: readonly string[], inner: string, options: CifarOptions): FileSet {
   return {
     title,
     classes,
     read: (folder, split, limit) => {
-      const wanted = files[split].map((file) => [join(inner, file)]);
-      const { pixels, labels, count } = readCifar(locate(title, folder, wanted), files.layout, limit);
+      const { files, records } = options[split];
+      const paths = locate(
+        title,
+        folder,
+        files.map((file) => [join(inner, file)]),
+      );
+      const { pixels, labels, count } = readCifar(paths, { ...options.layout, records }, limit);
       return { pixels, labels, count, height: 32, width: 32, channels: 3 };
     },
   };
