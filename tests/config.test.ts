@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseValue } from "../src/cli/options.ts";
-import { datasetNames } from "../src/data/datasets.ts";
+import { datasetNames } from "../src/data/known-datasets.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { type Config, override, parseConfig } from "../src/training/config.ts";
 import { configText } from "../src/training/run-folder.ts";
@@ -120,8 +120,8 @@ describe("what is refused", () => {
       /augmentation\.scale must be \[least, most\], got \[1, 0\.5\]/,
     ],
     [
-      { encoder: "cifar", probe: { train: { dataset: "mnist" }, test: { dataset: "mnist" } } },
-      /probe\.train\.dataset mnist has 1 channel, the cifar network reads 3/,
+      { loss: { kind: "crossEntropy" }, data: { dataset: "procedural-objects", split: "unlabelled" } },
+      /^f\.yaml: loss crossEntropy reads labels, data\.split must be train or test, got unlabelled$/,
     ],
   ])("the combination %j", (change, sentence) => {
     expect(refusal(() => parseConfig({ ...least(), ...change }, "f.yaml"))).toMatch(sentence);

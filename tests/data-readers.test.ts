@@ -5,10 +5,11 @@ import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
-import { datasetNames, loadDataset } from "../src/data/datasets.ts";
+import { loadDataset } from "../src/data/datasets.ts";
 import { cifar10Layout, cifar100Layout, readCifar } from "../src/data/formats/cifar.ts";
 import { readIdx } from "../src/data/formats/idx.ts";
 import { greyscale } from "../src/data/images.ts";
+import { type DatasetRequest, datasetNames, describeDataset } from "../src/data/known-datasets.ts";
 import { nearest } from "../src/data/nearest.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 
@@ -240,6 +241,26 @@ describe("loadDataset", () => {
   });
 });
 
+describe("describeDataset", () => {
+  test.each<DatasetRequest>([
+    { dataset: "procedural-objects", split: "train", limit: 3 },
+    { dataset: "procedural-objects", split: "unlabelled", limit: 2, size: 64, grey: true },
+    { dataset: "procedural-movie", split: "test", limit: 9, size: 16 },
+  ])("of %j says what is rendered", async (request) => {
+    const { pixels, labels, ...rest } = await loadDataset(request);
+    expect(describeDataset(request)).toEqual(rest);
+  });
+
+  test("counts what a limit leaves of files, and as much as it says of what is rendered", () => {
+    const count = (request: DatasetRequest) => describeDataset(request).count;
+    expect(count({ dataset: "cifar-100", split: "train", limit: 60_000 })).toBe(50_000);
+    expect(count({ dataset: "cifar-10", split: "test", limit: 7 })).toBe(7);
+    expect(count({ dataset: "emnist-letters", split: "test" })).toBe(20_800);
+    expect(count({ dataset: "procedural-objects", split: "train" })).toBe(2000);
+    expect(count({ dataset: "procedural-objects", split: "train", limit: 60_000 })).toBe(60_000);
+  });
+});
+
 describe("nearest", () => {
   test.each([
     ["mnits", "mnist"],
@@ -265,6 +286,17 @@ describe("the real files", () => {
     for (const label of labels) counts[label]++;
     return counts;
   };
+
+  test.for([
+    ["mnist", "train", mnist],
+    ["fashion-mnist", "test", fashion],
+    ["cifar-10", "test", cifar10],
+    ["cifar-100", "train", cifar100],
+  ] as const)("of %s %s are what describeDataset says%s", async ([dataset, split, absent], { skip }) => {
+    skip(absent !== "");
+    const { pixels, labels, ...rest } = await loadDataset({ dataset, split });
+    expect(describeDataset({ dataset, split })).toEqual(rest);
+  });
 
   test.skipIf(mnist)(`MNIST has 60,000 and 10,000 images, and begins with 5 0 4 1 9${mnist}`, async () => {
     const train = await loadDataset({ dataset: "mnist", split: "train" });

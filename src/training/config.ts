@@ -46,7 +46,7 @@ const patches = z.strictObject({
 const none = z.strictObject({ kind: z.literal("none") });
 
 const data = z.strictObject({
-  /** `cifar-10`, `cifar-100`, `mnist`, `fashion-mnist`, `emnist-letters`, `procedural-objects`, `procedural-movie`. */
+  /** One of `datasetNames` in src/data/known-datasets.ts; of pictures that a program brings itself, any name. */
   dataset: z.string(),
   split: z.enum(["train", "test", "unlabelled"]).default("train"),
   /** Where the files are; else $SACCADE_DATA, else the cache. */
@@ -339,7 +339,7 @@ function keysAt(path: readonly PropertyKey[]): string[] {
 
 /** What no single value shows: combinations that make no sense. */
 function checkCombination(config: Config, where: string): void {
-  const { loss, learning, update, dtp, kolenPollack, batch, augmentation, valueRange, encoder, probe } = config;
+  const { loss, learning, update, dtp, kolenPollack, batch, augmentation, valueRange } = config;
   const { pairing, data } = config;
   const refuse = (sentence: string): never => {
     throw new SaccadeError(`${where}: ${sentence}`);
@@ -348,8 +348,10 @@ function checkCombination(config: Config, where: string): void {
   if (nonsense) refuse(nonsense);
   if (dtp && update !== "DTP") refuse(`dtp is for update DTP, got update ${update}; leave it out`);
   if (kolenPollack && update !== "KP") refuse(`kolenPollack is for update KP, got update ${update}; leave it out`);
-  if (batch < 2 && loss.kind !== "crossEntropy" && loss.kind !== "amitHinge")
-    refuse("batch must be at least 2, so that an image has a negative, got 1");
+  const supervised = loss.kind === "crossEntropy" || loss.kind === "amitHinge";
+  if (supervised && data.split === "unlabelled")
+    refuse(`loss ${loss.kind} reads labels, data.split must be train or test, got unlabelled`);
+  if (batch < 2 && !supervised) refuse("batch must be at least 2, so that an image has a negative, got 1");
   if (loss.kind === "contrastiveHinge") checkHinge(loss, batch, refuse);
   if (pairing === "frames") {
     if (data.dataset !== "procedural-movie")
@@ -366,8 +368,6 @@ function checkCombination(config: Config, where: string): void {
   }
   checkPatches(augmentation, loss, refuse);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
-  if (probe && networks[encoder].channels === 3 && /mnist/.test(probe.train.dataset))
-    refuse(`probe.train.dataset ${probe.train.dataset} has 1 channel, the ${encoder} network reads 3`);
 }
 
 function checkPatches(
