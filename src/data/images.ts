@@ -35,6 +35,20 @@ export function requireSameClasses(
   throw wrong(operation, argument, "of the same classes", `${one} and ${other}`);
 }
 
+/** Refuses rows without a label of a class each, and none at all. */
+export function requireLabels(
+  operation: string,
+  name: string,
+  { count, labels }: Pick<ImageSet, "count" | "labels">,
+  classes: number,
+): void {
+  if (!(count >= 1)) throw wrong(operation, name, "of at least one row", count);
+  const argument = `the labels of ${name}`;
+  if (labels.length !== count) throw wrong(operation, argument, `${count}, one for each row`, labels.length);
+  const stray = labels.find((label) => !(label >= 0 && label < classes));
+  if (stray !== undefined) throw wrong(operation, argument, `from 0 to ${classes - 1}`, stray);
+}
+
 /** The same images in grey, one channel: ITU-R 601 luma in whole levels, as torchvision's Grayscale makes it of bytes. */
 export function greyscale(set: ImageSet): ImageSet {
   if (set.channels === 1) return set;

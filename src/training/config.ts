@@ -158,13 +158,15 @@ const adam = z.strictObject({
   epsilon: z.number().gt(0).default(1e-8),
 });
 
-const readOut = z.enum(["paper", "scaleFree", "kNN"]);
+export const readOutNames = ["paper", "scaleFree", "kNN"] as const;
+export const subjectNames = ["trained", "random", "pixels"] as const;
 
-const probe = z.strictObject({
-  /** Labelled images for training and testing the read-outs. */
-  train: data,
-  test: data,
-  readOuts: z.array(readOut).min(1).default(["paper", "scaleFree", "kNN"]),
+/** What a probe is told besides its data. */
+const probeOptions = {
+  readOuts: z
+    .array(z.enum(readOutNames))
+    .min(1)
+    .default([...readOutNames]),
   /** Labels per class of each regime; `all` takes every training image. */
   labelsPerClass: z
     .array(z.union([count, z.literal("all")]))
@@ -176,7 +178,13 @@ const probe = z.strictObject({
   epochs: count.default(400),
   learningRate: z.number().gt(0).default(1e-3),
   batch: count.default(500),
-});
+};
+
+/** Labelled images for training and testing the read-outs, and how. */
+const probe = z.strictObject({ train: data, test: data, ...probeOptions });
+
+/** Of a program's own call, which names its subjects and may bring more than we read. */
+const calledProbe = z.looseObject({ ...probeOptions, subjects: z.array(z.enum(subjectNames)).min(1).optional() });
 
 export const configSchema = z.strictObject({
   /** Names the run folder. */
@@ -222,13 +230,19 @@ export type ProbeConfig = z.infer<typeof probe>;
 
 /** A checked, complete configuration, or a sentence for every mistake in it. */
 export function parseConfig(raw: unknown, where: string): Config {
-  const parsed = configSchema.safeParse(withPreset(raw));
-  if (!parsed.success) {
-    const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
-    throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
-  }
-  checkCombination(parsed.data, where);
-  return parsed.data;
+  const config = parse(configSchema, withPreset(raw), raw, where);
+  checkCombination(config, where);
+  return config;
+}
+
+/** The options of a probe that a program calls, complete and checked as in a configuration. */
+export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => parse(calledProbe, raw, raw, "probe");
+
+function parse<S extends z.ZodType>(schema: S, raw: unknown, written: unknown, where: string): z.infer<S> {
+  const parsed = schema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const sentences = parsed.error.issues.map((issue) => explainIssue(issue, written));
+  throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
 }
 
 /** The raw configuration with the authors' choices where it asks for them and says nothing itself. */
