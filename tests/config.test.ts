@@ -174,6 +174,35 @@ describe("overrides", () => {
     );
   });
 
+  test.each([
+    [
+      ["loss={kind: contrastiveHinge, m1: 1, m2: 3}", "loss.kind=simclr"],
+      "loss.m1 and loss.m2 are not keys of loss kind simclr (known: kind, temperature, reduction); leave them out, or set it whole: loss='{kind: simclr}'",
+    ],
+    [
+      ["augmentation={kind: affine, perturb: 0.6}", "augmentation.kind=none"],
+      "augmentation.perturb is not a key of augmentation kind none (known: kind); leave it out, or set it whole: augmentation='{kind: none}'",
+    ],
+    [
+      ["loss={kind: simclr, temprature: 1}"],
+      'unknown key "loss.temprature", did you mean "temperature"? (known: kind, temperature, reduction)',
+    ],
+    [
+      ["preset=authors-code", "loss={temperature: 1}"],
+      "loss.temperature is not a key of loss kind contrastiveHinge (known: kind, m1, m2, negatives, negativesReading, gap, gradientBlock); leave it out, or set it whole: loss='{kind: contrastiveHinge}'",
+    ],
+    [
+      ["dtp.noise={kind: relative, size: 1, sise: 1}"],
+      'unknown key "dtp.noise.sise", did you mean "size"? (known: kind, size)',
+    ],
+  ])("%j: only the keys of the kind that is given are known", (assignments, sentence) => {
+    expect(refusal(() => withOverrides(...assignments))).toBe(`f.yaml: ${sentence}`);
+  });
+
+  test("a loss is set whole", () => {
+    expect(withOverrides("loss={kind: contrastiveHinge, m1: 1}", "loss={kind: simclr}").loss.kind).toBe("simclr");
+  });
+
   test("an unknown key is refused like one in the file", () => {
     expect(refusal(() => withOverrides("adam.lerningRate=1"))).toMatch(/unknown key "adam\.lerningRate", did you mean/);
   });

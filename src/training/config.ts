@@ -230,18 +230,18 @@ export type ProbeConfig = z.infer<typeof probe>;
 
 /** A checked, complete configuration, or a sentence for every mistake in it. */
 export function parseConfig(raw: unknown, where: string): Config {
-  const config = parse(configSchema, withPreset(raw), raw, where);
+  const config = parse(configSchema, withPreset(raw), where);
   checkCombination(config, where);
   return config;
 }
 
 /** The options of a probe that a program calls, complete and checked as in a configuration. */
-export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => parse(calledProbe, raw, raw, "probe");
+export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => parse(calledProbe, raw, "probe");
 
-function parse<S extends z.ZodType>(schema: S, raw: unknown, written: unknown, where: string): z.infer<S> {
+function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
-  const sentences = parsed.error.issues.map((issue) => explainIssue(issue, written));
+  const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
   throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
 }
 
@@ -266,19 +266,32 @@ function withPreset(raw: unknown): unknown {
 
 function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
   const path = issue.path.join(".");
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys
-      .map((key) => {
-        const known = keysAt(issue.path);
-        const close = nearest(key, known);
-        const full = path ? `${path}.${key}` : key;
-        return `unknown key "${full}"${close ? `, did you mean "${close}"?` : ""} (known: ${known.join(", ")})`;
-      })
-      .join("; ");
-  }
+  if (issue.code === "unrecognized_keys") return explainKeys(issue.keys, issue.path, raw);
   const got = valueAt(raw, issue.path);
   const close = typeof got === "string" ? nearest(got, wordsOf(issue)) : undefined;
   return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${close ? `; did you mean "${close}"?` : ""}`;
+}
+
+/** Keys that are misspelt, and keys of another kind of loss or augmentation than the one that is given. */
+function explainKeys(keys: readonly string[], at: readonly PropertyKey[], raw: unknown): string {
+  const path = at.join(".");
+  const full = (key: string): string => (path ? `${path}.${key}` : key);
+  const known = keysAt(at, raw);
+  const foreign = keysAt(at).filter((key) => keys.includes(key));
+  const sentences = keys
+    .filter((key) => !foreign.includes(key))
+    .map((key) => {
+      const close = nearest(key, known);
+      return `unknown key "${full(key)}"${close ? `, did you mean "${close}"?` : ""} (known: ${known.join(", ")})`;
+    });
+  if (foreign.length > 0) {
+    const { kind } = valueAt(raw, at) as { kind: string };
+    const [are, them] = foreign.length === 1 ? ["is not a key", "it"] : ["are not keys", "them"];
+    sentences.push(
+      `${foreign.map(full).join(" and ")} ${are} of ${path} kind ${kind} (known: ${known.join(", ")}); leave ${them} out, or set it whole: ${path}='{kind: ${kind}}'`,
+    );
+  }
+  return sentences.join("; ");
 }
 
 /** What goes between "must" and ", got". */
@@ -330,26 +343,31 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], raw);
 }
 
-/** Keys that the schema knows at a path; a union's are those of all its members. */
-function keysAt(path: readonly PropertyKey[]): string[] {
+/** Keys that the schema knows at a path; of a union those of the kind that `raw` gives, without `raw` those of all kinds. */
+function keysAt(path: readonly PropertyKey[], raw?: unknown): string[] {
   let schemas: z.core.$ZodType[] = [configSchema];
-  const open = (schema: z.core.$ZodType): z.core.$ZodType[] => {
+  const open = (schema: z.core.$ZodType, kind: unknown): z.core.$ZodType[] => {
     if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
-      return open(schema.unwrap() as z.core.$ZodType);
-    if (schema instanceof z.ZodUnion) return (schema.options as z.core.$ZodType[]).flatMap(open);
-    return [schema];
+      return open(schema.unwrap() as z.core.$ZodType, kind);
+    if (!(schema instanceof z.ZodUnion)) return [schema];
+    const members = (schema.options as z.core.$ZodType[]).flatMap((member) => open(member, kind));
+    return kind === undefined ? members : members.filter((member) => fieldOf(member, "kind")?.safeParse(kind).success);
   };
-  for (const key of path)
-    schemas = schemas.flatMap(open).flatMap((schema) => {
-      const field =
-        schema instanceof z.ZodObject ? (schema.shape as Record<PropertyKey, z.core.$ZodType>)[key] : undefined;
-      return field ? [field] : [];
-    });
-  const keys = schemas
-    .flatMap(open)
-    .flatMap((schema) => (schema instanceof z.ZodObject ? Object.keys(schema.shape as object) : []));
+  const opened = (depth: number): z.core.$ZodType[] => {
+    const value = valueAt(raw, path.slice(0, depth)) as { kind?: unknown } | undefined;
+    return schemas.flatMap((schema) => open(schema, value?.kind));
+  };
+  path.forEach((key, depth) => {
+    schemas = opened(depth).flatMap((schema) => fieldOf(schema, key) ?? []);
+  });
+  const keys = opened(path.length).flatMap((schema) =>
+    schema instanceof z.ZodObject ? Object.keys(schema.shape) : [],
+  );
   return [...new Set(keys)];
 }
+
+const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefined =>
+  schema instanceof z.ZodObject ? (schema.shape as Record<PropertyKey, z.ZodType>)[key] : undefined;
 
 /** What no single value shows: combinations that make no sense. */
 function checkCombination(config: Config, where: string): void {
