@@ -195,6 +195,7 @@ describe("a command line that is not understood", () => {
     [["runs", "delete"], /Allowed choices are list, show/],
     [["runs", "show"], /missing argument 'run'/],
     [["version", "more"], /too many arguments/],
+    [["runs", "list", "--version"], /unknown option '--version'/],
   ])("%j ends with 2 and says why", async (words, sentence) => {
     const { code, stdout, stderr } = await saccade(...words);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -360,6 +361,35 @@ describe("probe", () => {
     expect(encoderHashes.trained).not.toBe(encoderHashes.random);
   });
 
+  test("of a run without a probe section asks for its two sets, and measures with them", async () => {
+    const run = join(root, "probeless");
+    cpSync(join(root, digitsRun), run, { recursive: true });
+    const [before] = readFileSync(join(run, "config.yaml"), "utf8").split(/^probe:/m);
+    writeFileSync(join(run, "config.yaml"), before);
+    const sentence =
+      "saccade: probeless: its configuration has no probe section; give train.dataset=… test.dataset=… test.split=test\n";
+    for (const overrides of [[], ["seeds=1"], ["train.dataset=mnist"]])
+      expect(await saccade("probe", "probeless", ...overrides)).toMatchObject({ code: 1, stderr: sentence });
+    const sets = ["train", "test"].flatMap((set) => [
+      `${set}.dataset=mnist`,
+      `${set}.folder=files`,
+      `${set}.split=${set}`,
+    ]);
+    const text = await output("probe", "probeless", ...sets, "readOuts=[kNN]", "labelsPerClass=[1]", "seeds=1");
+    expect(text).toMatch(/^k nearest neighbours/m);
+  });
+
+  test("of sets of different classes is refused", async () => {
+    const words = ["test.dataset=procedural-objects", "test.grey=true", "test.limit=10"];
+    expect(await saccade("probe", digitsRun, ...words)).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^saccade: probe: train and test must be of the same classes, got MNIST train \(0, 1, 2, …\) and procedural objects test, grey \(/,
+      ),
+    });
+  });
+
   test("--json prints the report, and nothing else", async () => {
     const report = JSON.parse(await output("probe", digitsRun, "--json"));
     expect(report).toMatchObject({ chance: 0.1, overlapping: 0, options: { labelsPerClass: [10] } });
@@ -425,7 +455,9 @@ describe("explain and version", () => {
     const { version } = JSON.parse(readFileSync("package.json", "utf8"));
     expect(described).toMatchObject({ saccade: version, node: process.versions.node, backend: "wasm" });
     expect(described.backendDescription).toContain("2 threads");
-    expect(await output("version", "--device", "reference")).toMatch(/^reference: float64/m);
+    const onReference = await output("version", "--device", "reference");
+    expect(onReference).toMatch(/^reference: float64/m);
+    expect(await output("--version", "--device", "reference")).toBe(onReference);
   });
 });
 
