@@ -82,14 +82,14 @@ function writeMnist(folder: string, split: "train" | "t10k", count: number): voi
   writeFileSync(join(folder, "MNIST", "raw", `${split}-labels-idx1-ubyte`), labels);
 }
 
-const tiny = (name: string, epochs: number): string => `
+const tiny = (name: string, limit: number): string => `
 name: ${name}
-data: { dataset: mnist, folder: files, limit: 20 }
+data: { dataset: mnist, folder: files, limit: ${limit} }
 augmentation: { kind: affine }
 encoder: mnist
 adam: { learningRate: 1e-3 }
 batch: 10
-epochs: ${epochs}
+epochs: 1
 probe:
   train: { dataset: mnist, folder: files }
   test: { dataset: mnist, folder: files, split: test }
@@ -109,8 +109,9 @@ beforeAll(async () => {
   writeMnist(join(root, "files"), "train", 200);
   writeMnist(join(root, "files"), "t10k", 100);
   mkdirSync(join(root, "configs"));
-  for (const name of ["quickstart", "cifar-bp", "cifar-bp-block"])
-    writeFileSync(join(root, "configs", `${name}.yaml`), tiny(name, 1));
+  // An example explains cifar-bp with batches of 100.
+  for (const [name, limit] of Object.entries({ quickstart: 20, "cifar-bp": 100, "cifar-bp-block": 20 }))
+    writeFileSync(join(root, "configs", `${name}.yaml`), tiny(name, limit));
   cpSync("configs/quickstart.yaml", join(root, "objects.yaml"));
   const small = ["data.limit=40", "batch=10", "epochs=1", "probe.train.limit=40", "probe.test.limit=20"];
   const probe = ["probe.readOuts=[kNN]", "probe.labelsPerClass=[2]"];
@@ -194,6 +195,7 @@ describe("a command line that is not understood", () => {
     [["runs", "delete"], /Allowed choices are list, show/],
     [["runs", "show"], /missing argument 'run'/],
     [["version", "more"], /too many arguments/],
+    [["runs", "list", "--version"], /unknown option '--version'/],
   ])("%j ends with 2 and says why", async (words, sentence) => {
     const { code, stdout, stderr } = await saccade(...words);
     expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
@@ -214,7 +216,7 @@ describe("input that is refused", () => {
     [["train", quick, "data.folder=elsewhere"], /MNIST: looked in elsewhere and did not find/],
     [["train", quick, "data.split=unlabelled"], /split must be train or test for MNIST/],
     [["train", quick, "encoder=cifar", "probe=null"], /probe must be a group of keys and values, got null/],
-    [["train", quick, "encoder=cifar", "--no-probe"], /probe\.train\.dataset mnist has 1 channel/],
+    [["train", quick, "encoder=cifar", "--no-probe"], /: data\.dataset mnist has 1 channel/],
     [["train", quick, "batch=30"], /batch must be at most the 20 images of the dataset, got 30/],
     [["train", quick, "probe.test.dataset=cifar-1"], /dataset must be one of .*, got cifar-1; did you mean cifar-10\?/],
     [["train", quick, "probe.train.folder=elsewhere"], /MNIST: looked in elsewhere/],
@@ -222,6 +224,20 @@ describe("input that is refused", () => {
     [["train", quick, "--runs", "files/MNIST/raw/train-images-idx3-ubyte"], /ubyte.*: cannot be written: /],
     [["train", "--resume", "files"], /^saccade: files: not a run folder, it has no config\.yaml/],
     [["explain", quick, "batch=1"], /batch must be at least 2/],
+    [["explain", quick, "data.dataset=mnits"], /: data\.dataset must be one of .*, got mnits; did you mean mnist\?/],
+    [["audit", quick, "data.dataset=mnits"], /: data\.dataset must be one of .*, got mnits; did you mean mnist\?/],
+    [["explain", quick, "data.split=unlabelled"], /: data\.split must be train or test for MNIST, got unlabelled/],
+    [["explain", quick, "data.size=64"], /: data\.size must be left out for mnist, got 64/],
+    [["explain", quick, "encoder=cifar"], /: data\.dataset mnist has 1 channel, the cifar network reads 3/],
+    [
+      ["explain", quick, "data.dataset=cifar-10"],
+      /: data\.dataset cifar-10 has 3 channels, the mnist network reads 1; set data\.grey=true/,
+    ],
+    [["explain", quick, "data.limit=9"], /batch must be at most the 9 images of the dataset, got 10/],
+    [
+      ["explain", quick, "probe.test.dataset=fashion-mnist"],
+      /: probe\.train and probe\.test must be of the same classes, got MNIST train \(0, 1, 2, …\) and Fashion-MNIST test \(T-shirt/,
+    ],
     [["probe", "files"], /files: not a run folder/],
     [["runs", "show", "files"], /files: not a run folder/],
   ])("%j ends with 1 and one sentence", async (words, sentence) => {
@@ -345,6 +361,35 @@ describe("probe", () => {
     expect(encoderHashes.trained).not.toBe(encoderHashes.random);
   });
 
+  test("of a run without a probe section asks for its two sets, and measures with them", async () => {
+    const run = join(root, "probeless");
+    cpSync(join(root, digitsRun), run, { recursive: true });
+    const [before] = readFileSync(join(run, "config.yaml"), "utf8").split(/^probe:/m);
+    writeFileSync(join(run, "config.yaml"), before);
+    const sentence =
+      "saccade: probeless: its configuration has no probe section; give train.dataset=… test.dataset=… test.split=test\n";
+    for (const overrides of [[], ["seeds=1"], ["train.dataset=mnist"]])
+      expect(await saccade("probe", "probeless", ...overrides)).toMatchObject({ code: 1, stderr: sentence });
+    const sets = ["train", "test"].flatMap((set) => [
+      `${set}.dataset=mnist`,
+      `${set}.folder=files`,
+      `${set}.split=${set}`,
+    ]);
+    const text = await output("probe", "probeless", ...sets, "readOuts=[kNN]", "labelsPerClass=[1]", "seeds=1");
+    expect(text).toMatch(/^k nearest neighbours/m);
+  });
+
+  test("of sets of different classes is refused", async () => {
+    const words = ["test.dataset=procedural-objects", "test.grey=true", "test.limit=10"];
+    expect(await saccade("probe", digitsRun, ...words)).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(
+        /^saccade: probe: train and test must be of the same classes, got MNIST train \(0, 1, 2, …\) and procedural objects test, grey \(/,
+      ),
+    });
+  });
+
   test("--json prints the report, and nothing else", async () => {
     const report = JSON.parse(await output("probe", digitsRun, "--json"));
     expect(report).toMatchObject({ chance: 0.1, overlapping: 0, options: { labelsPerClass: [10] } });
@@ -387,6 +432,18 @@ describe("explain and version", () => {
     expect(widest(text)).toBeLessThanOrEqual(80);
   });
 
+  test("explain's memory holds the dataset, whole and at its own size", async () => {
+    const input = async (...words: string[]): Promise<number> => {
+      const [first] = JSON.parse(await output("explain", ...words, "--json"));
+      return first.persistentByRole.input;
+    };
+    const cifar = resolve("configs/cifar-bp.yaml");
+    expect((await input(cifar)) - (await input(cifar, "data.limit=1000"))).toBe(49_000 * 3072);
+    expect((await input("objects.yaml", "data.size=64")) - (await input("objects.yaml"))).toBe(
+      5000 * 3 * (64 * 64 - 1024),
+    );
+  });
+
   test("a reader that closes early is no error", async () => {
     const { child, ended } = start("explain", "configs/quickstart.yaml");
     child.stdout?.destroy();
@@ -398,7 +455,9 @@ describe("explain and version", () => {
     const { version } = JSON.parse(readFileSync("package.json", "utf8"));
     expect(described).toMatchObject({ saccade: version, node: process.versions.node, backend: "wasm" });
     expect(described.backendDescription).toContain("2 threads");
-    expect(await output("version", "--device", "reference")).toMatch(/^reference: float64/m);
+    const onReference = await output("version", "--device", "reference");
+    expect(onReference).toMatch(/^reference: float64/m);
+    expect(await output("--version", "--device", "reference")).toBe(onReference);
   });
 });
 

@@ -5,7 +5,7 @@ import { basename } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseValue } from "../src/cli/options.ts";
-import { datasetNames } from "../src/data/datasets.ts";
+import { datasetNames } from "../src/data/known-datasets.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { type Config, override, parseConfig } from "../src/training/config.ts";
 import { configText } from "../src/training/run-folder.ts";
@@ -120,8 +120,8 @@ describe("what is refused", () => {
       /augmentation\.scale must be \[least, most\], got \[1, 0\.5\]/,
     ],
     [
-      { encoder: "cifar", probe: { train: { dataset: "mnist" }, test: { dataset: "mnist" } } },
-      /probe\.train\.dataset mnist has 1 channel, the cifar network reads 3/,
+      { loss: { kind: "crossEntropy" }, data: { dataset: "procedural-objects", split: "unlabelled" } },
+      /^f\.yaml: loss crossEntropy reads labels, data\.split must be train or test, got unlabelled$/,
     ],
   ])("the combination %j", (change, sentence) => {
     expect(refusal(() => parseConfig({ ...least(), ...change }, "f.yaml"))).toMatch(sentence);
@@ -172,6 +172,35 @@ describe("overrides", () => {
     expect(refusal(() => withOverrides("valueRange=[0, 1]", "valueRange.low=3"))).toMatch(
       /^override: valueRange must be a group of keys for valueRange\.low, got \[0,1\]/,
     );
+  });
+
+  test.each([
+    [
+      ["loss={kind: contrastiveHinge, m1: 1, m2: 3}", "loss.kind=simclr"],
+      "loss.m1 and loss.m2 are not keys of loss kind simclr (known: kind, temperature, reduction); leave them out, or set it whole: loss='{kind: simclr}'",
+    ],
+    [
+      ["augmentation={kind: affine, perturb: 0.6}", "augmentation.kind=none"],
+      "augmentation.perturb is not a key of augmentation kind none (known: kind); leave it out, or set it whole: augmentation='{kind: none}'",
+    ],
+    [
+      ["loss={kind: simclr, temprature: 1}"],
+      'unknown key "loss.temprature", did you mean "temperature"? (known: kind, temperature, reduction)',
+    ],
+    [
+      ["preset=authors-code", "loss={temperature: 1}"],
+      "loss.temperature is not a key of loss kind contrastiveHinge (known: kind, m1, m2, negatives, negativesReading, gap, gradientBlock); leave it out, or set it whole: loss='{kind: contrastiveHinge}'",
+    ],
+    [
+      ["dtp.noise={kind: relative, size: 1, sise: 1}"],
+      'unknown key "dtp.noise.sise", did you mean "size"? (known: kind, size)',
+    ],
+  ])("%j: only the keys of the kind that is given are known", (assignments, sentence) => {
+    expect(refusal(() => withOverrides(...assignments))).toBe(`f.yaml: ${sentence}`);
+  });
+
+  test("a loss is set whole", () => {
+    expect(withOverrides("loss={kind: contrastiveHinge, m1: 1}", "loss={kind: simclr}").loss.kind).toBe("simclr");
   });
 
   test("an unknown key is refused like one in the file", () => {

@@ -1,15 +1,17 @@
 // The readers of dataset files: on small files written here, and on the real ones where $SACCADE_DATA has them.
 
-import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
-import { datasetNames, loadDataset } from "../src/data/datasets.ts";
+import { loadDataset } from "../src/data/datasets.ts";
 import { cifar10Layout, cifar100Layout, readCifar } from "../src/data/formats/cifar.ts";
 import { readIdx } from "../src/data/formats/idx.ts";
 import { greyscale } from "../src/data/images.ts";
+import { type DatasetRequest, datasetNames, describeDataset } from "../src/data/known-datasets.ts";
 import { nearest } from "../src/data/nearest.ts";
+import { SaccadeError } from "../src/program/errors.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "saccade-readers-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -91,31 +93,73 @@ describe("readIdx", () => {
 });
 
 describe("readCifar", () => {
+  /** The layouts of files of two records. */
+  const [ten, hundred] = [cifar10Layout, cifar100Layout].map((layout) => ({ ...layout, records: 2 }));
+
   test("puts channels last, takes the fine label, joins files and keeps to the limit", () => {
     const paths = [
       write("cifar/a.bin", Buffer.concat([record(3, 60), record(4, 61)])),
-      write("cifar/b.bin", record(5, 62)),
+      write("cifar/b.bin", Buffer.concat([record(5, 62), record(6, 63)])),
     ];
-    const { pixels, labels, count } = readCifar(paths, cifar100Layout);
-    expect([count, ...labels]).toEqual([3, 60, 61, 62]);
+    const { pixels, labels, count } = readCifar(paths, hundred);
+    expect([count, ...labels]).toEqual([4, 60, 61, 62, 63]);
     expect([...pixels.subarray(0, 6)]).toEqual([0, 100, 200, 1, 101, 201]);
-    expect([...readCifar(paths, cifar100Layout, 1).labels]).toEqual([60]);
-    expect([...readCifar([write("cifar/c.bin", record(9))], cifar10Layout).labels]).toEqual([9]);
+    expect([...readCifar(paths, hundred, 1).labels]).toEqual([60]);
+    expect([...readCifar([write("cifar/c.bin", Buffer.concat([record(9), record(8)]))], ten).labels]).toEqual([9, 8]);
   });
 
-  test("refuses a truncated file and a label out of range", () => {
-    const cut = write("cifar/cut.bin", record(1).subarray(0, 3000));
-    expect(() => readCifar([cut], cifar10Layout)).toThrow(
-      `${cut}: must hold whole records of 3073 bytes, got 3000 bytes; fetch the file again`,
+  test.each([
+    { fault: "truncated", bytes: record(1).subarray(0, 3000) },
+    { fault: "truncated between records", bytes: record(1) },
+    { fault: "too long", bytes: Buffer.concat([record(1), record(2), record(3)]) },
+    { fault: "empty", bytes: new Uint8Array(0) },
+  ])("refuses a file that is $fault, whatever the limit", ({ fault, bytes }) => {
+    const path = write(`cifar/${fault}.bin`, bytes);
+    expect(() => readCifar([path], ten, 1)).toThrow(
+      `${path}: must hold 6146 bytes, 2 records of 3073, got ${bytes.length}; fetch the file again`,
     );
+  });
+
+  test("refuses a label out of range", () => {
     const odd = write("cifar/odd.bin", Buffer.concat([record(1), record(10)]));
-    expect(() => readCifar([odd], cifar10Layout)).toThrow(
+    expect(() => readCifar([odd], ten)).toThrow(
       `${odd}: the label of record 1 must be below 10, got 10; fetch the file again`,
     );
   });
 });
 
+describe("a file that cannot be read is a sentence", () => {
+  const readers = { readIdx, readCifar: (path: string) => readCifar([path], { ...cifar10Layout, records: 1 }) };
+
+  test.each(Object.entries(readers))("%s of a folder", (name, read) => {
+    const path = join(folder, `${name}-folder`);
+    mkdirSync(path);
+    expect(() => read(path)).toThrow(
+      new SaccadeError(`${path}: cannot be read (EISDIR); it must be a file that you may read`),
+    );
+  });
+
+  const why = process.getuid?.() === 0 ? " (skipped: root may read everything)" : "";
+  test.skipIf(why).each(Object.entries(readers))(`%s without permission${why}`, (name, read) => {
+    const path = write(`${name}-locked`, record(1));
+    chmodSync(path, 0);
+    expect(() => read(path)).toThrow(`${path}: cannot be read (EACCES); it must be a file that you may read`);
+  });
+});
+
 describe("loadDataset", () => {
+  test("knows how long CIFAR's files are", async () => {
+    const small = { folder: join(folder, "short"), limit: 1 };
+    const file = write("short/cifar-10-batches-bin/test_batch.bin", record(1));
+    await expect(loadDataset({ dataset: "cifar-10", split: "test", ...small })).rejects.toThrow(
+      `${file}: must hold 30730000 bytes, 10000 records of 3073, got 3073; fetch the file again`,
+    );
+    const train = write("short/cifar-100-binary/train.bin", record(1, 1));
+    await expect(loadDataset({ dataset: "cifar-100", split: "train", ...small })).rejects.toThrow(
+      `${train}: must hold 153700000 bytes, 50000 records of 3074, got 3074; fetch the file again`,
+    );
+  });
+
   const letters = "emnist/EMNIST/raw/emnist-letters-train";
 
   test("turns EMNIST's pictures upright and counts its letters from a", async () => {
@@ -197,6 +241,26 @@ describe("loadDataset", () => {
   });
 });
 
+describe("describeDataset", () => {
+  test.each<DatasetRequest>([
+    { dataset: "procedural-objects", split: "train", limit: 3 },
+    { dataset: "procedural-objects", split: "unlabelled", limit: 2, size: 64, grey: true },
+    { dataset: "procedural-movie", split: "test", limit: 9, size: 16 },
+  ])("of %j says what is rendered", async (request) => {
+    const { pixels, labels, ...rest } = await loadDataset(request);
+    expect(describeDataset(request)).toEqual(rest);
+  });
+
+  test("counts what a limit leaves of files, and as much as it says of what is rendered", () => {
+    const count = (request: DatasetRequest) => describeDataset(request).count;
+    expect(count({ dataset: "cifar-100", split: "train", limit: 60_000 })).toBe(50_000);
+    expect(count({ dataset: "cifar-10", split: "test", limit: 7 })).toBe(7);
+    expect(count({ dataset: "emnist-letters", split: "test" })).toBe(20_800);
+    expect(count({ dataset: "procedural-objects", split: "train" })).toBe(2000);
+    expect(count({ dataset: "procedural-objects", split: "train", limit: 60_000 })).toBe(60_000);
+  });
+});
+
 describe("nearest", () => {
   test.each([
     ["mnits", "mnist"],
@@ -222,6 +286,17 @@ describe("the real files", () => {
     for (const label of labels) counts[label]++;
     return counts;
   };
+
+  test.for([
+    ["mnist", "train", mnist],
+    ["fashion-mnist", "test", fashion],
+    ["cifar-10", "test", cifar10],
+    ["cifar-100", "train", cifar100],
+  ] as const)("of %s %s are what describeDataset says%s", async ([dataset, split, absent], { skip }) => {
+    skip(absent !== "");
+    const { pixels, labels, ...rest } = await loadDataset({ dataset, split });
+    expect(describeDataset({ dataset, split })).toEqual(rest);
+  });
 
   test.skipIf(mnist)(`MNIST has 60,000 and 10,000 images, and begins with 5 0 4 1 9${mnist}`, async () => {
     const train = await loadDataset({ dataset: "mnist", split: "train" });

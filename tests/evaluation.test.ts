@@ -16,6 +16,7 @@ import { type ProbeOptions, type ProbeReport, probe, summarise } from "../src/ev
 import { inRowSpace, pivotedCholesky } from "../src/evaluation/row-space.ts";
 import { scaleFreeProbe, standardise, strengths } from "../src/evaluation/scale-free-probe.ts";
 import { drawLabels, overlap, splitValidation, without } from "../src/evaluation/subsets.ts";
+import { SaccadeError } from "../src/program/errors.ts";
 import { randomStream } from "../src/program/random.ts";
 
 /** `count` rows in `classes` clusters: each class has a centre, and `noise` is the spread around it in units of the centres'. */
@@ -506,6 +507,105 @@ describe("a probe", () => {
   test("refuses more labels than a class has left", async () => {
     await expect(probe(subject, train, tested, { ...options, labelsPerClass: [21] }, backend)).rejects.toThrow(
       "probe: labelsPerClass must be at most 20, the images of class 0, got 21",
+    );
+  });
+
+  const others = { ...tested, classes: ["sad", "glad", "mad"] };
+  const oneNaN = weightsOf(7);
+  oneNaN.get("conv2.weight")?.set([Number.NaN], 3);
+  const odd = { ...tested, labels: tested.labels.with(4, 3) };
+  const none = without(tested, new Set(tested.labels.keys()));
+  const as = (change: object) => ({ ...subject, ...change }) as typeof subject;
+  const told = (change: object) => ({ ...options, ...change }) as ProbeOptions;
+  test.each([
+    [
+      "sets of other classes",
+      [subject, train, others, options],
+      /^probe: train and test must be of the same classes, got noise train \(.*\) and noise test \(sad, glad, mad\)$/,
+    ],
+    [
+      "a class too few",
+      [subject, train, { ...tested, classes: tested.classes.slice(1) }, options],
+      /of the same classes/,
+    ],
+    [
+      "weights that are not numbers",
+      [as({ weights: oneNaN }), train, tested, options],
+      /^features: conv2\.weight must be finite, got NaN/,
+    ],
+    [
+      "a label that no class has",
+      [subject, train, odd, options],
+      /^probe: the labels of noise test must be from 0 to 2, got 3$/,
+    ],
+    ["an empty test set", [subject, train, none, options], /^probe: noise test must be of at least one row, got 0$/],
+    [
+      "half a label",
+      [subject, train, tested, told({ labelsPerClass: [2.5] })],
+      /^probe: labelsPerClass\.0 must be .* whole number .*, got 2\.5$/,
+    ],
+    ["no seed", [subject, train, tested, told({ seeds: 0 })], /^probe: seeds must be at least 1, got 0$/],
+    [
+      "an unknown read-out",
+      [subject, train, tested, told({ readOuts: ["kNNN"] })],
+      /^probe: readOuts\.0 must be one of paper, scaleFree, kNN, got "kNNN"; did you/,
+    ],
+    [
+      "an unknown subject",
+      [subject, train, tested, told({ subjects: ["pixel"] })],
+      /^probe: subjects\.0 must be one of .*, got "pixel"; did you mean "pixels"\?$/,
+    ],
+    [
+      "an unknown network",
+      [as({ network: "mnits" }), train, tested, options],
+      /^probe: network must be one of .*, got mnits$/,
+    ],
+  ] as const)("refuses %s", async (_, [who, fit, on, how], sentence) => {
+    await expect(probe(who, fit, on, how, backend)).rejects.toThrow(sentence);
+    await expect(probe(who, fit, on, how, backend)).rejects.toBeInstanceOf(SaccadeError);
+  });
+});
+
+describe("every read-out refuses", () => {
+  const train = clusters({ count: 12, width: 4, noise: 1, seed: 1 });
+  const tested = clusters({ count: 9, width: 4, noise: 1, seed: 2 });
+  const readOuts = {
+    linearProbe: (fit: Features, on: Features) =>
+      linearProbe(fit, on, { epochs: 1, learningRate: 0.1, batch: 4, seed: 0 }, referenceBackend),
+    scaleFreeProbe: (fit: Features, on: Features) => scaleFreeProbe(fit, on, 0, referenceBackend),
+    kNearest: (fit: Features, on: Features) => kNearest(fit, on, 0, referenceBackend),
+  };
+
+  test.each(Object.entries(readOuts))("what %s could not read", async (name, readOut) => {
+    const refused = (fit: Features, on: Features, sentence: string) =>
+      expect(readOut(fit, on)).rejects.toThrow(new SaccadeError(`${name}: ${sentence}`));
+    await refused(
+      { ...train, labels: train.labels.with(0, -1) },
+      tested,
+      "the labels of train must be from 0 to 2, got -1",
+    );
+    await refused(
+      train,
+      { ...tested, labels: tested.labels.with(8, 3) },
+      "the labels of test must be from 0 to 2, got 3",
+    );
+    await refused(
+      train,
+      { ...tested, labels: tested.labels.slice(1) },
+      "the labels of test must be 9, one for each row, got 8",
+    );
+    await refused(train, selectRows(tested, new Int32Array()), "test must be of at least one row, got 0");
+    await refused(
+      train,
+      { ...tested, classes: 4 },
+      "test must be of 4 columns and 3 classes, as train is, got 4 and 4",
+    );
+    const narrow = clusters({ count: 9, width: 3, noise: 1, seed: 2 });
+    await refused(train, narrow, "test must be of 4 columns and 3 classes, as train is, got 3 and 3");
+    await refused(
+      { ...train, count: 13, labels: Int32Array.of(...train.labels, 0) },
+      tested,
+      "train must be 13 rows of 4 numbers, got 48 numbers",
     );
   });
 });

@@ -52,7 +52,8 @@ test("every combination parses or is refused with its reason", () => {
     for (const update of updateNames)
       for (const loss of lossNames) {
         const reason = refusal({ learning, update, loss });
-        const make = () => parse({ learning, update, loss: { kind: loss } });
+        const augmentation = { kind: loss === "clappPatches" ? "patches" : "simclr" };
+        const make = () => parse({ learning, update, loss: { kind: loss }, augmentation });
         if (reason) expect(make).toThrow(`a.yaml: ${reason}`);
         else expect(make()).toMatchObject({ learning, update, loss: { kind: loss } });
       }

@@ -6,12 +6,14 @@ import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import type { ImageSet } from "../src/data/images.ts";
+import { SaccadeError } from "../src/program/errors.ts";
 import { randomStream } from "../src/program/random.ts";
 import { collapseAlarm, embeddingHealth, symmetricEigenvalues } from "../src/training/alarms.ts";
 import { checkpointFiles, latestCheckpoint, loadCheckpoint } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
 import { createRun, openRun, type RunFolder, readMetrics } from "../src/training/run-folder.ts";
 import { type TrainResult, train } from "../src/training/train.ts";
+import { createTrainer } from "../src/training/trainer.ts";
 
 let root: string;
 beforeAll(() => {
@@ -382,5 +384,35 @@ describe("collapse", () => {
 
   test("two directions raise none", () => {
     expect(collapseAlarm(embeddingHealth(cloud([1, 1], 8, 0.3), 8))).toBeUndefined();
+  });
+});
+
+describe("a trainer", () => {
+  const open = (dataset: ImageSet, change: object = {}) =>
+    createTrainer(configured({ epochs: 1, ...change }), dataset, wasmBackend({ threads: 1 }));
+
+  test("steps to its end and no further, and is put back nowhere beyond it", async () => {
+    const trainer = await open(bars(20));
+    for (let step = 0; step < 2; step++) await trainer.step();
+    await expect(trainer.step()).rejects.toThrow(
+      new SaccadeError("step: position must be below 2, the steps of the run, got 2; lengthen epochs"),
+    );
+    const state = await trainer.state();
+    for (const step of [3, -1, 0.5])
+      expect(() => trainer.restore(state, { step, epoch: 0, batch: 0 })).toThrow(
+        new SaccadeError(`resume: position must be a whole step from 0 to 2, the steps of the run, got ${step}`),
+      );
+    expect(trainer.position().step).toBe(2);
+    trainer.restore(state, { step: 1, epoch: 0, batch: 1 });
+    expect((await trainer.step()).position.step).toBe(2);
+    await trainer.dispose();
+  });
+
+  test("reads labels that a class has, where its loss reads any", async () => {
+    const odd = { ...bars(20), labels: new Int32Array(20).fill(1, 19) };
+    await expect(open(odd, { loss: { kind: "crossEntropy" } })).rejects.toThrow(
+      new SaccadeError("train: the labels of bars must be from 0 to 0, got 1"),
+    );
+    await (await open(odd)).dispose();
   });
 });

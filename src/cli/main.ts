@@ -13,6 +13,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 const program = new Command("saccade")
   .description("Train deep networks the way a brain might: self-supervised, from pairs of views, by local rules.")
+  .option("--version", "what saccade version prints")
+  .enablePositionalOptions()
   .configureHelp({ subcommandTerm: (subcommand) => subcommand.name() })
   .helpCommand(false)
   .showHelpAfterError("(saccade --help shows the commands, saccade COMMAND --help the options)")
@@ -146,8 +148,9 @@ command("version", "Print versions: Saccade, commit, Node, device.", ["version",
   },
 );
 
+const [, , first, ...rest] = process.argv;
 try {
-  await program.parseAsync();
+  await program.parseAsync(first === "--version" ? ["version", ...rest] : process.argv.slice(2), { from: "user" });
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.usage;

@@ -5,6 +5,7 @@ import { parse } from "yaml";
 import type { Backend } from "../backends/backend.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { type Config, override, parseConfig } from "../training/config.ts";
+import { describeData } from "../training/configured-data.ts";
 
 export interface CommonOptions {
   readonly json?: boolean;
@@ -23,11 +24,14 @@ export async function openBackend({ device, threads }: CommonOptions): Promise<B
   return wasmBackend(threads === undefined ? {} : { threads });
 }
 
+/** A configuration whose datasets exist by name and fit its network; their files may still be missing. */
 export function readConfig(path: string, overrides: readonly string[], { seed }: CommonOptions): Config {
   const raw = readYaml(path);
   for (const assignment of overrides) override(raw, assignment, parseValue);
   if (seed !== undefined) (raw as Record<string, unknown>).seed = seed;
-  return parseConfig(raw, path);
+  const config = parseConfig(raw, path);
+  describeData(config, path);
+  return config;
 }
 
 export function parseValue(text: string): unknown {

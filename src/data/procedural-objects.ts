@@ -95,6 +95,10 @@ export interface ProceduralMovieOptions {
 /** Frames that an object turns for before a cut to the next, and its turn from one to the next, in degrees. */
 export const movieClip = { frames: 8, degreesPerFrame: 15 } as const;
 
+/** The first frame of each clip of a movie of `count` frames. */
+export const movieClips = (count: number): Int32Array =>
+  Int32Array.from({ length: Math.ceil(count / movieClip.frames) }, (_, clip) => clip * movieClip.frames);
+
 /** One object after another, drawn at random, each turning in a clip of its own. */
 export function proceduralMovie({ split, count, seed, size = 32 }: ProceduralMovieOptions): ImageSet {
   const operation = "proceduralMovie";
@@ -103,7 +107,7 @@ export function proceduralMovie({ split, count, seed, size = 32 }: ProceduralMov
   checkSeed(operation, seed);
   checkSize(operation, size);
   const { frames, degreesPerFrame } = movieClip;
-  const clips = Int32Array.from({ length: Math.ceil(count / frames) }, (_, clip) => clip * frames);
+  const clips = movieClips(count);
   const set = { ...emptySet(`procedural movie ${split}`, count, size), clips };
   const canvas = createCanvas(size);
   for (const [clip, first] of clips.entries()) {

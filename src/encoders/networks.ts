@@ -1,5 +1,6 @@
 // The paper's networks (spec.md section 3), exactly. No biases anywhere: the authors' code has none.
 
+import { wrong } from "../program/errors.ts";
 import type { After, Block, Encoder } from "./encoder.ts";
 
 const convolution = (index: number, outputs: number, ...after: readonly After[]): Block => ({
@@ -89,3 +90,10 @@ export const networks: Readonly<Record<NetworkName, Encoder>> = {
   mnist,
   tiny,
 };
+
+/** A network by a name that may come from anywhere. */
+export function networkNamed(operation: string, name: NetworkName): Encoder {
+  if (!Object.hasOwn(networks, name))
+    throw wrong(operation, "network", `one of ${Object.keys(networks).join(", ")}`, name);
+  return networks[name];
+}

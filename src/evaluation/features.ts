@@ -3,10 +3,10 @@
 import { createHash } from "node:crypto";
 import type { Backend } from "../backends/backend.ts";
 import { plainView } from "../data/augmentation.ts";
-import type { ImageSet } from "../data/images.ts";
+import { type ImageSet, requireLabels } from "../data/images.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
 import { createModel, synapsesOf } from "../encoders/model.ts";
-import { type NetworkName, networks } from "../encoders/networks.ts";
+import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { recordProgram } from "../program/program.ts";
 import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
@@ -20,6 +20,23 @@ export interface Features {
   readonly width: number;
   readonly labels: Int32Array;
   readonly classes: number;
+}
+
+/** Refuses what no read-out could learn from, or be tested on. */
+export function requireFeatures(operation: string, train: Features, test: Features): void {
+  for (const [name, set] of Object.entries({ train, test })) {
+    requireLabels(operation, name, set, set.classes);
+    if (set.rows.length !== set.count * set.width)
+      throw wrong(operation, name, `${set.count} rows of ${set.width} numbers`, `${set.rows.length} numbers`);
+  }
+  const { width, classes } = train;
+  if (test.width !== width || test.classes !== classes)
+    throw wrong(
+      operation,
+      "test",
+      `of ${width} columns and ${classes} classes, as train is`,
+      `${test.width} and ${test.classes}`,
+    );
 }
 
 export interface FrozenEncoder {
@@ -41,7 +58,7 @@ export async function encoderFeatures(
   sets: readonly ImageSet[],
   backend: Backend,
 ): Promise<{ features: Features[]; encoderHash: string }> {
-  const model = createModel(networks[network]);
+  const model = createModel(networkNamed("features", network));
   const { encoder } = model;
   const [{ height: h, width: w }] = sets;
   for (const set of sets)
@@ -68,7 +85,7 @@ export async function encoderFeatures(
   const engine = await backend.prepare([program]);
   try {
     const synapses = synapsesOf(model).filter((tensor) => !tensor.name.startsWith("head."));
-    for (const tensor of synapses) engine.write(tensor, weights.get(tensor.name) ?? noWeights(tensor));
+    for (const tensor of synapses) engine.write(tensor, finiteWeights(weights, tensor));
     const before = hashWeights(synapses, weights);
     engine.write(
       indices,
@@ -106,8 +123,13 @@ export async function encoderFeatures(
   }
 }
 
-function noWeights(tensor: Tensor): never {
-  throw wrong("features", tensor.name, "among the encoder's weights", "nothing");
+function finiteWeights(weights: ReadonlyMap<string, Float32Array>, { name }: Tensor): Float32Array {
+  const values = weights.get(name);
+  if (values === undefined) throw wrong("features", name, "among the encoder's weights", "nothing");
+  const odd = values.find((value) => !Number.isFinite(value));
+  if (odd !== undefined)
+    throw wrong("features", name, "finite", odd, "take weights from before the training went wrong");
+  return values;
 }
 
 /** SHA-256 over the bytes of the blocks' synapses, first 16 hex digits. */

@@ -3,7 +3,7 @@
 import type { Backend } from "../backends/backend.ts";
 import { recordProgram } from "../program/program.ts";
 import { persistent } from "../program/tensor.ts";
-import { type Features, selectRows } from "./features.ts";
+import { type Features, requireFeatures, selectRows } from "./features.ts";
 import { splitValidation } from "./subsets.ts";
 
 export const neighbourCounts: readonly number[] = [1, 3, 5, 10, 20, 50];
@@ -18,6 +18,7 @@ export interface KnnResult {
 const chunk = 500;
 
 export async function kNearest(train: Features, test: Features, seed: number, backend: Backend): Promise<KnnResult> {
+  requireFeatures("kNearest", train, test);
   const { fit, held } = splitValidation(train.labels, train.classes, seed);
   let k = 1;
   if (held.length > 0) {

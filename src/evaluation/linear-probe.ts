@@ -5,7 +5,7 @@ import { type Program, recordProgram } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
 import { createAdam, recordAdam } from "../rules/optimiser.ts";
-import type { Features } from "./features.ts";
+import { type Features, requireFeatures } from "./features.ts";
 
 export interface LinearProbeOptions {
   readonly epochs: number;
@@ -35,6 +35,7 @@ export async function linearProbe(
   { epochs, learningRate, batch, seed }: LinearProbeOptions,
   backend: Backend,
 ): Promise<LinearProbeResult> {
+  requireFeatures("linearProbe", train, test);
   const { width, classes, count } = train;
   const n = Math.min(batch, count);
   const table = persistent("features", [count, width], "input");

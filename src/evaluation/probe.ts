@@ -1,21 +1,22 @@
 // What an encoder's code is worth: three read-outs at several numbers of labels, beside the random encoder's and the raw pixels'.
 
 import type { Backend } from "../backends/backend.ts";
-import type { ImageSet } from "../data/images.ts";
+import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
 import { createModel, initialise } from "../encoders/model.ts";
-import { type NetworkName, networks } from "../encoders/networks.ts";
+import { type NetworkName, networkNamed } from "../encoders/networks.ts";
+import { parseProbeOptions, type readOutNames, type subjectNames } from "../training/config.ts";
 import { encoderFeatures, type Features, pixelFeatures, selectRows } from "./features.ts";
 import { kNearest } from "./knn.ts";
 import { linearProbe } from "./linear-probe.ts";
 import { scaleFreeProbe } from "./scale-free-probe.ts";
 import { drawLabels, overlap, without } from "./subsets.ts";
 
-export type ReadOut = "paper" | "scaleFree" | "kNN";
-export type Subject = "trained" | "random" | "pixels";
+export type ReadOut = (typeof readOutNames)[number];
+export type Subject = (typeof subjectNames)[number];
 
 export interface ProbeOptions {
   /** All three unless told: an accuracy means little without the other two. */
-  readonly subjects?: readonly Subject[];
+  readonly subjects?: readonly Subject[] | undefined;
   readonly readOuts: readonly ReadOut[];
   readonly labelsPerClass: readonly (number | "all")[];
   readonly seeds: number;
@@ -68,13 +69,16 @@ export async function probe(
   { network, valueRange, weights, seed }: ProbeSubject,
   train: ImageSet,
   test: ImageSet,
-  options: ProbeOptions,
+  wanted: ProbeOptions,
   backend: Backend,
   { onScore }: ProbeEvents = {},
 ): Promise<ProbeReport> {
+  const options = parseProbeOptions(wanted);
+  const model = createModel(networkNamed("probe", network));
+  requireSameClasses("probe", "train and test", [train, test]);
   const shared = overlap(train, test);
   const pool = without(train, shared);
-  const model = createModel(networks[network]);
+  for (const set of [pool, test]) requireLabels("probe", set.name, set, set.classes.length);
   const random = new Map([...initialise(model, seed)].map(([tensor, values]) => [tensor.name, values]));
   const frozen = { trained: weights, random };
   const { subjects = ["trained", "random", "pixels"] } = options;

@@ -4,7 +4,7 @@
 // Where there are far fewer rows than columns it runs in the rows' span, with the same minimum and the same answers (row-space.ts).
 
 import type { Backend } from "../backends/backend.ts";
-import { type Features, selectRows } from "./features.ts";
+import { type Features, requireFeatures, selectRows } from "./features.ts";
 import { largestIndices } from "./knn.ts";
 import { openRegression } from "./logistic-regression.ts";
 import { inRowSpace } from "./row-space.ts";
@@ -30,6 +30,7 @@ export async function scaleFreeProbe(
   seed: number,
   backend: Backend,
 ): Promise<ScaleFreeResult> {
+  requireFeatures("scaleFreeProbe", train, test);
   const { fit, held } = splitValidation(train.labels, train.classes, seed);
   const onHeld =
     held.length === 0 ? [] : await fitPath(selectRows(train, fit), selectRows(train, held), strengths, backend);

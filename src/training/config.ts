@@ -46,7 +46,7 @@ const patches = z.strictObject({
 const none = z.strictObject({ kind: z.literal("none") });
 
 const data = z.strictObject({
-  /** `cifar-10`, `cifar-100`, `mnist`, `fashion-mnist`, `emnist-letters`, `procedural-objects`, `procedural-movie`. */
+  /** One of `datasetNames` in src/data/known-datasets.ts; of pictures that a program brings itself, any name. */
   dataset: z.string(),
   split: z.enum(["train", "test", "unlabelled"]).default("train"),
   /** Where the files are; else $SACCADE_DATA, else the cache. */
@@ -158,13 +158,15 @@ const adam = z.strictObject({
   epsilon: z.number().gt(0).default(1e-8),
 });
 
-const readOut = z.enum(["paper", "scaleFree", "kNN"]);
+export const readOutNames = ["paper", "scaleFree", "kNN"] as const;
+export const subjectNames = ["trained", "random", "pixels"] as const;
 
-const probe = z.strictObject({
-  /** Labelled images for training and testing the read-outs. */
-  train: data,
-  test: data,
-  readOuts: z.array(readOut).min(1).default(["paper", "scaleFree", "kNN"]),
+/** What a probe is told besides its data. */
+const probeOptions = {
+  readOuts: z
+    .array(z.enum(readOutNames))
+    .min(1)
+    .default([...readOutNames]),
   /** Labels per class of each regime; `all` takes every training image. */
   labelsPerClass: z
     .array(z.union([count, z.literal("all")]))
@@ -176,7 +178,13 @@ const probe = z.strictObject({
   epochs: count.default(400),
   learningRate: z.number().gt(0).default(1e-3),
   batch: count.default(500),
-});
+};
+
+/** Labelled images for training and testing the read-outs, and how. */
+const probe = z.strictObject({ train: data, test: data, ...probeOptions });
+
+/** Of a program's own call, which names its subjects and may bring more than we read. */
+const calledProbe = z.looseObject({ ...probeOptions, subjects: z.array(z.enum(subjectNames)).min(1).optional() });
 
 export const configSchema = z.strictObject({
   /** Names the run folder. */
@@ -222,13 +230,19 @@ export type ProbeConfig = z.infer<typeof probe>;
 
 /** A checked, complete configuration, or a sentence for every mistake in it. */
 export function parseConfig(raw: unknown, where: string): Config {
-  const parsed = configSchema.safeParse(withPreset(raw));
-  if (!parsed.success) {
-    const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
-    throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
-  }
-  checkCombination(parsed.data, where);
-  return parsed.data;
+  const config = parse(configSchema, withPreset(raw), where);
+  checkCombination(config, where);
+  return config;
+}
+
+/** The options of a probe that a program calls, complete and checked as in a configuration. */
+export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => parse(calledProbe, raw, "probe");
+
+function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
+  const parsed = schema.safeParse(raw);
+  if (parsed.success) return parsed.data;
+  const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
+  throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
 }
 
 /** The raw configuration with the authors' choices where it asks for them and says nothing itself. */
@@ -252,19 +266,32 @@ function withPreset(raw: unknown): unknown {
 
 function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
   const path = issue.path.join(".");
-  if (issue.code === "unrecognized_keys") {
-    return issue.keys
-      .map((key) => {
-        const known = keysAt(issue.path);
-        const close = nearest(key, known);
-        const full = path ? `${path}.${key}` : key;
-        return `unknown key "${full}"${close ? `, did you mean "${close}"?` : ""} (known: ${known.join(", ")})`;
-      })
-      .join("; ");
-  }
+  if (issue.code === "unrecognized_keys") return explainKeys(issue.keys, issue.path, raw);
   const got = valueAt(raw, issue.path);
   const close = typeof got === "string" ? nearest(got, wordsOf(issue)) : undefined;
   return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${close ? `; did you mean "${close}"?` : ""}`;
+}
+
+/** Keys that are misspelt, and keys of another kind of loss or augmentation than the one that is given. */
+function explainKeys(keys: readonly string[], at: readonly PropertyKey[], raw: unknown): string {
+  const path = at.join(".");
+  const full = (key: string): string => (path ? `${path}.${key}` : key);
+  const known = keysAt(at, raw);
+  const foreign = keysAt(at).filter((key) => keys.includes(key));
+  const sentences = keys
+    .filter((key) => !foreign.includes(key))
+    .map((key) => {
+      const close = nearest(key, known);
+      return `unknown key "${full(key)}"${close ? `, did you mean "${close}"?` : ""} (known: ${known.join(", ")})`;
+    });
+  if (foreign.length > 0) {
+    const { kind } = valueAt(raw, at) as { kind: string };
+    const [are, them] = foreign.length === 1 ? ["is not a key", "it"] : ["are not keys", "them"];
+    sentences.push(
+      `${foreign.map(full).join(" and ")} ${are} of ${path} kind ${kind} (known: ${known.join(", ")}); leave ${them} out, or set it whole: ${path}='{kind: ${kind}}'`,
+    );
+  }
+  return sentences.join("; ");
 }
 
 /** What goes between "must" and ", got". */
@@ -316,30 +343,35 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((value, key) => (value as Record<PropertyKey, unknown> | undefined)?.[key], raw);
 }
 
-/** Keys that the schema knows at a path; a union's are those of all its members. */
-function keysAt(path: readonly PropertyKey[]): string[] {
+/** Keys that the schema knows at a path; of a union those of the kind that `raw` gives, without `raw` those of all kinds. */
+function keysAt(path: readonly PropertyKey[], raw?: unknown): string[] {
   let schemas: z.core.$ZodType[] = [configSchema];
-  const open = (schema: z.core.$ZodType): z.core.$ZodType[] => {
+  const open = (schema: z.core.$ZodType, kind: unknown): z.core.$ZodType[] => {
     if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
-      return open(schema.unwrap() as z.core.$ZodType);
-    if (schema instanceof z.ZodUnion) return (schema.options as z.core.$ZodType[]).flatMap(open);
-    return [schema];
+      return open(schema.unwrap() as z.core.$ZodType, kind);
+    if (!(schema instanceof z.ZodUnion)) return [schema];
+    const members = (schema.options as z.core.$ZodType[]).flatMap((member) => open(member, kind));
+    return kind === undefined ? members : members.filter((member) => fieldOf(member, "kind")?.safeParse(kind).success);
   };
-  for (const key of path)
-    schemas = schemas.flatMap(open).flatMap((schema) => {
-      const field =
-        schema instanceof z.ZodObject ? (schema.shape as Record<PropertyKey, z.core.$ZodType>)[key] : undefined;
-      return field ? [field] : [];
-    });
-  const keys = schemas
-    .flatMap(open)
-    .flatMap((schema) => (schema instanceof z.ZodObject ? Object.keys(schema.shape as object) : []));
+  const opened = (depth: number): z.core.$ZodType[] => {
+    const value = valueAt(raw, path.slice(0, depth)) as { kind?: unknown } | undefined;
+    return schemas.flatMap((schema) => open(schema, value?.kind));
+  };
+  path.forEach((key, depth) => {
+    schemas = opened(depth).flatMap((schema) => fieldOf(schema, key) ?? []);
+  });
+  const keys = opened(path.length).flatMap((schema) =>
+    schema instanceof z.ZodObject ? Object.keys(schema.shape) : [],
+  );
   return [...new Set(keys)];
 }
 
+const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefined =>
+  schema instanceof z.ZodObject ? (schema.shape as Record<PropertyKey, z.ZodType>)[key] : undefined;
+
 /** What no single value shows: combinations that make no sense. */
 function checkCombination(config: Config, where: string): void {
-  const { loss, learning, update, dtp, kolenPollack, batch, augmentation, valueRange, encoder, probe } = config;
+  const { loss, learning, update, dtp, kolenPollack, batch, augmentation, valueRange } = config;
   const { pairing, data } = config;
   const refuse = (sentence: string): never => {
     throw new SaccadeError(`${where}: ${sentence}`);
@@ -348,8 +380,10 @@ function checkCombination(config: Config, where: string): void {
   if (nonsense) refuse(nonsense);
   if (dtp && update !== "DTP") refuse(`dtp is for update DTP, got update ${update}; leave it out`);
   if (kolenPollack && update !== "KP") refuse(`kolenPollack is for update KP, got update ${update}; leave it out`);
-  if (batch < 2 && loss.kind !== "crossEntropy" && loss.kind !== "amitHinge")
-    refuse("batch must be at least 2, so that an image has a negative, got 1");
+  const supervised = loss.kind === "crossEntropy" || loss.kind === "amitHinge";
+  if (supervised && data.split === "unlabelled")
+    refuse(`loss ${loss.kind} reads labels, data.split must be train or test, got unlabelled`);
+  if (batch < 2 && !supervised) refuse("batch must be at least 2, so that an image has a negative, got 1");
   if (loss.kind === "contrastiveHinge") checkHinge(loss, batch, refuse);
   if (pairing === "frames") {
     if (data.dataset !== "procedural-movie")
@@ -366,8 +400,6 @@ function checkCombination(config: Config, where: string): void {
   }
   checkPatches(augmentation, loss, refuse);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
-  if (probe && networks[encoder].channels === 3 && /mnist/.test(probe.train.dataset))
-    refuse(`probe.train.dataset ${probe.train.dataset} has 1 channel, the ${encoder} network reads 3`);
 }
 
 function checkPatches(

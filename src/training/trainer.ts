@@ -2,7 +2,7 @@
 
 import type { Backend, Engine, Numbers } from "../backends/backend.ts";
 import { drawViews, type ViewSizes } from "../data/augmentation.ts";
-import type { ImageSet } from "../data/images.ts";
+import { type ImageSet, requireLabels } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
 import { initialise, type Model } from "../encoders/model.ts";
 import { wrong } from "../program/errors.ts";
@@ -66,6 +66,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   const recorded = recordRule(rule);
   const { inputs, lessons, state } = recorded;
   const loss = rule.loss;
+  if (loss.labelled) requireLabels("train", dataset.name, dataset, dataset.classes.length);
   const pairing = pairings[config.pairing ?? "augmentation"];
   const anchors = pairing.anchors(dataset);
   const probed = probeImages(config);
@@ -132,6 +133,8 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
     totalSteps,
     position,
     step: async () => {
+      if (done >= totalSteps)
+        throw wrong("step", "position", `below ${totalSteps}, the steps of the run`, done, "lengthen epochs");
       const batch = samples();
       const at = position();
       const number = lessonOf(done);
@@ -174,6 +177,8 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       return numbers;
     },
     restore: (numbers, to) => {
+      if (!(Number.isInteger(to.step) && to.step >= 0 && to.step <= totalSteps))
+        throw wrong("resume", "position", `a whole step from 0 to ${totalSteps}, the steps of the run`, to.step);
       for (const tensor of state) {
         const values = numbers.get(tensor.name);
         if (values === undefined) throw wrong("resume", tensor.name, "in the checkpoint", "nothing");

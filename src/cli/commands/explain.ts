@@ -1,7 +1,8 @@
 // saccade explain: a training step as a listing, one for each layer that learns alone, without running it and without reading any data.
 
 import { type Explanation, explain, formatExplanation } from "../../program/explain.ts";
-import { configuredModel, recordConfigured, smallestPicture } from "../../training/configured-rule.ts";
+import { describeData } from "../../training/configured-data.ts";
+import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, readConfig } from "../options.ts";
 import { wrap } from "../table.ts";
@@ -12,9 +13,7 @@ export async function explainCommand(
   options: CommonOptions,
 ): Promise<number> {
   const config = readConfig(path, overrides, options);
-  // The dataset's size costs only its own memory: a batch of it stands for all.
-  const dataset = { ...smallestPicture(config), count: Math.max(config.batch, config.data.limit ?? 0), classes: 10 };
-  const { lessons } = recordConfigured(config, configuredModel(config), dataset);
+  const { lessons } = recordConfigured(config, configuredModel(config), describeData(config, path));
   // One program, or under GLL and RLL one for each layer.
   const explanations = lessons.map(({ program }) => explain(program));
   process.stdout.write(

@@ -24,12 +24,14 @@ export async function probeCommand(
   const { run, config } = openRun(path);
   if (options.seed !== undefined)
     throw new SaccadeError("probe: --seed belongs to training; a run keeps its seed, seeds=3 draws labels three times");
-  const raw = structuredClone(config) as { probe?: unknown };
-  raw.probe ??= {};
-  for (const assignment of overrides) override(raw.probe, assignment, parseValue);
-  const { probe: wanted } = parseConfig(raw, `${path} with its probe`);
+  const given: Partial<ProbeConfig> = structuredClone(config.probe) ?? {};
+  for (const assignment of overrides) override(given, assignment, parseValue);
+  const whole = given.train !== undefined && given.test !== undefined;
+  const wanted = whole ? parseConfig({ ...config, probe: given }, `${path} with its probe`).probe : undefined;
   if (!wanted)
-    throw new SaccadeError(`${path}: its configuration has no probe section; give train.dataset=… test.dataset=…`);
+    throw new SaccadeError(
+      `${path}: its configuration has no probe section; give train.dataset=… test.dataset=… test.split=test`,
+    );
   const backend = await openBackend(options);
   const report = await measureRun(run, config, wanted, backend);
   if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);

@@ -1,7 +1,7 @@
 // Reads the binary files of CIFAR-10 and CIFAR-100 (https://www.cs.toronto.edu/~kriz/cifar.html).
 
-import { readFileSync } from "node:fs";
 import { SaccadeError } from "../../program/errors.ts";
+import { readFile } from "./file.ts";
 
 const side = 32;
 const plane = side * side;
@@ -10,6 +10,11 @@ const plane = side * side;
 export interface CifarLayout {
   readonly labelBytes: 1 | 2;
   readonly classes: number;
+}
+
+/** Files of one split: all hold equally many records. */
+export interface CifarFiles extends CifarLayout {
+  readonly records: number;
 }
 
 export const cifar10Layout: CifarLayout = { labelBytes: 1, classes: 10 };
@@ -26,7 +31,7 @@ export interface CifarImages {
 /** The records of the files one after another, at most `limit`; a record is its labels, then a red, a green and a blue plane. */
 export function readCifar(
   paths: readonly string[],
-  { labelBytes, classes }: CifarLayout,
+  { labelBytes, classes, records }: CifarFiles,
   limit = Number.POSITIVE_INFINITY,
 ): CifarImages {
   const record = labelBytes + 3 * plane;
@@ -34,13 +39,13 @@ export function readCifar(
   let found = 0;
   for (const path of paths) {
     if (found >= limit) break;
-    const bytes = readFileSync(path);
-    if (bytes.length === 0 || bytes.length % record !== 0)
+    const bytes = readFile(path);
+    if (bytes.length !== records * record)
       throw new SaccadeError(
-        `${path}: must hold whole records of ${record} bytes, got ${bytes.length} bytes; fetch the file again`,
+        `${path}: must hold ${records * record} bytes, ${records} records of ${record}, got ${bytes.length}; fetch the file again`,
       );
     files.push({ path, bytes });
-    found += bytes.length / record;
+    found += records;
   }
   const count = Math.min(limit, found);
   const pixels = new Uint8Array(count * 3 * plane);

@@ -1,8 +1,8 @@
 // Reads idx files, the format of MNIST and its relatives (http://yann.lecun.com/exdb/mnist), gzipped or not.
 
-import { readFileSync } from "node:fs";
 import { gunzipSync } from "node:zlib";
 import { SaccadeError } from "../../program/errors.ts";
+import { readFile } from "./file.ts";
 
 /** An array of bytes, row-major. */
 export interface Idx {
@@ -45,7 +45,7 @@ export function readIdx(path: string): Idx {
 
 /** The file's bytes; gzip is known by its first two. */
 function unzipped(path: string): Uint8Array {
-  const file = readFileSync(path);
+  const file = readFile(path);
   if (file[0] !== 0x1f || file[1] !== 0x8b) return file;
   try {
     return gunzipSync(file);
