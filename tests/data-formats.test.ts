@@ -77,17 +77,19 @@ const channelsLast = (stored: Uint8Array, pixels: number): number[] =>
 
 describe("CIFAR as pickles", () => {
   const path = write("data_batch_1", batch);
-  const layout = { labels: "labels", classes: 10 } as const;
+  const layout = { labels: "labels", classes: 10, records: 4 } as const;
 
   test("pictures and labels, over several files, as many as are wanted", () => {
-    const more = randomBytes(2 * planes);
-    const second = write("data_batch_2", python2Batch(more, [1, 2]));
+    const more = randomBytes(4 * planes);
+    const second = write("data_batch_2", python2Batch(more, [1, 2, 3, 4]));
     const read = readCifarPython([path, second], layout);
-    expect([read.count, ...read.labels]).toEqual([6, ...labels, 1, 2]);
+    expect([read.count, ...read.labels]).toEqual([8, ...labels, 1, 2, 3, 4]);
     expect([...read.pixels.subarray(planes, 2 * planes)]).toEqual(
       channelsLast(data.subarray(planes, 2 * planes), 1024),
     );
-    expect([...read.pixels.subarray(5 * planes)]).toEqual(channelsLast(more.subarray(planes), 1024));
+    expect([...read.pixels.subarray(5 * planes, 6 * planes)]).toEqual(
+      channelsLast(more.subarray(planes, 2 * planes), 1024),
+    );
     const some = readCifarPython([path, join(folder, "not read")], layout, 3);
     expect([some.count, ...some.labels]).toEqual([3, 6, 9, 0]);
     expect([...some.pixels]).toEqual([...read.pixels.subarray(0, 3 * planes)]);
@@ -97,7 +99,7 @@ describe("CIFAR as pickles", () => {
     const records = labels.map((label, i) =>
       Buffer.concat([Buffer.of(label), data.subarray(i * planes, (i + 1) * planes)]),
     );
-    const binary = readCifar([write("data_batch_1.bin", Buffer.concat(records))], cifar10Layout);
+    const binary = readCifar([write("data_batch_1.bin", Buffer.concat(records))], { ...cifar10Layout, records: 4 });
     expect(readCifarPython([path], layout)).toEqual(binary);
   });
 
@@ -136,7 +138,7 @@ describe("CIFAR as pickles", () => {
       latin("\x80\x02}q\x01I5\n."),
       "bad: a pickle of pictures must have plain data, got instruction 0x49 at byte 5; fetch the file again",
     ],
-    ["a list", latin("\x80\x02]."), "bad: data must be an array of bytes [n, 3072], got none; fetch the file again"],
+    ["a list", latin("\x80\x02]."), "bad: data must be an array of bytes [4, 3072], got none; fetch the file again"],
     [
       "a label missing",
       python2Batch(data, labels.slice(1)),
@@ -171,7 +173,7 @@ describe("STL-10", () => {
   const path = write("train_X.bin", stored);
 
   test("columns become rows, channels come last", () => {
-    const { pixels: read, count } = readStl10Images(path);
+    const { pixels: read, count } = readStl10Images(path, 2);
     expect(count).toBe(2);
     for (const [row, column, c] of [
       [0, 0, 0],
@@ -181,7 +183,7 @@ describe("STL-10", () => {
       expect(read[3 * pixels + (row * stl10Side + column) * 3 + c]).toBe(
         stored[3 * pixels + c * pixels + column * stl10Side + row],
       );
-    expect(readStl10Images(path, 1).pixels).toEqual(read.subarray(0, 3 * pixels));
+    expect(readStl10Images(path, 2, 1).pixels).toEqual(read.subarray(0, 3 * pixels));
   });
 
   test("labels begin with 1", () => {
@@ -193,8 +195,8 @@ describe("STL-10", () => {
   });
 
   test("a broken file is refused", () => {
-    expect(() => readStl10Images(write("short", stored.subarray(0, 100)))).toThrow(
-      "must hold whole pictures of 27648 bytes, got 100 bytes; fetch the file again",
+    expect(() => readStl10Images(write("short", stored.subarray(0, 100)), 2)).toThrow(
+      "must hold 2 pictures of 27648 bytes, 55296 bytes, got 100; fetch the file again",
     );
   });
 });
@@ -272,7 +274,7 @@ describe("two thousand damaged files each", () => {
       name: "CIFAR, binary",
       valid: Buffer.concat([record, record]),
       read: (path) => {
-        const { pixels, labels: found, count } = readCifar([path], cifar10Layout);
+        const { pixels, labels: found, count } = readCifar([path], { ...cifar10Layout, records: 2 });
         return pixels.length === count * planes && found.length === count && fine(found, 10);
       },
     },
@@ -280,7 +282,7 @@ describe("two thousand damaged files each", () => {
       name: "CIFAR, pickled",
       valid: small,
       read: (path) => {
-        const { pixels, labels: found, count } = readCifarPython([path], { labels: "labels", classes: 10 });
+        const { pixels, labels: found, count } = readCifarPython([path], { labels: "labels", classes: 10, records: 1 });
         return pixels.length === count * planes && found.length === count && fine(found, 10);
       },
     },

@@ -209,7 +209,7 @@ describe("loadDataset", () => {
 
   test("refuses an unlabelled split of labelled files, and a limit of nothing", async () => {
     await expect(loadDataset({ dataset: "mnist", split: "unlabelled" })).rejects.toThrow(
-      "loadDataset: split must be train or test for MNIST, got unlabelled; take procedural-objects for unlabelled images",
+      "loadDataset: split must be train or test for MNIST, got unlabelled; take stl-10 or procedural-objects for unlabelled images",
     );
     await expect(loadDataset({ dataset: "mnist", split: "test", limit: 0 })).rejects.toThrow(
       "loadDataset: limit must be a whole number of at least 1, got 0",

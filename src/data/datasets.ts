@@ -5,7 +5,9 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
+import { type PythonLayout, readCifarPython } from "./formats/cifar-python.ts";
 import { type Idx, readIdx } from "./formats/idx.ts";
+import { readStl10Images, readStl10Labels } from "./formats/stl10.ts";
 import { greyscale, type ImageSet } from "./images.ts";
 import {
   type DatasetRequest,
@@ -13,6 +15,7 @@ import {
   emnistParts,
   type KnownDataset,
   knownDatasets,
+  type Split,
 } from "./known-datasets.ts";
 import { proceduralMovie, proceduralObjects } from "./procedural-objects.ts";
 
@@ -20,7 +23,7 @@ import { proceduralMovie, proceduralObjects } from "./procedural-objects.ts";
 type Reader = (
   known: KnownDataset,
   folder: string,
-  split: "train" | "test",
+  split: Split,
   limit: number | undefined,
 ) => Omit<ImageSet, "name" | "classes">;
 
@@ -39,16 +42,19 @@ const readers: Readonly<Record<string, Reader>> = {
       }),
     ]),
   ),
-  "cifar-10": cifarReader("cifar-10-batches-bin", {
-    layout: cifar10Layout,
-    train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}.bin`),
-    test: ["test_batch.bin"],
+  "cifar-10": cifarReader({
+    binary: { folder: "cifar-10-batches-bin", ending: ".bin", layout: cifar10Layout },
+    python: { folder: "cifar-10-batches-py", ending: "", layout: { labels: "labels", classes: 10 } },
+    train: [1, 2, 3, 4, 5].map((i) => `data_batch_${i}`),
+    test: ["test_batch"],
   }),
-  "cifar-100": cifarReader("cifar-100-binary", {
-    layout: cifar100Layout,
-    train: ["train.bin"],
-    test: ["test.bin"],
+  "cifar-100": cifarReader({
+    binary: { folder: "cifar-100-binary", ending: ".bin", layout: cifar100Layout },
+    python: { folder: "cifar-100-python", ending: "", layout: { labels: "fine_labels", classes: 100 } },
+    train: ["train"],
+    test: ["test"],
   }),
+  "stl-10": readStl10,
 };
 
 /** Reads or renders a dataset. */
@@ -65,7 +71,7 @@ function load(request: DatasetRequest): ImageSet {
     const rendered = { split, count, seed, ...(size === undefined ? {} : { size }) };
     return known.rendered === "movie" ? proceduralMovie(rendered) : proceduralObjects(rendered);
   }
-  return { name, classes, ...readers[dataset](known, folder, split as "train" | "test", limit) };
+  return { name, classes, ...readers[dataset](known, folder, split, limit) };
 }
 
 /** Where datasets are looked for unless a folder is given. */
@@ -101,7 +107,8 @@ function mnistStem(split: "train" | "test"): string {
 
 function idxReader({ folder: inner, stem, firstLabel = 0, transposed = false }: IdxOptions): Reader {
   return ({ title, classes }, folder, split, limit) => {
-    const files = [`${stem(split)}-images-idx3-ubyte`, `${stem(split)}-labels-idx1-ubyte`];
+    const named = stem(split as "train" | "test");
+    const files = [`${named}-images-idx3-ubyte`, `${named}-labels-idx1-ubyte`];
     const spellings = files.map((file) => [join(inner, "raw", file), join(inner, "raw", `${file}.gz`)]);
     const [imagePath, labelPath] = locate(title, folder, spellings);
     const images = checkShape(imagePath, readIdx(imagePath), "[images, height, width]");
@@ -144,16 +151,54 @@ function transpose(pixels: Uint8Array, at: number, rows: number, columns: number
 }
 
 interface CifarOptions {
-  readonly layout: CifarLayout;
+  /** The two layouts that are published, the first of which is looked for first. */
+  readonly binary: { readonly folder: string; readonly ending: string; readonly layout: CifarLayout };
+  readonly python: { readonly folder: string; readonly ending: string; readonly layout: PythonLayout };
   readonly train: readonly string[];
   readonly test: readonly string[];
 }
 
-function cifarReader(inner: string, { layout, ...files }: CifarOptions): Reader {
+function cifarReader({ binary, python, ...files }: CifarOptions): Reader {
   return ({ title, counts, side, channels }, folder, split, limit) => {
-    const wanted = files[split].map((file) => [join(inner, file)]);
-    const records = (counts[split] ?? 0) / wanted.length;
-    const { pixels, labels, count } = readCifar(locate(title, folder, wanted), { ...layout, records }, limit);
+    const names = files[split as "train" | "test"];
+    const paths = ({ folder: inner, ending }: { folder: string; ending: string }): string[] =>
+      names.map((file) => join(inner, `${file}${ending}`));
+    const records = (counts[split] ?? 0) / names.length;
+    const pickled = existsSync(join(folder, python.folder)) && !existsSync(join(folder, binary.folder));
+    const found = locate(
+      title,
+      folder,
+      paths(pickled ? python : binary).map((path) => [path]),
+    );
+    const { pixels, labels, count } = pickled
+      ? readCifarPython(found, { ...python.layout, records }, limit)
+      : readCifar(found, { ...binary.layout, records }, limit);
     return { pixels, labels, count, height: side, width: side, channels };
+  };
+}
+
+/** The labels of the unlabelled split are all 0. */
+function readStl10(
+  { title, classes, counts, side, channels }: KnownDataset,
+  folder: string,
+  split: Split,
+  limit: number | undefined,
+): ReturnType<Reader> {
+  const stem = split === "unlabelled" ? "unlabeled" : split;
+  const names = split === "unlabelled" ? ["X"] : ["X", "y"];
+  const [images, labels] = locate(
+    title,
+    folder,
+    names.map((name) => [join("stl10_binary", `${stem}_${name}.bin`)]),
+  );
+  const records = counts[split] ?? 0;
+  const { pixels, count } = readStl10Images(images, records, limit);
+  return {
+    pixels,
+    count,
+    labels: labels ? readStl10Labels(labels, records, count, classes.length) : new Int32Array(count),
+    height: side,
+    width: side,
+    channels,
   };
 }

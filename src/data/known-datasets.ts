@@ -10,7 +10,7 @@ export type Split = "train" | "test" | "unlabelled";
 export interface DatasetRequest {
   /** One of `datasetNames`. */
   readonly dataset: string;
-  /** `unlabelled` exists for what is rendered alone. */
+  /** `unlabelled` exists for STL-10 and for what is rendered. */
   readonly split: Split;
   /** Where the files are; default $SACCADE_DATA, else saccade/ in $XDG_CACHE_HOME, else ~/.cache/saccade. */
   readonly folder?: string | undefined;
@@ -68,6 +68,8 @@ plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark 
 spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
 wardrobe whale willow_tree wolf woman worm`.split(/\s+/);
 
+const stl10Classes = ["airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck"];
+
 /** The six parts of EMNIST (Cohen et al. 2017), as long as their files are. */
 const emnist = {
   balanced: { classes: merged, counts: { train: 112_800, test: 18_800 } },
@@ -98,6 +100,13 @@ export const knownDatasets: Readonly<Record<string, KnownDataset>> = {
   ),
   "cifar-10": { title: "CIFAR-10", classes: cifar10Classes, ...cifarPictures },
   "cifar-100": { title: "CIFAR-100", classes: cifar100Classes, ...cifarPictures },
+  "stl-10": {
+    title: "STL-10",
+    classes: stl10Classes,
+    counts: { train: 5_000, test: 8_000, unlabelled: 100_000 },
+    side: 96,
+    channels: 3,
+  },
   "procedural-objects": { title: "procedural objects", ...solids, rendered: "pictures" },
   "procedural-movie": { title: "procedural movie", ...solids, rendered: "movie" },
 };
@@ -126,7 +135,7 @@ export function describeDataset(
   const { title, classes, counts, side, channels, rendered } = knownDatasets[dataset];
   const whole = counts[split];
   if (whole === undefined) {
-    const mend = split === "unlabelled" ? "take procedural-objects for unlabelled images" : undefined;
+    const mend = split === "unlabelled" ? "take stl-10 or procedural-objects for unlabelled images" : undefined;
     return refuse("split", `${Object.keys(counts).join(" or ")} for ${title}`, split, mend);
   }
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))

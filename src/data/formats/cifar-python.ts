@@ -1,8 +1,8 @@
 // Reads CIFAR-10 and CIFAR-100 as torchvision leaves them: the pickles of cifar-10-batches-py and cifar-100-python.
 
-import { readFileSync } from "node:fs";
 import { SaccadeError } from "../../program/errors.ts";
 import type { CifarImages } from "./cifar.ts";
+import { readFile } from "./file.ts";
 import { PickledArray, readPickle } from "./pickle.ts";
 
 export interface PythonLayout {
@@ -15,22 +15,23 @@ const [side, channels] = [32, 3];
 const plane = side * side;
 const mend = "fetch the file again";
 
-/** The pictures of the files one after another, at most `limit`; `data` is [n, 3072] bytes, three planes a row. */
+/** The pictures of the files one after another, at most `limit`; `data` is [records, 3072] bytes, three planes a row. */
 export function readCifarPython(
   paths: readonly string[],
-  { labels: key, classes }: PythonLayout,
+  { labels: key, classes, records }: PythonLayout & { readonly records: number },
   limit = Number.POSITIVE_INFINITY,
 ): CifarImages {
   const parts: { readonly data: Uint8Array; readonly labels: number[] }[] = [];
   let found = 0;
   for (const path of paths) {
     if (found >= limit) break;
-    const batch = readPickle(new Uint8Array(readFileSync(path)), path);
+    const batch = readPickle(readFile(path), path);
     const data = batch instanceof Map ? batch.get("data") : undefined;
     const labels = batch instanceof Map ? batch.get(key) : undefined;
-    if (!(data instanceof PickledArray) || data.shape.length !== 2 || data.shape[1] !== channels * plane)
+    const shape = data instanceof PickledArray ? data.shape : [];
+    if (!(data instanceof PickledArray) || shape.length !== 2 || shape[0] !== records || shape[1] !== channels * plane)
       throw new SaccadeError(
-        `${path}: data must be an array of bytes [n, ${channels * plane}], got ${data instanceof PickledArray ? `[${data.shape.join(", ")}]` : "none"}; ${mend}`,
+        `${path}: data must be an array of bytes [${records}, ${channels * plane}], got ${data instanceof PickledArray ? `[${data.shape.join(", ")}]` : "none"}; ${mend}`,
       );
     if (!Array.isArray(labels) || labels.length !== data.shape[0])
       throw new SaccadeError(

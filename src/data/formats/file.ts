@@ -1,11 +1,24 @@
-// Reads a whole file; what is not one, or may not be read, is a sentence.
+// Reads or opens a file; what is not one, or may not be read, is a sentence.
 
-import { readFileSync } from "node:fs";
+import { fstatSync, openSync, readFileSync } from "node:fs";
 import { SaccadeError } from "../../program/errors.ts";
 
 export function readFile(path: string): Uint8Array {
+  return orSentence(path, () => readFileSync(path));
+}
+
+/** A descriptor to read from; the caller closes it. */
+export function openFile(path: string): number {
+  return orSentence(path, () => {
+    const file = openSync(path, "r");
+    if (fstatSync(file).isDirectory()) throw Object.assign(new Error("a folder"), { code: "EISDIR" });
+    return file;
+  });
+}
+
+function orSentence<T>(path: string, read: () => T): T {
   try {
-    return readFileSync(path);
+    return read();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     throw new SaccadeError(`${path}: cannot be read (${code}); it must be a file that you may read`);

@@ -1,7 +1,8 @@
 // Reads NumPy's .npy files of whole numbers (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): pictures and labels.
 
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { SaccadeError } from "../../program/errors.ts";
+import { openFile } from "./file.ts";
 
 /** An array in C order. */
 export interface Npy {
@@ -19,7 +20,7 @@ const mend = "save it with numpy.save, as whole numbers";
 
 /** Reads the first `limit` rows. */
 export function readNpy(path: string, limit = Number.POSITIVE_INFINITY): Npy {
-  const file = openSync(path, "r");
+  const file = openFile(path);
   try {
     const { size } = fstatSync(file);
     const read = (start: number, count: number): Buffer => {

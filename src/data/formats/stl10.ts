@@ -1,8 +1,9 @@
 // Reads STL-10's binary files (https://cs.stanford.edu/~acoates/stl10): pictures [3, column, row], labels from 1. The file of unlabelled
 // pictures has 2.7 GB: only the pictures that are asked for are read, one at a time.
 
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, readSync } from "node:fs";
 import { SaccadeError } from "../../program/errors.ts";
+import { openFile } from "./file.ts";
 
 export const stl10Side = 96;
 const channels = 3;
@@ -10,14 +11,20 @@ const plane = stl10Side * stl10Side;
 const record = channels * plane;
 const mend = "fetch the file again";
 
-/** Row-major `[count, 96, 96, 3]` of the first pictures, at most `limit`. */
-export function readStl10Images(path: string, limit = Number.POSITIVE_INFINITY): { pixels: Uint8Array; count: number } {
-  const file = openSync(path, "r");
+/** Row-major `[count, 96, 96, 3]` of the first of a file's `records` pictures, at most `limit`. */
+export function readStl10Images(
+  path: string,
+  records: number,
+  limit = Number.POSITIVE_INFINITY,
+): { pixels: Uint8Array; count: number } {
+  const file = openFile(path);
   try {
     const { size } = fstatSync(file);
-    if (size === 0 || size % record !== 0)
-      throw new SaccadeError(`${path}: must hold whole pictures of ${record} bytes, got ${size} bytes; ${mend}`);
-    const count = Math.min(limit, size / record);
+    if (size !== records * record)
+      throw new SaccadeError(
+        `${path}: must hold ${records} pictures of ${record} bytes, ${records * record} bytes, got ${size}; ${mend}`,
+      );
+    const count = Math.min(limit, records);
     const pixels = new Uint8Array(count * record);
     const stored = new Uint8Array(record);
     for (let image = 0; image < count; image++) {
@@ -38,7 +45,7 @@ export function readStl10Images(path: string, limit = Number.POSITIVE_INFINITY):
 
 /** Class numbers from 0 of the first `count` pictures; the file writes them from 1 to `classes`, a byte each. */
 export function readStl10Labels(path: string, pictures: number, count: number, classes: number): Int32Array {
-  const file = openSync(path, "r");
+  const file = openFile(path);
   try {
     const { size } = fstatSync(file);
     if (size !== pictures)
