@@ -273,7 +273,7 @@ describe("numbers that go bad", () => {
     await expect(
       train({ config, dataset: images, backend: twoThreads, run, from: { ...from, state } }),
     ).rejects.toThrow(
-      /^train: the loss of step 6 must be a number, got NaN; start again with a lower adam\.learningRate$/,
+      /^train: the loss of step 6 must be a number, got NaN; lower adam\.learningRate, or look at the loss's margins and at valueRange$/,
     );
     expect(readFileSync(halfway.checkpoint).equals(before)).toBe(true);
     expect(checkpointFiles(run.checkpoints).at(-1)).toBe(basename(halfway.checkpoint));
@@ -377,7 +377,9 @@ describe("collapse", () => {
   test.each([Number.NaN, Number.POSITIVE_INFINITY])("an embedding of %f ends the run", (value) => {
     const embeddings = cloud([1, 1], 8, 0.3);
     embeddings[5] = value;
-    expect(() => embeddingHealth(embeddings, 8)).toThrow(/^train: the embeddings are no longer numbers; start again/);
+    expect(() => embeddingHealth(embeddings, 8)).toThrow(
+      /^train: the embeddings are no longer numbers; lower adam\.learningRate, or look at the loss's margins and at valueRange$/,
+    );
   });
 
   test("two directions raise none", () => {
