@@ -108,6 +108,9 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "saccade-cli-"));
   writeMnist(join(root, "files"), "train", 200);
   writeMnist(join(root, "files"), "t10k", 100);
+  // A folder where MNIST's images should be.
+  mkdirSync(join(root, "wrong-kind", "MNIST", "raw", "train-images-idx3-ubyte"), { recursive: true });
+  writeFileSync(join(root, "wrong-kind", "MNIST", "raw", "train-labels-idx1-ubyte"), "");
   mkdirSync(join(root, "configs"));
   for (const name of ["quickstart", "cifar-bp", "cifar-bp-block"])
     writeFileSync(join(root, "configs", `${name}.yaml`), tiny(name, 1));
@@ -218,12 +221,18 @@ describe("input that is refused", () => {
     [["train", quick, "batch=30"], /batch must be at most the 20 images of the dataset, got 30/],
     [["train", quick, "probe.test.dataset=cifar-1"], /dataset must be one of .*, got cifar-1; did you mean cifar-10\?/],
     [["train", quick, "probe.train.folder=elsewhere"], /MNIST: looked in elsewhere/],
+    [["train", quick, "data.folder=wrong-kind"], /train-images-idx3-ubyte: must be a file, got a folder/],
+    [
+      ["train", "objects.yaml", "data.limit=1e12"],
+      /limit must be at most 1398101, which is 4 GiB of pictures, got 1000000000000/,
+    ],
     [["train", quick, "--device", "reference", "--threads", "2"], /--threads must be 1 or left out, it has one thread/],
     [["train", quick, "--runs", "files/MNIST/raw/train-images-idx3-ubyte"], /ubyte.*: cannot be written: /],
     [["train", "--resume", "files"], /^saccade: files: not a run folder, it has no config\.yaml/],
     [["explain", quick, "batch=1"], /batch must be at least 2/],
     [["probe", "files"], /files: not a run folder/],
     [["runs", "show", "files"], /files: not a run folder/],
+    [["runs", "list", "--runs", "objects.yaml"], /^saccade: objects\.yaml: cannot be read: .*ENOTDIR/],
   ])("%j ends with 1 and one sentence", async (words, sentence) => {
     const before = existsSync(join(root, "runs")) ? readdirSync(join(root, "runs")) : [];
     const { code, stdout, stderr } = await saccade(...words);
@@ -329,6 +338,48 @@ describe("train", () => {
     );
     expect(stdout).toMatch(/^device {3}reference: float64/m);
     expect(stdout).toMatch(/^trained {2}1 step in /m);
+  });
+});
+
+/** A copy of the digits' run that a test may go on with or damage. */
+function digitsCopy(name: string): { path: string; inside: (...names: string[]) => string } {
+  cpSync(join(root, digitsRun), join(root, name), { recursive: true });
+  return { path: name, inside: (...names) => join(root, name, ...names) };
+}
+
+describe("a run that is damaged", () => {
+  test.each([
+    ["a line that is null", "metrics.jsonl", "null\n", /metrics\.jsonl: line 1 is not a line of metrics, got null; /],
+    ["a line without a step", "metrics.jsonl", '{"kind":"step"}\n', /metrics\.jsonl: line 1 is not a line of metrics/],
+    ["a probe that is cut short", "probe.json", '{"scores": [', /probe\.json: not JSON; measure again: saccade probe /],
+    [
+      "a probe without scores",
+      "probe.json",
+      "{}",
+      /probe\.json: is not a probe's report; measure again: saccade probe /,
+    ],
+    ["a folder as configuration", "config.yaml", undefined, /config\.yaml: cannot be read: .*EISDIR/],
+    ["a folder as metrics", "metrics.jsonl", undefined, /metrics\.jsonl: cannot be read: .*EISDIR/],
+  ])("by %s is shown with one sentence", async (name, file, text, sentence) => {
+    const { path, inside } = digitsCopy(`damaged/${name}`);
+    rmSync(inside(file), { force: true });
+    if (text === undefined) mkdirSync(inside(file));
+    else writeFileSync(inside(file), text);
+    const { code, stdout, stderr } = await saccade("runs", "show", path);
+    expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^saccade: [^\n]+\n$/);
+    expect(stderr).toMatch(sentence);
+  });
+
+  test("is left out of the list, and the others stand", async () => {
+    cpSync(join(root, digitsRun), join(root, "some", "sound"), { recursive: true });
+    cpSync(join(root, digitsRun), join(root, "some", "hurt"), { recursive: true });
+    writeFileSync(join(root, "some", "hurt", "metrics.jsonl"), "null\n");
+    const { code, stdout, stderr } = await saccade("runs", "list", "--runs", "some");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^sound {2}/m);
+    expect(stdout).not.toMatch(/^hurt {2}/m);
+    expect(stderr).toMatch(/^left out: some\/hurt\/metrics\.jsonl: line 1 /);
   });
 });
 

@@ -121,6 +121,21 @@ describe("metrics", () => {
     expect(() => readMetrics(run)).toThrow(`${run.metrics}: line 2 is not JSON`);
   });
 
+  test.each([
+    ["null", "null"],
+    ["a number", "3"],
+    ["another kind", '{"kind":"stop","step":1}'],
+    ["a step without its loss", '{"kind":"step","step":1,"epoch":0.1}'],
+    ["an X-ray without layers", '{"kind":"xray","step":1}'],
+    ["an alarm without words", '{"kind":"alarm","step":1}'],
+  ])("name a line that is %s", (name, line) => {
+    const run = fresh(`metrics of ${name}`);
+    writeFileSync(run.metrics, `${JSON.stringify(stepLine(1))}\n${line}\n`);
+    expect(() => readMetrics(run)).toThrow(
+      `${run.metrics}: line 2 is not a line of metrics, got ${line}; mend the line`,
+    );
+  });
+
   test("after a cut and a resume go on as if nothing had happened", async () => {
     const run = fresh("resumed");
     for (const step of [1, 2, 3, 4]) appendMetric(run, stepLine(step));
@@ -156,6 +171,16 @@ describe("the list of runs", () => {
     expect(runs.map(({ path }) => path)).toEqual([newer.path, older.path]);
     expect(left).toHaveLength(1);
     expect(left[0]).toMatch(/of-another-version\/config\.yaml: .*unknown key "flux"/);
+  });
+
+  test("leaves out a run whose metrics are damaged, and a file in the place of the folder is named", async () => {
+    const folder = join(root, "hurt-list");
+    const [sound, hurt] = [await createRun(folder, config, {}), await createRun(folder, config, {})];
+    writeFileSync(hurt.metrics, "null\n");
+    const left: string[] = [];
+    expect(listRuns(folder, (message) => left.push(message)).map(({ path }) => path)).toEqual([sound.path]);
+    expect(left).toEqual([expect.stringContaining(`${hurt.metrics}: line 1 is not a line of metrics`)]);
+    expect(() => listRuns(hurt.metrics, never)).toThrow(`${hurt.metrics}: cannot be read: ENOTDIR`);
   });
 
   test("of no folder is empty", () => expect(listRuns(join(root, "none"), never)).toEqual([]));
@@ -320,6 +345,14 @@ describe("a checkpoint", () => {
     expect(found).toMatchObject({ path: newest, config: "key", position: { step: 10 } });
     expect(found?.state.get("window")).toEqual(tensorFile().tensors.get("window")?.data);
     expect(latestCheckpoint(join(root, "no-steps"))).toBeUndefined();
+  });
+
+  test("that cannot be read is named", () => {
+    const path = join(root, "unread", "step-00000001.safetensors");
+    mkdirSync(path, { recursive: true });
+    expect(() => latestCheckpoint(join(root, "unread"))).toThrow(`${path}: cannot be read: EISDIR`);
+    writeFileSync(join(root, "no-folder"), "");
+    expect(() => latestCheckpoint(join(root, "no-folder"))).toThrow(/no-folder: cannot be read: ENOTDIR/);
   });
 
   test("that is damaged is named, together with the one before it", () => {

@@ -1,6 +1,6 @@
 // The datasets by name: where their files are looked for, how each is read, and what its classes are called.
 
-import { existsSync } from "node:fs";
+import { accessSync, constants, existsSync, statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { SaccadeError, wrong } from "../program/errors.ts";
@@ -83,6 +83,9 @@ const procedural = "procedural-objects";
 const movie = "procedural-movie";
 const proceduralCounts: Readonly<Record<Split, number>> = { unlabelled: 10_000, train: 2_000, test: 2_000 };
 
+/** Bytes of rendered pictures at most: where the memory of the wasm engine ends. */
+const mostRendered = 2 ** 32;
+
 const fileSets: Readonly<Record<string, FileSet>> = {
   mnist: idxSet({ title: "MNIST", classes: digits, folder: "MNIST", stem: mnistStem }),
   "fashion-mnist": idxSet({
@@ -128,6 +131,9 @@ function load({ dataset, split, limit, seed = 0, size, folder = defaultFolder() 
   if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
     throw wrong("loadDataset", "limit", "a whole number of at least 1", limit);
   if (dataset === procedural || dataset === movie) {
+    const most = Math.floor(mostRendered / ((size ?? 32) ** 2 * 3));
+    if (limit !== undefined && limit > most)
+      throw wrong("loadDataset", "limit", `at most ${most}, which is 4 GiB of pictures`, limit);
     const rendered = { split, count: limit ?? proceduralCounts[split], seed, ...(size ? { size } : {}) };
     return dataset === movie ? proceduralMovie(rendered) : proceduralObjects(rendered);
   }
@@ -169,7 +175,18 @@ function locate(title: string, folder: string, files: readonly (readonly string[
     throw new SaccadeError(
       `${title}: looked in ${folder} and did not find ${missing.join(", ")}; put the files there, or set SACCADE_DATA to the folder that holds them (dataset ${procedural} needs none)`,
     );
-  return found.map((file) => join(folder, file as string));
+  const paths = found.map((file) => join(folder, file as string));
+  for (const path of paths) checkReadable(path);
+  return paths;
+}
+
+function checkReadable(path: string): void {
+  if (!statSync(path).isFile()) throw new SaccadeError(`${path}: must be a file, got a folder or a device`);
+  try {
+    accessSync(path, constants.R_OK);
+  } catch (error) {
+    throw new SaccadeError(`${path}: cannot be read: ${(error as Error).message}`);
+  }
 }
 
 interface IdxSetOptions {

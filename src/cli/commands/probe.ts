@@ -1,6 +1,8 @@
 // saccade probe: the read-outs of a run's newest checkpoint, printed, written to probe.json and drawn.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import type { Backend } from "../../backends/backend.ts";
 import { loadDataset } from "../../data/datasets.ts";
 import { type ProbeReport, probe } from "../../evaluation/probe.ts";
@@ -9,10 +11,10 @@ import { SaccadeError } from "../../program/errors.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
-import { writeWhole } from "../../training/files.ts";
+import { readText, writeWhole } from "../../training/files.ts";
 import { openRun, type RunFolder } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { type CommonOptions, openBackend, parseValue } from "../options.ts";
+import { type CommonOptions, openBackend, parseValue, shellWord } from "../options.ts";
 import { showProgress } from "../progress.ts";
 import { formatTable, labelsPerClassText, probeRows, readOutNames, wrap } from "../table.ts";
 
@@ -77,6 +79,42 @@ export async function measureRun(
   } finally {
     progress.end();
   }
+}
+
+/** What printing a report reads of it. */
+const reportSchema = z.looseObject({
+  measured: z.string(),
+  train: z.string(),
+  test: z.string(),
+  overlapping: z.number(),
+  trainImages: z.number(),
+  testImages: z.number(),
+  chance: z.number(),
+  options: z.looseObject({ seeds: z.number() }),
+  scores: z.array(
+    z.looseObject({
+      subject: z.enum(["trained", "random", "pixels"]),
+      readOut: z.enum(["paper", "scaleFree", "kNN"]),
+      labelsPerClass: z.union([z.number(), z.literal("all")]),
+      accuracy: z.number(),
+    }),
+  ),
+});
+
+/** The report that the newest probe of a run left, if there was one. */
+export function readProbe(path: string): ProbeReport | undefined {
+  const file = join(path, "probe.json");
+  if (!existsSync(file)) return undefined;
+  const text = readText(file);
+  const mend = `measure again: saccade probe ${shellWord(path)}`;
+  let report: unknown;
+  try {
+    report = JSON.parse(text);
+  } catch {
+    throw new SaccadeError(`${file}: not JSON; ${mend}`);
+  }
+  if (!reportSchema.safeParse(report).success) throw new SaccadeError(`${file}: is not a probe's report; ${mend}`);
+  return report as ProbeReport;
 }
 
 export function printProbe(report: ProbeReport): void {
