@@ -2,10 +2,12 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
@@ -380,6 +382,44 @@ describe("a run that is damaged", () => {
     expect(stdout).toMatch(/^sound {2}/m);
     expect(stdout).not.toMatch(/^hurt {2}/m);
     expect(stderr).toMatch(/^left out: some\/hurt\/metrics\.jsonl: line 1 /);
+  });
+});
+
+describe("a standard output that cannot be written", () => {
+  const full = "/dev/full";
+
+  /** What is said on stderr when stdout is a disk without room. */
+  async function onFullDisk(...words: string[]): Promise<Omit<Ended, "stdout">> {
+    const disk = openSync(full, "w");
+    const child = spawn(process.execPath, [main, ...words], { cwd: root, stdio: ["ignore", disk, "pipe"] });
+    closeSync(disk);
+    let stderr = "";
+    child.stderr?.on("data", (bytes) => (stderr += bytes));
+    return new Promise((done) => child.on("close", (code) => done({ code, stderr })));
+  }
+
+  test.skipIf(!existsSync(full))("is told in one sentence", async () => {
+    for (const words of [["version"], ["explain", "configs/quickstart.yaml"], ["runs", "list"], ["--help"]]) {
+      const { code, stderr } = await onFullDisk(...words);
+      expect(stderr, words.join(" ")).toMatch(/^saccade: standard output cannot be written: .*ENOSPC[^\n]*\n$/);
+      expect(code).toBe(1);
+    }
+  });
+
+  test.skipIf(!existsSync(full))("does not lose a training run, whose end is 1 all the same", async () => {
+    const { code, stderr } = await onFullDisk("train", "configs/quickstart.yaml", "--no-probe", "--runs", "no-room");
+    expect(stderr.match(/standard output cannot be written/g)).toHaveLength(1);
+    expect(code).toBe(1);
+    const [run] = readdirSync(join(root, "no-room"));
+    expect(readdirSync(join(root, "no-room", run, "checkpoints")).at(-1)).toBe("step-00000002.safetensors");
+  });
+
+  test("because its reader has gone does not end a training run", async () => {
+    const { child, ended } = start("train", "configs/quickstart.yaml", "--no-probe", "--runs", "unread");
+    child.stdout?.destroy();
+    expect((await ended).code).toBe(0);
+    const [run] = readdirSync(join(root, "unread"));
+    expect(readdirSync(join(root, "unread", run, "checkpoints")).at(-1)).toBe("step-00000002.safetensors");
   });
 });
 
