@@ -110,7 +110,13 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "saccade-cli-"));
   writeMnist(join(root, "files"), "train", 200);
   writeMnist(join(root, "files"), "t10k", 100);
-  // A folder where MNIST's images should be.
+  // CIFAR-10 of one record a file, the last cut short; a folder where MNIST's images should be.
+  mkdirSync(join(root, "cut", "cifar-10-batches-bin"), { recursive: true });
+  for (const i of [1, 2, 3, 4, 5])
+    writeFileSync(
+      join(root, "cut", "cifar-10-batches-bin", `data_batch_${i}.bin`),
+      new Uint8Array(i < 5 ? 3073 : 3000),
+    );
   mkdirSync(join(root, "wrong-kind", "MNIST", "raw", "train-images-idx3-ubyte"), { recursive: true });
   writeFileSync(join(root, "wrong-kind", "MNIST", "raw", "train-labels-idx1-ubyte"), "");
   mkdirSync(join(root, "configs"));
@@ -223,6 +229,19 @@ describe("input that is refused", () => {
     [["train", quick, "batch=30"], /batch must be at most the 20 images of the dataset, got 30/],
     [["train", quick, "probe.test.dataset=cifar-1"], /dataset must be one of .*, got cifar-1; did you mean cifar-10\?/],
     [["train", quick, "probe.train.folder=elsewhere"], /MNIST: looked in elsewhere/],
+    [
+      ["train", quick, "probe.train={dataset: cifar-10, grey: true, folder: cut}"],
+      /data_batch_5\.bin: must hold whole records of 3073 bytes, got 3000 bytes/,
+    ],
+    [["train", quick, "probe.labelsPerClass=[50]"], /labelsPerClass must be at most 20, the images of class 0, got 50/],
+    [
+      ["train", quick, "probe.test.split=train"],
+      /probe\.train must hold images that are not in probe\.test, got MNIST tr/,
+    ],
+    [
+      ["train", quick, "probe.test={dataset: procedural-objects, grey: true, limit: 10}"],
+      /probe\.test must be \[n, 28, 28, 1\] like probe\.train, got \[10, 32, 32, 1\]/,
+    ],
     [["train", quick, "data.folder=wrong-kind"], /train-images-idx3-ubyte: must be a file, got a folder/],
     [
       ["train", "objects.yaml", "data.limit=1e12"],

@@ -5,9 +5,12 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../../backends/backend.ts";
 import { loadDataset } from "../../data/datasets.ts";
+import type { ImageSet } from "../../data/images.ts";
+import { type NetworkName, networks } from "../../encoders/networks.ts";
 import { type ProbeReport, probe } from "../../evaluation/probe.ts";
 import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
-import { SaccadeError } from "../../program/errors.ts";
+import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
+import { SaccadeError, wrong } from "../../program/errors.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
@@ -33,23 +36,45 @@ export async function probeCommand(
   if (!wanted)
     throw new SaccadeError(`${path}: its configuration has no probe section; give train.dataset=… test.dataset=…`);
   const backend = await openBackend(options);
-  const report = await measureRun(run, config, wanted, backend);
+  const measured = { wanted, sets: await loadProbeSets(wanted, config.encoder) };
+  const report = await measureRun(run, config, measured, backend);
   if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
   else printProbe(report);
   return exitCodes.done;
+}
+
+export interface ProbeSets {
+  readonly train: ImageSet;
+  readonly test: ImageSet;
+}
+
+/** Loads what a probe reads, and refuses what it could not be measured with: before the hours of training, not after them. */
+export async function loadProbeSets(wanted: ProbeConfig, encoder: NetworkName): Promise<ProbeSets> {
+  const [train, test] = [await loadDataset(wanted.train), await loadDataset(wanted.test)];
+  const { channels } = networks[encoder];
+  if (train.channels !== channels)
+    throw wrong("probe", "probe.train", `pictures of ${channels} channels, as the encoder reads`, train.channels);
+  const shapes = [train, test].map(({ height, width, channels: c }) => `${height}, ${width}, ${c}]`);
+  if (shapes[0] !== shapes[1])
+    throw wrong("probe", "probe.test", `[n, ${shapes[0]} like probe.train`, `[${test.count}, ${shapes[1]}`);
+  const pool = without(train, overlap(train, test));
+  if (pool.count === 0)
+    throw new SaccadeError(
+      `probe: probe.train must hold images that are not in probe.test, got ${train.name}, all of whose ${train.count} images are in ${test.name}; take another split`,
+    );
+  for (const perClass of wanted.labelsPerClass) drawLabels(pool.labels, pool.classes.length, perClass, 0);
+  return { train, test };
 }
 
 /** Measures, writes probe.json and its figure into the run folder, and returns the report. */
 export async function measureRun(
   run: RunFolder,
   config: Config,
-  wanted: ProbeConfig,
+  { wanted, sets: { train, test } }: { readonly wanted: ProbeConfig; readonly sets: ProbeSets },
   backend: Backend,
 ): Promise<ProbeReport> {
   const checkpoint = latestCheckpoint(run.checkpoints);
   if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
-  const train = await loadDataset(wanted.train);
-  const test = await loadDataset(wanted.test);
   const progress = showProgress("probing", "read-outs");
   try {
     const report = await probe(

@@ -2,10 +2,10 @@
 
 import { loadDataset } from "../../data/datasets.ts";
 import { networks } from "../../encoders/networks.ts";
-import { SaccadeError, wrong } from "../../program/errors.ts";
+import { SaccadeError } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
-import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
+import { type Config, override, parseConfig } from "../../training/config.ts";
 import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
 import { environment } from "../../training/environment.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
@@ -13,7 +13,7 @@ import { configKey, train } from "../../training/train.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend, parseValue, readConfig } from "../options.ts";
 import { duration, showProgress } from "../progress.ts";
-import { measureRun, printProbe } from "./probe.ts";
+import { loadProbeSets, measureRun, printProbe } from "./probe.ts";
 
 interface TrainCommandOptions extends CommonOptions {
   readonly runs: string;
@@ -36,7 +36,10 @@ export async function trainCommand(
   const dataset = await loadDataset(config.data);
   // What cannot work is refused before a folder is made, and what the probe lacks before the hours of training.
   recordConfigured(config, configuredModel(config), { ...dataset, classes: dataset.classes.length });
-  if (config.probe && options.probe) await checkProbeData(config.probe, networks[config.encoder].channels);
+  const probed =
+    config.probe && options.probe
+      ? { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder) }
+      : undefined;
   const run = resumed ?? (await createRun(options.runs, config, environment(backend)));
   // A run that is lengthened, or probed otherwise, says so; a change that decides its numbers is refused by train.
   if (from?.config === configKey(config)) await writeConfig(run, config);
@@ -81,11 +84,11 @@ export async function trainCommand(
     `trained  ${countSteps(done)} in ${duration(result.seconds)}${from ? `, ${result.steps} in all` : ""}; peak memory ${peakMemory()}`,
   );
 
-  if (!config.probe || !options.probe) {
+  if (probed === undefined) {
     if (options.json) print({ run: run.path, ...result });
     return exitCodes.done;
   }
-  const report = await measureRun(run, config, config.probe, backend);
+  const report = await measureRun(run, config, probed, backend);
   if (options.json) print({ run: run.path, ...result, probe: report });
   else {
     printProbe(report);
@@ -117,15 +120,6 @@ function configuration(
 }
 
 const countSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" : "steps"}`;
-
-/** Opens the probe's datasets for one image each: wrong names, missing files and channels show themselves here. */
-async function checkProbeData({ train: labelled, test }: ProbeConfig, channels: number): Promise<void> {
-  for (const [key, data] of Object.entries({ train: labelled, test })) {
-    const set = await loadDataset({ ...data, limit: 1 });
-    if (set.channels !== channels)
-      throw wrong("train", `probe.${key}`, `pictures of ${channels} channels, as the encoder reads`, set.channels);
-  }
-}
 
 export const peakMemory = (): string => formatBytes(process.resourceUsage().maxRSS * 1024);
 
