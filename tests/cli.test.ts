@@ -269,7 +269,12 @@ describe("input that is refused", () => {
     const first = await saccade("train", "--resume", trainedRun, "--seed", "8");
     expect(first).toMatchObject({ code: 1, stderr: expect.stringMatching(/^saccade: --resume: a run keeps its seed/) });
     const second = await saccade("train", "--resume", trainedRun, "adam.learningRate=1");
-    expect(second).toMatchObject({ code: 1, stderr: expect.stringMatching(/was written by another configuration/) });
+    expect(second).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /was written by another configuration: adam\.learningRate is 0\.001 there and 1 here; /,
+      ),
+    });
     expect(readFileSync(join(root, trainedRun, "config.yaml"), "utf8")).toContain("learningRate: 0.001");
   });
 });
@@ -367,6 +372,48 @@ function digitsCopy(name: string): { path: string; inside: (...names: string[]) 
   cpSync(join(root, digitsRun), join(root, name), { recursive: true });
   return { path: name, inside: (...names) => join(root, name, ...names) };
 }
+
+describe("a run that is resumed", () => {
+  test("on another engine says so, and keeps what both were", async () => {
+    const { path, inside } = digitsCopy("other-engine");
+    const same = await saccade("train", "--resume", path, "epochs=2", "--no-probe", "--threads", "1");
+    expect(same).toMatchObject({ code: 0, stderr: expect.not.stringContaining("alarm") });
+    const before = readFileSync(inside("environment.json"), "utf8");
+    const other = await saccade("train", "--resume", path, "epochs=3", "--no-probe", "--device", "reference");
+    expect(other.code, other.stderr).toBe(0);
+    expect(other.stderr).toMatch(
+      /^alarm: until step 4 this run was computed by wasm: float32, .*; from here on by reference: float64, .*not .* bit for bit/m,
+    );
+    expect(readFileSync(inside("environment.json"), "utf8")).toBe(before);
+    const later = readdirSync(inside()).filter((name) => /^environment-\d+\.json$/.test(name));
+    const newest = JSON.parse(readFileSync(inside(later.sort().at(-1) ?? ""), "utf8"));
+    expect(newest).toMatchObject({ fromStep: 4, backend: "reference", node: process.versions.node });
+    expect(await output("runs", "show", path)).toMatch(/^6 steps, 3 of 3 epochs/m);
+  });
+
+  test("that cannot go on is left as it is", async () => {
+    const { path, inside } = digitsCopy("left-alone");
+    await output("train", "--resume", path, "epochs=3", "--no-probe");
+    const files = (): string[] =>
+      readdirSync(inside(), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+        .sort()
+        .map((file) => `${file} ${statSync(file).mtimeMs} ${readFileSync(file).toString("base64")}`);
+    let before = files();
+    const shorter = await saccade("train", "--resume", path, "epochs=2", "--no-probe");
+    expect(shorter).toMatchObject({ code: 1, stdout: "" });
+    expect(shorter.stderr).toMatch(/^saccade: left-alone: epochs must be at least 3, as 6 steps are done, got 2\n$/);
+    expect(files()).toEqual(before);
+
+    writeFileSync(inside("metrics.jsonl"), `null\n${readFileSync(inside("metrics.jsonl"), "utf8")}`);
+    before = files();
+    const damaged = await saccade("train", "--resume", path, "epochs=5", "--no-probe", "--device", "reference");
+    expect(damaged).toMatchObject({ code: 1, stdout: "" });
+    expect(damaged.stderr).toMatch(/^saccade: left-alone\/metrics\.jsonl: line 1 is not a line of metrics, got null; /);
+    expect(files()).toEqual(before);
+  });
+});
 
 describe("a run that is damaged", () => {
   test.each([

@@ -15,6 +15,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { latestCheckpoint, loadCheckpoint } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
+import { continueEnvironment, environment } from "../src/training/environment.ts";
 import { writeWhole } from "../src/training/files.ts";
 import {
   appendMetric,
@@ -184,6 +185,43 @@ describe("the list of runs", () => {
   });
 
   test("of no folder is empty", () => expect(listRuns(join(root, "none"), never)).toEqual([]));
+});
+
+describe("where a run was computed", () => {
+  const wasm = (threads: string, simd: string) =>
+    environment({
+      name: "wasm",
+      description: `float32, ${threads}, ${simd} SIMD`,
+      prepare: async () => never("not here"),
+    });
+  const plain = wasm("1 thread", "plain");
+  const noted = (path: string): string[] => readdirSync(path).filter((name) => name.startsWith("environment"));
+
+  test("is noted again only where it changes, and told only where the arithmetic does", async () => {
+    const { path } = await createRun(join(root, "sessions"), config, plain);
+    expect(await continueEnvironment(path, 4, plain)).toBeUndefined();
+    expect(noted(path)).toEqual(["environment.json"]);
+    expect(await continueEnvironment(path, 4, wasm("16 threads", "plain"))).toBeUndefined();
+    expect(noted(path)).toEqual(["environment-2.json", "environment.json"]);
+    expect(await continueEnvironment(path, 8, wasm("2 threads", "relaxed"))).toBe(
+      "until step 8 this run was computed by wasm: float32, plain SIMD; from here on by wasm: float32, relaxed SIMD: what follows is not what the first would have made, bit for bit",
+    );
+    expect(JSON.parse(readFileSync(join(path, "environment.json"), "utf8"))).toEqual(plain);
+    expect(JSON.parse(readFileSync(join(path, "environment-3.json"), "utf8"))).toEqual({
+      fromStep: 8,
+      ...wasm("2 threads", "relaxed"),
+    });
+    expect(await continueEnvironment(path, 9, wasm("2 threads", "relaxed"))).toBeUndefined();
+    expect(noted(path)).toHaveLength(3);
+  });
+
+  test.each(["null", "{", "{}"])("is told where the file before says %s", async (text) => {
+    const { path } = await createRun(join(root, "unknown"), config, plain);
+    writeFileSync(join(path, "environment.json"), text);
+    expect(await continueEnvironment(path, 4, plain)).toMatch(
+      /computed by an engine that environment\.json does not name/,
+    );
+  });
 });
 
 describe("a file written whole", () => {

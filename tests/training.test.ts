@@ -234,9 +234,19 @@ describe("one seed", () => {
     const config = configured({ adam: { learningRate: 2e-3 } });
     const { run } = undisturbed;
     await expect(train({ config, dataset: images, backend: twoThreads, run, ...resumption(run) })).rejects.toThrow(
-      /step-00000012\.safetensors: was written by another configuration/,
+      /step-00000012\.safetensors: was written by another configuration: adam\.learningRate is 0\.001 there and 0\.002 here; /,
     );
     expect(linesOf(undisturbed)).toHaveLength(undisturbedSteps + 1);
+  });
+
+  test("is not wound back: an end before the checkpoint is refused, and nothing is written", async () => {
+    const { run } = undisturbed;
+    const before = readFileSync(run.metrics, "utf8");
+    const config = configured({ epochs: 2 });
+    await expect(train({ config, dataset: images, backend: twoThreads, run, ...resumption(run) })).rejects.toThrow(
+      /: epochs must be at least 3, as 12 steps are done, got 2$/,
+    );
+    expect(readFileSync(run.metrics, "utf8")).toBe(before);
   });
 });
 

@@ -8,6 +8,7 @@ import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
 import { type Config, parseConfig } from "./config.ts";
+import { writeEnvironment } from "./environment.ts";
 import { notRead, notWritten, readText, writeWhole } from "./files.ts";
 import type { LayerNumbers } from "./xray.ts";
 
@@ -69,7 +70,7 @@ export async function createRun(root: string, config: Config, environment: objec
   const run = runFolder(path);
   for (const folder of [run.checkpoints, run.figures]) mkdirSync(folder);
   await writeConfig(run, config);
-  await writeWhole(join(path, "environment.json"), `${JSON.stringify(environment, null, 2)}\n`);
+  await writeEnvironment(path, environment);
   return run;
 }
 

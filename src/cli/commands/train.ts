@@ -7,9 +7,11 @@ import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
 import { type Config, override, parseConfig } from "../../training/config.ts";
 import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
-import { environment } from "../../training/environment.ts";
+import { continueEnvironment, environment } from "../../training/environment.ts";
+import { checkResume } from "../../training/resume.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
-import { configKey, train } from "../../training/train.ts";
+import { train } from "../../training/train.ts";
+import { runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend, parseValue, readConfig } from "../options.ts";
 import { duration, showProgress } from "../progress.ts";
@@ -34,15 +36,23 @@ export async function trainCommand(
   if (resumed && !from) throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
   const backend = await openBackend(options);
   const dataset = await loadDataset(config.data);
-  // What cannot work is refused before a folder is made, and what the probe lacks before the hours of training.
+  // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.
   recordConfigured(config, configuredModel(config), { ...dataset, classes: dataset.classes.length });
+  if (resumed && from) checkResume(resumed, config, dataset, from);
   const probed =
     config.probe && options.probe
       ? { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder) }
       : undefined;
-  const run = resumed ?? (await createRun(options.runs, config, environment(backend)));
-  // A run that is lengthened, or probed otherwise, says so; a change that decides its numbers is refused by train.
-  if (from?.config === configKey(config)) await writeConfig(run, config);
+  const here = environment(backend);
+  const run = resumed ?? (await createRun(options.runs, config, here));
+  if (resumed && from) {
+    // A run that is lengthened, or probed otherwise, says so; so does one that goes on elsewhere.
+    await writeConfig(run, config);
+    const { step } = from.position;
+    const changed =
+      step < runLength(config, dataset).totalSteps ? await continueEnvironment(run.path, step, here) : undefined;
+    if (changed !== undefined) process.stderr.write(`alarm: ${changed}\n`);
+  }
 
   const { encoder } = config;
   say(`run      ${run.path}`);
