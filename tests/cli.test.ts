@@ -14,7 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "../src/cli/options.ts";
@@ -51,6 +51,19 @@ function start(...words: string[]): Started {
 }
 
 const saccade = (...words: string[]): Promise<Ended> => start(...words).ended;
+
+/** Resolves once a child has printed what is waited for; a child that ends without it fails the test. */
+function printed(child: ChildProcess, sentence: RegExp): Promise<RegExpExecArray> {
+  return new Promise((done, failed) => {
+    let told = "";
+    child.stdout?.on("data", (bytes) => {
+      told += bytes;
+      const found = sentence.exec(told);
+      if (found) done(found);
+    });
+    child.on("close", () => failed(new Error(`ended without ${sentence}: ${told}`)));
+  });
+}
 
 /** What a good end prints; a bad one fails with what it said. */
 async function output(...words: string[]): Promise<string> {
@@ -374,6 +387,67 @@ function digitsCopy(name: string): { path: string; inside: (...names: string[]) 
 }
 
 describe("a run that is resumed", () => {
+  const lockOf = (child: ChildProcess) => ({ pid: child.pid, host: hostname(), started: expect.any(String) });
+
+  test("belongs to one process at a time", async () => {
+    const { child, ended } = start("train", "configs/quickstart.yaml", "epochs=5000", "--no-probe", "--runs", "held");
+    const [, run] = await printed(child, /^run +(\S+)\n[\s\S]*^device/m);
+    const inUse = `saccade: ${run}: is in use by process ${child.pid} since `;
+    try {
+      expect(JSON.parse(readFileSync(join(root, run, "lock.json"), "utf8"))).toEqual(lockOf(child));
+      for (const words of [
+        ["train", "--resume", run],
+        ["probe", run],
+      ]) {
+        const { code, stdout, stderr } = await saccade(...words);
+        expect({ code, stdout }, words.join(" ")).toEqual({ code: 1, stdout: "" });
+        expect(stderr.startsWith(inUse), stderr).toBe(true);
+        expect(stderr).toContain("wait for it or end it");
+      }
+    } finally {
+      child.kill("SIGTERM");
+    }
+    expect((await ended).code).toBe(143);
+    expect(existsSync(join(root, run, "lock.json")), "released").toBe(false);
+  });
+
+  test("goes on once, however many want to at the same time", async () => {
+    const { path, inside } = digitsCopy("raced");
+    const { child, ended } = start("version");
+    await ended;
+    writeFileSync(inside("lock.json"), JSON.stringify({ pid: child.pid, host: hostname(), started: "long ago" }));
+    const runs = Array.from({ length: 3 }, () => start("train", "--resume", path, "epochs=5000", "--no-probe"));
+    const codes: (number | null)[] = [];
+    await new Promise<void>((done) => {
+      for (const run of runs) void run.ended.then(({ code }) => codes.push(code) === 2 && done());
+    });
+    for (const run of runs) run.child.kill("SIGTERM");
+    await Promise.all(runs.map((run) => run.ended));
+    expect(codes).toEqual([1, 1, 143]);
+    const steps = lines(readFileSync(inside("metrics.jsonl"), "utf8"))
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+      .filter(({ kind }) => kind === "step");
+    expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
+  });
+
+  test("is taken over from a process that is dead, but not from another machine", async () => {
+    const { path, inside } = digitsCopy("left-behind");
+    const { child, ended } = start("version");
+    await ended;
+    const lock = { pid: child.pid, host: hostname(), started: new Date().toISOString() };
+    writeFileSync(inside("lock.json"), JSON.stringify({ ...lock, host: "elsewhere" }));
+    const refused = await saccade("train", "--resume", path, "epochs=2", "--no-probe");
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`process ${child.pid} on elsewhere since`),
+    });
+    expect(refused.stderr).toContain("lock.json");
+    writeFileSync(inside("lock.json"), JSON.stringify(lock));
+    await output("train", "--resume", path, "epochs=2", "--no-probe");
+    expect(readdirSync(inside()).filter((name) => name.startsWith("lock"))).toEqual([]);
+  });
+
   test("on another engine says so, and keeps what both were", async () => {
     const { path, inside } = digitsCopy("other-engine");
     const same = await saccade("train", "--resume", path, "epochs=2", "--no-probe", "--threads", "1");
@@ -412,6 +486,43 @@ describe("a run that is resumed", () => {
     expect(damaged).toMatchObject({ code: 1, stdout: "" });
     expect(damaged.stderr).toMatch(/^saccade: left-alone\/metrics\.jsonl: line 1 is not a line of metrics, got null; /);
     expect(files()).toEqual(before);
+  });
+});
+
+describe("a stop", () => {
+  test("by SIGHUP saves and ends with 129; the advice quotes a path with spaces", async () => {
+    const { child, ended } = start(
+      "train",
+      "configs/quickstart.yaml",
+      "epochs=5000",
+      "--no-probe",
+      "--runs",
+      "my runs",
+    );
+    child.stderr?.once("data", () => child.kill("SIGHUP"));
+    const { code, stdout, stderr } = await ended;
+    expect(code, stderr).toBe(129);
+    const [, steps, run] =
+      /^stopped {2}after (\d+) steps?; go on with: saccade train --resume '(.+)'$/m.exec(stdout) ?? [];
+    expect(run).toMatch(/^my runs\/[^/]+$/);
+    expect(readdirSync(join(root, run, "checkpoints")).at(-1)).toBe(`step-${steps.padStart(8, "0")}.safetensors`);
+  });
+
+  test("of the probe by SIGINT ends with 130 and says how to go on", async () => {
+    const probe = ["probe.readOuts=[paper]", "probe.epochs=1000000"];
+    const { child, ended } = start("train", "configs/quickstart.yaml", ...probe, "--runs", "probed");
+    const [, run] = await printed(child, /^run +(\S+)\n[\s\S]*^trained/m);
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    expect(code, stderr).toBe(130);
+    expect(stderr).toContain(`stopped the probe; measure with: saccade probe ${run}\n`);
+    expect(readdirSync(join(root, run)).sort()).toEqual([
+      "checkpoints",
+      "config.yaml",
+      "environment.json",
+      "figures",
+      "metrics.jsonl",
+    ]);
   });
 });
 

@@ -10,7 +10,7 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { latestCheckpoint, loadCheckpoint } from "../src/training/checkpoints.ts";
@@ -28,6 +28,7 @@ import {
   summariseRun,
   truncateMetrics,
 } from "../src/training/run-folder.ts";
+import { lockRun } from "../src/training/run-lock.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorFile } from "../src/training/safetensors.ts";
 
 let root: string;
@@ -185,6 +186,50 @@ describe("the list of runs", () => {
   });
 
   test("of no folder is empty", () => expect(listRuns(join(root, "none"), never)).toEqual([]));
+});
+
+describe("the lock of a run", () => {
+  const locked = (name: string, lock?: string) => {
+    const run = runFolder(join(root, name));
+    mkdirSync(run.path);
+    if (lock !== undefined) writeFileSync(join(run.path, "lock.json"), lock);
+    return run;
+  };
+  const lock = (pid: number, host = hostname()): string => JSON.stringify({ pid, host, started: "2026-11-24" });
+
+  test("names this process, and is gone when given back", () => {
+    const run = locked("locked");
+    const release = lockRun(run);
+    expect(JSON.parse(readFileSync(join(run.path, "lock.json"), "utf8"))).toMatchObject({
+      pid: process.pid,
+      host: hostname(),
+    });
+    release();
+    expect(readdirSync(run.path)).toEqual([]);
+  });
+
+  test.each([
+    ["a living process", lock(process.ppid), /is in use by process \d+ since 2026-11-24; wait for it or end it; /],
+    [
+      "another machine",
+      lock(1, "elsewhere"),
+      /is in use by process 1 on elsewhere since 2026-11-24; if that has ended/,
+    ],
+    ["nobody", "", /lock\.json does not say who holds the run; remove it if no other process does$/],
+    ["null", "null", /lock\.json does not say who holds the run/],
+  ])("of %s holds", (name, text, sentence) => {
+    const run = locked(`lock of ${name}`, text);
+    expect(() => lockRun(run)).toThrow(sentence);
+    expect(readFileSync(join(run.path, "lock.json"), "utf8")).toBe(text);
+  });
+
+  test("is not given back once another process has it", () => {
+    const run = locked("lost");
+    const release = lockRun(run);
+    writeFileSync(join(run.path, "lock.json"), lock(process.ppid));
+    release();
+    expect(readdirSync(run.path)).toEqual(["lock.json"]);
+  });
 });
 
 describe("where a run was computed", () => {

@@ -16,9 +16,11 @@ import { type Config, override, type ProbeConfig, parseConfig } from "../../trai
 import { environment } from "../../training/environment.ts";
 import { readText, writeWhole } from "../../training/files.ts";
 import { openRun, type RunFolder } from "../../training/run-folder.ts";
+import { lockRun } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend, parseValue, shellWord } from "../options.ts";
 import { showProgress } from "../progress.ts";
+import { catchSignals, type Signals } from "../signals.ts";
 import { formatTable, labelsPerClassText, probeRows, readOutNames, wrap } from "../table.ts";
 
 export async function probeCommand(
@@ -35,12 +37,20 @@ export async function probeCommand(
   const { probe: wanted } = parseConfig(raw, `${path} with its probe`);
   if (!wanted)
     throw new SaccadeError(`${path}: its configuration has no probe section; give train.dataset=… test.dataset=…`);
-  const backend = await openBackend(options);
-  const measured = { wanted, sets: await loadProbeSets(wanted, config.encoder) };
-  const report = await measureRun(run, config, measured, backend);
-  if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-  else printProbe(report);
-  return exitCodes.done;
+  const signals = catchSignals();
+  let release: (() => void) | undefined;
+  try {
+    release = lockRun(run);
+    const backend = await openBackend(options);
+    const measured = { wanted, sets: await loadProbeSets(wanted, config.encoder) };
+    const report = await measureRun(run, config, measured, backend, signals);
+    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else printProbe(report);
+    return exitCodes.done;
+  } finally {
+    release?.();
+    signals.end();
+  }
 }
 
 export interface ProbeSets {
@@ -72,9 +82,14 @@ export async function measureRun(
   config: Config,
   { wanted, sets: { train, test } }: { readonly wanted: ProbeConfig; readonly sets: ProbeSets },
   backend: Backend,
+  signals: Signals,
 ): Promise<ProbeReport> {
   const checkpoint = latestCheckpoint(run.checkpoints);
   if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
+  signals.handle((code) => {
+    process.stderr.write(`\nstopped the probe; measure with: saccade probe ${shellWord(run.path)}\n`);
+    process.exit(code);
+  });
   const progress = showProgress("probing", "read-outs");
   try {
     const report = await probe(

@@ -10,11 +10,13 @@ import { configuredModel, recordConfigured } from "../../training/configured-rul
 import { continueEnvironment, environment } from "../../training/environment.ts";
 import { checkResume } from "../../training/resume.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
+import { lockRun } from "../../training/run-lock.ts";
 import { train } from "../../training/train.ts";
 import { runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { type CommonOptions, openBackend, parseValue, readConfig } from "../options.ts";
+import { type CommonOptions, openBackend, parseValue, readConfig, shellWord } from "../options.ts";
 import { duration, showProgress } from "../progress.ts";
+import { catchSignals, type Signals } from "../signals.ts";
 import { loadProbeSets, measureRun, printProbe } from "./probe.ts";
 
 interface TrainCommandOptions extends CommonOptions {
@@ -28,10 +30,31 @@ export async function trainCommand(
   overrides: readonly string[],
   options: TrainCommandOptions,
 ): Promise<number> {
+  const { config, resumed } = configuration(path, overrides, options);
+  const signals = catchSignals();
+  let release = (): void => {};
+  const hold = (run: RunFolder): void => {
+    release = lockRun(run);
+  };
+  try {
+    if (resumed) hold(resumed);
+    return await trainAndProbe(config, options, resumed, hold, signals);
+  } finally {
+    release();
+    signals.end();
+  }
+}
+
+async function trainAndProbe(
+  config: Config,
+  options: TrainCommandOptions,
+  resumed: RunFolder | undefined,
+  hold: (run: RunFolder) => void,
+  signals: Signals,
+): Promise<number> {
   const say = (line: string): void => {
     if (!options.json) process.stdout.write(`${line}\n`);
   };
-  const { config, resumed } = configuration(path, overrides, options);
   const from = resumed ? latestCheckpoint(resumed.checkpoints) : undefined;
   if (resumed && !from) throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
   const backend = await openBackend(options);
@@ -52,7 +75,7 @@ export async function trainCommand(
     const changed =
       step < runLength(config, dataset).totalSteps ? await continueEnvironment(run.path, step, here) : undefined;
     if (changed !== undefined) process.stderr.write(`alarm: ${changed}\n`);
-  }
+  } else hold(run);
 
   const { encoder } = config;
   say(`run      ${run.path}`);
@@ -62,7 +85,7 @@ export async function trainCommand(
   );
   say(`device   ${backend.name}: ${backend.description}`);
 
-  const stop = listenForSignals();
+  const stop = stopAfterStep(signals);
   const progress = showProgress("training", "images");
   let result: Awaited<ReturnType<typeof train>>;
   try {
@@ -82,10 +105,9 @@ export async function trainCommand(
     });
   } finally {
     progress.end();
-    stop.end();
   }
   if (stop.signal.aborted) {
-    say(`stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${run.path}`);
+    say(`stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${shellWord(run.path)}`);
     if (options.json) print({ run: run.path, ...result });
     return stop.code();
   }
@@ -98,7 +120,7 @@ export async function trainCommand(
     if (options.json) print({ run: run.path, ...result });
     return exitCodes.done;
   }
-  const report = await measureRun(run, config, probed, backend);
+  const report = await measureRun(run, config, probed, backend, signals);
   if (options.json) print({ run: run.path, ...result, probe: report });
   else {
     printProbe(report);
@@ -133,24 +155,15 @@ const countSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" :
 
 export const peakMemory = (): string => formatBytes(process.resourceUsage().maxRSS * 1024);
 
-/** The first SIGINT or SIGTERM asks for a stop after the step in flight; a second ends at once. */
-function listenForSignals(): { signal: AbortSignal; code: () => number; end: () => void } {
+/** The first signal asks for a stop after the step in flight; a second ends at once. */
+function stopAfterStep(signals: Signals): { signal: AbortSignal; code: () => number } {
   const controller = new AbortController();
   let code: number = exitCodes.interrupted;
-  const handle = (name: NodeJS.Signals): void => {
-    code = name === "SIGTERM" ? exitCodes.terminated : exitCodes.interrupted;
+  signals.handle((given) => {
+    code = given;
     if (controller.signal.aborted) process.exit(code);
     process.stderr.write("\nstopping after this step, with a checkpoint; again to stop at once\n");
     controller.abort();
-  };
-  process.on("SIGINT", handle);
-  process.on("SIGTERM", handle);
-  return {
-    signal: controller.signal,
-    code: () => code,
-    end: () => {
-      process.off("SIGINT", handle);
-      process.off("SIGTERM", handle);
-    },
-  };
+  });
+  return { signal: controller.signal, code: () => code };
 }
