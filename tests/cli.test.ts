@@ -2,17 +2,19 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import {
+  closeSync,
   cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
   statSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "../src/cli/options.ts";
@@ -49,6 +51,19 @@ function start(...words: string[]): Started {
 }
 
 const saccade = (...words: string[]): Promise<Ended> => start(...words).ended;
+
+/** Resolves once a child has printed what is waited for; a child that ends without it fails the test. */
+function printed(child: ChildProcess, sentence: RegExp): Promise<RegExpExecArray> {
+  return new Promise((done, failed) => {
+    let told = "";
+    child.stdout?.on("data", (bytes) => {
+      told += bytes;
+      const found = sentence.exec(told);
+      if (found) done(found);
+    });
+    child.on("close", () => failed(new Error(`ended without ${sentence}: ${told}`)));
+  });
+}
 
 /** What a good end prints; a bad one fails with what it said. */
 async function output(...words: string[]): Promise<string> {
@@ -108,6 +123,15 @@ beforeAll(async () => {
   root = mkdtempSync(join(tmpdir(), "saccade-cli-"));
   writeMnist(join(root, "files"), "train", 200);
   writeMnist(join(root, "files"), "t10k", 100);
+  // CIFAR-10 of which the last file is cut short; a folder for MNIST's images.
+  mkdirSync(join(root, "cut", "cifar-10-batches-bin"), { recursive: true });
+  for (const i of [1, 2, 3, 4, 5])
+    writeFileSync(
+      join(root, "cut", "cifar-10-batches-bin", `data_batch_${i}.bin`),
+      new Uint8Array(i < 5 ? 30_730_000 : 3000),
+    );
+  mkdirSync(join(root, "wrong-kind", "MNIST", "raw", "train-images-idx3-ubyte"), { recursive: true });
+  writeFileSync(join(root, "wrong-kind", "MNIST", "raw", "train-labels-idx1-ubyte"), "");
   mkdirSync(join(root, "configs"));
   // An example explains cifar-bp with batches of 100.
   for (const [name, limit] of Object.entries({ quickstart: 20, "cifar-bp": 100, "cifar-bp-block": 20 }))
@@ -220,6 +244,37 @@ describe("input that is refused", () => {
     [["train", quick, "batch=30"], /batch must be at most the 20 images of the dataset, got 30/],
     [["train", quick, "probe.test.dataset=cifar-1"], /dataset must be one of .*, got cifar-1; did you mean cifar-10\?/],
     [["train", quick, "probe.train.folder=elsewhere"], /MNIST: looked in elsewhere/],
+    [
+      [
+        "train",
+        quick,
+        "probe.train={dataset: cifar-10, grey: true, folder: cut}",
+        "probe.test={dataset: cifar-10, grey: true, folder: cut}",
+      ],
+      /data_batch_5\.bin: must hold 30730000 bytes, 10000 records of 3073, got 3000/,
+    ],
+    [["train", quick, "probe.labelsPerClass=[50]"], /labelsPerClass must be at most 20, the images of class 0, got 50/],
+    [
+      ["train", quick, "probe.test.split=train"],
+      /probe\.train must hold images that are not in probe\.test, got MNIST tr/,
+    ],
+    [
+      [
+        "train",
+        quick,
+        "probe.train={dataset: procedural-objects, grey: true, size: 28}",
+        "probe.test={dataset: procedural-objects, split: test, grey: true, limit: 10}",
+      ],
+      /probe\.test must be \[n, 28, 28, 1\] like probe\.train, got \[10, 32, 32, 1\]/,
+    ],
+    [
+      ["train", quick, "data.folder=wrong-kind"],
+      /train-images-idx3-ubyte: cannot be read \(EISDIR\); it must be a file/,
+    ],
+    [
+      ["train", "objects.yaml", "data.limit=1e12"],
+      /limit must be at most 1398101, which is 4 GiB of pictures, got 1000000000000/,
+    ],
     [["train", quick, "--device", "reference", "--threads", "2"], /--threads must be 1 or left out, it has one thread/],
     [["train", quick, "--runs", "files/MNIST/raw/train-images-idx3-ubyte"], /ubyte.*: cannot be written: /],
     [["train", "--resume", "files"], /^saccade: files: not a run folder, it has no config\.yaml/],
@@ -240,6 +295,7 @@ describe("input that is refused", () => {
     ],
     [["probe", "files"], /files: not a run folder/],
     [["runs", "show", "files"], /files: not a run folder/],
+    [["runs", "list", "--runs", "objects.yaml"], /^saccade: objects\.yaml: cannot be read: .*ENOTDIR/],
   ])("%j ends with 1 and one sentence", async (words, sentence) => {
     const before = existsSync(join(root, "runs")) ? readdirSync(join(root, "runs")) : [];
     const { code, stdout, stderr } = await saccade(...words);
@@ -255,7 +311,12 @@ describe("input that is refused", () => {
     const first = await saccade("train", "--resume", trainedRun, "--seed", "8");
     expect(first).toMatchObject({ code: 1, stderr: expect.stringMatching(/^saccade: --resume: a run keeps its seed/) });
     const second = await saccade("train", "--resume", trainedRun, "adam.learningRate=1");
-    expect(second).toMatchObject({ code: 1, stderr: expect.stringMatching(/was written by another configuration/) });
+    expect(second).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /was written by another configuration: adam\.learningRate is 0\.001 there and 1 here; /,
+      ),
+    });
     expect(readFileSync(join(root, trainedRun, "config.yaml"), "utf8")).toContain("learningRate: 0.001");
   });
 });
@@ -345,6 +406,226 @@ describe("train", () => {
     );
     expect(stdout).toMatch(/^device {3}reference: float64/m);
     expect(stdout).toMatch(/^trained {2}1 step in /m);
+  });
+});
+
+/** A copy of the digits' run that a test may go on with or damage. */
+function digitsCopy(name: string): { path: string; inside: (...names: string[]) => string } {
+  cpSync(join(root, digitsRun), join(root, name), { recursive: true });
+  return { path: name, inside: (...names) => join(root, name, ...names) };
+}
+
+describe("a run that is resumed", () => {
+  const lockOf = (child: ChildProcess) => ({ pid: child.pid, host: hostname(), started: expect.any(String) });
+
+  test("belongs to one process at a time", async () => {
+    const { child, ended } = start("train", "configs/quickstart.yaml", "epochs=5000", "--no-probe", "--runs", "held");
+    const [, run] = await printed(child, /^run +(\S+)\n[\s\S]*^device/m);
+    const inUse = `saccade: ${run}: is in use by process ${child.pid} since `;
+    try {
+      expect(JSON.parse(readFileSync(join(root, run, "lock.json"), "utf8"))).toEqual(lockOf(child));
+      for (const words of [
+        ["train", "--resume", run],
+        ["probe", run],
+      ]) {
+        const { code, stdout, stderr } = await saccade(...words);
+        expect({ code, stdout }, words.join(" ")).toEqual({ code: 1, stdout: "" });
+        expect(stderr.startsWith(inUse), stderr).toBe(true);
+        expect(stderr).toContain("wait for it or end it");
+      }
+    } finally {
+      child.kill("SIGTERM");
+    }
+    expect((await ended).code).toBe(143);
+    expect(existsSync(join(root, run, "lock.json")), "released").toBe(false);
+  });
+
+  test("goes on once, however many want to at the same time", async () => {
+    const { path, inside } = digitsCopy("raced");
+    const { child, ended } = start("version");
+    await ended;
+    writeFileSync(inside("lock.json"), JSON.stringify({ pid: child.pid, host: hostname(), started: "long ago" }));
+    const runs = Array.from({ length: 3 }, () => start("train", "--resume", path, "epochs=5000", "--no-probe"));
+    const codes: (number | null)[] = [];
+    await new Promise<void>((done) => {
+      for (const run of runs) void run.ended.then(({ code }) => codes.push(code) === 2 && done());
+    });
+    for (const run of runs) run.child.kill("SIGTERM");
+    await Promise.all(runs.map((run) => run.ended));
+    expect(codes).toEqual([1, 1, 143]);
+    const steps = lines(readFileSync(inside("metrics.jsonl"), "utf8"))
+      .slice(0, -1)
+      .map((line) => JSON.parse(line))
+      .filter(({ kind }) => kind === "step");
+    expect(steps.map(({ step }) => step)).toEqual(steps.map((_, i) => i + 1));
+  });
+
+  test("is taken over from a process that is dead, but not from another machine", async () => {
+    const { path, inside } = digitsCopy("left-behind");
+    const { child, ended } = start("version");
+    await ended;
+    const lock = { pid: child.pid, host: hostname(), started: new Date().toISOString() };
+    writeFileSync(inside("lock.json"), JSON.stringify({ ...lock, host: "elsewhere" }));
+    const refused = await saccade("train", "--resume", path, "epochs=2", "--no-probe");
+    expect(refused).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`process ${child.pid} on elsewhere since`),
+    });
+    expect(refused.stderr).toContain("lock.json");
+    writeFileSync(inside("lock.json"), JSON.stringify(lock));
+    await output("train", "--resume", path, "epochs=2", "--no-probe");
+    expect(readdirSync(inside()).filter((name) => name.startsWith("lock"))).toEqual([]);
+  });
+
+  test("on another engine says so, and keeps what both were", async () => {
+    const { path, inside } = digitsCopy("other-engine");
+    const same = await saccade("train", "--resume", path, "epochs=2", "--no-probe", "--threads", "1");
+    expect(same).toMatchObject({ code: 0, stderr: expect.not.stringContaining("alarm") });
+    const before = readFileSync(inside("environment.json"), "utf8");
+    const other = await saccade("train", "--resume", path, "epochs=3", "--no-probe", "--device", "reference");
+    expect(other.code, other.stderr).toBe(0);
+    expect(other.stderr).toMatch(
+      /^alarm: until step 4 this run was computed by wasm: float32, .*; from here on by reference: float64, .*not .* bit for bit/m,
+    );
+    expect(readFileSync(inside("environment.json"), "utf8")).toBe(before);
+    const later = readdirSync(inside()).filter((name) => /^environment-\d+\.json$/.test(name));
+    const newest = JSON.parse(readFileSync(inside(later.sort().at(-1) ?? ""), "utf8"));
+    expect(newest).toMatchObject({ fromStep: 4, backend: "reference", node: process.versions.node });
+    expect(await output("runs", "show", path)).toMatch(/^6 steps, 3 of 3 epochs/m);
+  });
+
+  test("that cannot go on is left as it is", async () => {
+    const { path, inside } = digitsCopy("left-alone");
+    await output("train", "--resume", path, "epochs=3", "--no-probe");
+    const files = (): string[] =>
+      readdirSync(inside(), { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => join(entry.parentPath, entry.name))
+        .sort()
+        .map((file) => `${file} ${statSync(file).mtimeMs} ${readFileSync(file).toString("base64")}`);
+    let before = files();
+    const shorter = await saccade("train", "--resume", path, "epochs=2", "--no-probe");
+    expect(shorter).toMatchObject({ code: 1, stdout: "" });
+    expect(shorter.stderr).toMatch(/^saccade: left-alone: epochs must be at least 3, as 6 steps are done, got 2\n$/);
+    expect(files()).toEqual(before);
+
+    writeFileSync(inside("metrics.jsonl"), `null\n${readFileSync(inside("metrics.jsonl"), "utf8")}`);
+    before = files();
+    const damaged = await saccade("train", "--resume", path, "epochs=5", "--no-probe", "--device", "reference");
+    expect(damaged).toMatchObject({ code: 1, stdout: "" });
+    expect(damaged.stderr).toMatch(/^saccade: left-alone\/metrics\.jsonl: line 1 is not a line of metrics, got null; /);
+    expect(files()).toEqual(before);
+  });
+});
+
+describe("a stop", () => {
+  test("by SIGHUP saves and ends with 129; the advice quotes a path with spaces", async () => {
+    const { child, ended } = start(
+      "train",
+      "configs/quickstart.yaml",
+      "epochs=5000",
+      "--no-probe",
+      "--runs",
+      "my runs",
+    );
+    child.stderr?.once("data", () => child.kill("SIGHUP"));
+    const { code, stdout, stderr } = await ended;
+    expect(code, stderr).toBe(129);
+    const [, steps, run] =
+      /^stopped {2}after (\d+) steps?; go on with: saccade train --resume '(.+)'$/m.exec(stdout) ?? [];
+    expect(run).toMatch(/^my runs\/[^/]+$/);
+    expect(readdirSync(join(root, run, "checkpoints")).at(-1)).toBe(`step-${steps.padStart(8, "0")}.safetensors`);
+  });
+
+  test("of the probe by SIGINT ends with 130 and says how to go on", async () => {
+    const probe = ["probe.readOuts=[paper]", "probe.epochs=1000000"];
+    const { child, ended } = start("train", "configs/quickstart.yaml", ...probe, "--runs", "probed");
+    const [, run] = await printed(child, /^run +(\S+)\n[\s\S]*^trained/m);
+    child.kill("SIGINT");
+    const { code, stderr } = await ended;
+    expect(code, stderr).toBe(130);
+    expect(stderr).toContain(`stopped the probe; measure with: saccade probe ${run}\n`);
+    expect(readdirSync(join(root, run)).sort()).toEqual([
+      "checkpoints",
+      "config.yaml",
+      "environment.json",
+      "figures",
+      "metrics.jsonl",
+    ]);
+  });
+});
+
+describe("a run that is damaged", () => {
+  test.each([
+    ["a line that is null", "metrics.jsonl", "null\n", /metrics\.jsonl: line 1 is not a line of metrics, got null; /],
+    ["a line without a step", "metrics.jsonl", '{"kind":"step"}\n', /metrics\.jsonl: line 1 is not a line of metrics/],
+    ["a probe that is cut short", "probe.json", '{"scores": [', /probe\.json: not JSON; measure again: saccade probe /],
+    [
+      "a probe without scores",
+      "probe.json",
+      "{}",
+      /probe\.json: is not a probe's report; measure again: saccade probe /,
+    ],
+    ["a folder as configuration", "config.yaml", undefined, /config\.yaml: cannot be read: .*EISDIR/],
+    ["a folder as metrics", "metrics.jsonl", undefined, /metrics\.jsonl: cannot be read: .*EISDIR/],
+  ])("by %s is shown with one sentence", async (name, file, text, sentence) => {
+    const { path, inside } = digitsCopy(`damaged/${name}`);
+    rmSync(inside(file), { force: true });
+    if (text === undefined) mkdirSync(inside(file));
+    else writeFileSync(inside(file), text);
+    const { code, stdout, stderr } = await saccade("runs", "show", path);
+    expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^saccade: [^\n]+\n$/);
+    expect(stderr).toMatch(sentence);
+  });
+
+  test("is left out of the list, and the others stand", async () => {
+    cpSync(join(root, digitsRun), join(root, "some", "sound"), { recursive: true });
+    cpSync(join(root, digitsRun), join(root, "some", "hurt"), { recursive: true });
+    writeFileSync(join(root, "some", "hurt", "metrics.jsonl"), "null\n");
+    const { code, stdout, stderr } = await saccade("runs", "list", "--runs", "some");
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^sound {2}/m);
+    expect(stdout).not.toMatch(/^hurt {2}/m);
+    expect(stderr).toMatch(/^left out: some\/hurt\/metrics\.jsonl: line 1 /);
+  });
+});
+
+describe("a standard output that cannot be written", () => {
+  const full = "/dev/full";
+
+  /** What is said on stderr when stdout is a disk without room. */
+  async function onFullDisk(...words: string[]): Promise<Omit<Ended, "stdout">> {
+    const disk = openSync(full, "w");
+    const child = spawn(process.execPath, [main, ...words], { cwd: root, stdio: ["ignore", disk, "pipe"] });
+    closeSync(disk);
+    let stderr = "";
+    child.stderr?.on("data", (bytes) => (stderr += bytes));
+    return new Promise((done) => child.on("close", (code) => done({ code, stderr })));
+  }
+
+  test.skipIf(!existsSync(full))("is told in one sentence", async () => {
+    for (const words of [["version"], ["explain", "configs/quickstart.yaml"], ["runs", "list"], ["--help"]]) {
+      const { code, stderr } = await onFullDisk(...words);
+      expect(stderr, words.join(" ")).toMatch(/^saccade: standard output cannot be written: .*ENOSPC[^\n]*\n$/);
+      expect(code).toBe(1);
+    }
+  });
+
+  test.skipIf(!existsSync(full))("does not lose a training run, whose end is 1 all the same", async () => {
+    const { code, stderr } = await onFullDisk("train", "configs/quickstart.yaml", "--no-probe", "--runs", "no-room");
+    expect(stderr.match(/standard output cannot be written/g)).toHaveLength(1);
+    expect(code).toBe(1);
+    const [run] = readdirSync(join(root, "no-room"));
+    expect(readdirSync(join(root, "no-room", run, "checkpoints")).at(-1)).toBe("step-00000002.safetensors");
+  });
+
+  test("because its reader has gone does not end a training run", async () => {
+    const { child, ended } = start("train", "configs/quickstart.yaml", "--no-probe", "--runs", "unread");
+    child.stdout?.destroy();
+    expect((await ended).code).toBe(0);
+    const [run] = readdirSync(join(root, "unread"));
+    expect(readdirSync(join(root, "unread", run, "checkpoints")).at(-1)).toBe("step-00000002.safetensors");
   });
 });
 

@@ -10,11 +10,12 @@ import {
   utimesSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { latestCheckpoint, loadCheckpoint } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
+import { continueEnvironment, environment } from "../src/training/environment.ts";
 import { writeWhole } from "../src/training/files.ts";
 import {
   appendMetric,
@@ -27,6 +28,7 @@ import {
   summariseRun,
   truncateMetrics,
 } from "../src/training/run-folder.ts";
+import { lockRun } from "../src/training/run-lock.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorFile } from "../src/training/safetensors.ts";
 
 let root: string;
@@ -121,6 +123,21 @@ describe("metrics", () => {
     expect(() => readMetrics(run)).toThrow(`${run.metrics}: line 2 is not JSON`);
   });
 
+  test.each([
+    ["null", "null"],
+    ["a number", "3"],
+    ["another kind", '{"kind":"stop","step":1}'],
+    ["a step without its loss", '{"kind":"step","step":1,"epoch":0.1}'],
+    ["an X-ray without layers", '{"kind":"xray","step":1}'],
+    ["an alarm without words", '{"kind":"alarm","step":1}'],
+  ])("name a line that is %s", (name, line) => {
+    const run = fresh(`metrics of ${name}`);
+    writeFileSync(run.metrics, `${JSON.stringify(stepLine(1))}\n${line}\n`);
+    expect(() => readMetrics(run)).toThrow(
+      `${run.metrics}: line 2 is not a line of metrics, got ${line}; mend the line`,
+    );
+  });
+
   test("after a cut and a resume go on as if nothing had happened", async () => {
     const run = fresh("resumed");
     for (const step of [1, 2, 3, 4]) appendMetric(run, stepLine(step));
@@ -158,7 +175,98 @@ describe("the list of runs", () => {
     expect(left[0]).toMatch(/of-another-version\/config\.yaml: .*unknown key "flux"/);
   });
 
+  test("leaves out a run whose metrics are damaged, and a file in the place of the folder is named", async () => {
+    const folder = join(root, "hurt-list");
+    const [sound, hurt] = [await createRun(folder, config, {}), await createRun(folder, config, {})];
+    writeFileSync(hurt.metrics, "null\n");
+    const left: string[] = [];
+    expect(listRuns(folder, (message) => left.push(message)).map(({ path }) => path)).toEqual([sound.path]);
+    expect(left).toEqual([expect.stringContaining(`${hurt.metrics}: line 1 is not a line of metrics`)]);
+    expect(() => listRuns(hurt.metrics, never)).toThrow(`${hurt.metrics}: cannot be read: ENOTDIR`);
+  });
+
   test("of no folder is empty", () => expect(listRuns(join(root, "none"), never)).toEqual([]));
+});
+
+describe("the lock of a run", () => {
+  const locked = (name: string, lock?: string) => {
+    const run = runFolder(join(root, name));
+    mkdirSync(run.path);
+    if (lock !== undefined) writeFileSync(join(run.path, "lock.json"), lock);
+    return run;
+  };
+  const lock = (pid: number, host = hostname()): string => JSON.stringify({ pid, host, started: "2026-11-24" });
+
+  test("names this process, and is gone when given back", () => {
+    const run = locked("locked");
+    const release = lockRun(run);
+    expect(JSON.parse(readFileSync(join(run.path, "lock.json"), "utf8"))).toMatchObject({
+      pid: process.pid,
+      host: hostname(),
+    });
+    release();
+    expect(readdirSync(run.path)).toEqual([]);
+  });
+
+  test.each([
+    ["a living process", lock(process.ppid), /is in use by process \d+ since 2026-11-24; wait for it or end it; /],
+    [
+      "another machine",
+      lock(1, "elsewhere"),
+      /is in use by process 1 on elsewhere since 2026-11-24; if that has ended/,
+    ],
+    ["nobody", "", /lock\.json does not say who holds the run; remove it if no other process does$/],
+    ["null", "null", /lock\.json does not say who holds the run/],
+  ])("of %s holds", (name, text, sentence) => {
+    const run = locked(`lock of ${name}`, text);
+    expect(() => lockRun(run)).toThrow(sentence);
+    expect(readFileSync(join(run.path, "lock.json"), "utf8")).toBe(text);
+  });
+
+  test("is not given back once another process has it", () => {
+    const run = locked("lost");
+    const release = lockRun(run);
+    writeFileSync(join(run.path, "lock.json"), lock(process.ppid));
+    release();
+    expect(readdirSync(run.path)).toEqual(["lock.json"]);
+  });
+});
+
+describe("where a run was computed", () => {
+  const wasm = (threads: string, simd: string) =>
+    environment({
+      name: "wasm",
+      description: `float32, ${threads}, ${simd} SIMD`,
+      prepare: async () => never("not here"),
+    });
+  const plain = wasm("1 thread", "plain");
+  const noted = (path: string): string[] => readdirSync(path).filter((name) => name.startsWith("environment"));
+
+  test("is noted again only where it changes, and told only where the arithmetic does", async () => {
+    const { path } = await createRun(join(root, "sessions"), config, plain);
+    expect(await continueEnvironment(path, 4, plain)).toBeUndefined();
+    expect(noted(path)).toEqual(["environment.json"]);
+    expect(await continueEnvironment(path, 4, wasm("16 threads", "plain"))).toBeUndefined();
+    expect(noted(path)).toEqual(["environment-2.json", "environment.json"]);
+    expect(await continueEnvironment(path, 8, wasm("2 threads", "relaxed"))).toBe(
+      "until step 8 this run was computed by wasm: float32, plain SIMD; from here on by wasm: float32, relaxed SIMD: what follows is not what the first would have made, bit for bit",
+    );
+    expect(JSON.parse(readFileSync(join(path, "environment.json"), "utf8"))).toEqual(plain);
+    expect(JSON.parse(readFileSync(join(path, "environment-3.json"), "utf8"))).toEqual({
+      fromStep: 8,
+      ...wasm("2 threads", "relaxed"),
+    });
+    expect(await continueEnvironment(path, 9, wasm("2 threads", "relaxed"))).toBeUndefined();
+    expect(noted(path)).toHaveLength(3);
+  });
+
+  test.each(["null", "{", "{}"])("is told where the file before says %s", async (text) => {
+    const { path } = await createRun(join(root, "unknown"), config, plain);
+    writeFileSync(join(path, "environment.json"), text);
+    expect(await continueEnvironment(path, 4, plain)).toMatch(
+      /computed by an engine that environment\.json does not name/,
+    );
+  });
 });
 
 describe("a file written whole", () => {
@@ -320,6 +428,14 @@ describe("a checkpoint", () => {
     expect(found).toMatchObject({ path: newest, config: "key", position: { step: 10 } });
     expect(found?.state.get("window")).toEqual(tensorFile().tensors.get("window")?.data);
     expect(latestCheckpoint(join(root, "no-steps"))).toBeUndefined();
+  });
+
+  test("that cannot be read is named", () => {
+    const path = join(root, "unread", "step-00000001.safetensors");
+    mkdirSync(path, { recursive: true });
+    expect(() => latestCheckpoint(join(root, "unread"))).toThrow(`${path}: cannot be read: EISDIR`);
+    writeFileSync(join(root, "no-folder"), "");
+    expect(() => latestCheckpoint(join(root, "no-folder"))).toThrow(/no-folder: cannot be read: ENOTDIR/);
   });
 
   test("that is damaged is named, together with the one before it", () => {

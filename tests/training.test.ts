@@ -236,9 +236,19 @@ describe("one seed", () => {
     const config = configured({ adam: { learningRate: 2e-3 } });
     const { run } = undisturbed;
     await expect(train({ config, dataset: images, backend: twoThreads, run, ...resumption(run) })).rejects.toThrow(
-      /step-00000012\.safetensors: was written by another configuration/,
+      /step-00000012\.safetensors: was written by another configuration: adam\.learningRate is 0\.001 there and 0\.002 here; /,
     );
     expect(linesOf(undisturbed)).toHaveLength(undisturbedSteps + 1);
+  });
+
+  test("is not wound back: an end before the checkpoint is refused, and nothing is written", async () => {
+    const { run } = undisturbed;
+    const before = readFileSync(run.metrics, "utf8");
+    const config = configured({ epochs: 2 });
+    await expect(train({ config, dataset: images, backend: twoThreads, run, ...resumption(run) })).rejects.toThrow(
+      /: epochs must be at least 3, as 12 steps are done, got 2$/,
+    );
+    expect(readFileSync(run.metrics, "utf8")).toBe(before);
   });
 });
 
@@ -275,7 +285,7 @@ describe("numbers that go bad", () => {
     await expect(
       train({ config, dataset: images, backend: twoThreads, run, from: { ...from, state } }),
     ).rejects.toThrow(
-      /^train: the loss of step 6 must be a number, got NaN; start again with a lower adam\.learningRate$/,
+      /^train: the loss of step 6 must be a number, got NaN; lower adam\.learningRate, or look at the loss's margins and at valueRange$/,
     );
     expect(readFileSync(halfway.checkpoint).equals(before)).toBe(true);
     expect(checkpointFiles(run.checkpoints).at(-1)).toBe(basename(halfway.checkpoint));
@@ -379,7 +389,9 @@ describe("collapse", () => {
   test.each([Number.NaN, Number.POSITIVE_INFINITY])("an embedding of %f ends the run", (value) => {
     const embeddings = cloud([1, 1], 8, 0.3);
     embeddings[5] = value;
-    expect(() => embeddingHealth(embeddings, 8)).toThrow(/^train: the embeddings are no longer numbers; start again/);
+    expect(() => embeddingHealth(embeddings, 8)).toThrow(
+      /^train: the embeddings are no longer numbers; lower adam\.learningRate, or look at the loss's margins and at valueRange$/,
+    );
   });
 
   test("two directions raise none", () => {

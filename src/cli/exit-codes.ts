@@ -8,7 +8,8 @@ export const exitCodes = {
   usage: 2,
   /** A defect of Saccade. */
   bug: 70,
-  /** Stopped by SIGINT or SIGTERM, after a checkpoint. */
+  /** Stopped by SIGHUP, SIGINT or SIGTERM; training after a checkpoint. */
+  hungUp: 129,
   interrupted: 130,
   terminated: 143,
 } as const;

@@ -5,11 +5,22 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { SaccadeError } from "../program/errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 
-// A reader that has seen enough, as in `saccade explain … | head`, is no error.
+/** A run is worth more than what is printed about it: where stdout is lost, these commands go on. */
+const working = ["train", "probe"];
+let lost = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code !== "EPIPE") throw error;
-  process.exit(exitCodes.done);
+  // A reader that has seen enough, as in `saccade explain … | head`, is no error.
+  if (error.code !== "EPIPE" && !lost) {
+    lost = true;
+    process.stderr.write(`saccade: standard output cannot be written: ${error.message}\n`);
+  }
+  if (!working.includes(process.argv[2])) process.exit(exitCodes.done);
 });
+process.on("exit", () => {
+  if (lost && !process.exitCode) process.exitCode = exitCodes.refused;
+});
+// Of a terminal that has gone there is nobody to tell.
+process.stderr.on("error", () => {});
 
 const program = new Command("saccade")
   .description("Train deep networks the way a brain might: self-supervised, from pairs of views, by local rules.")

@@ -3,7 +3,7 @@
 import { existsSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import { SaccadeError } from "../program/errors.ts";
+import { SaccadeError, wrong } from "../program/errors.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
 import { type PythonLayout, readCifarPython } from "./formats/cifar-python.ts";
 import { type Idx, readIdx } from "./formats/idx.ts";
@@ -26,6 +26,9 @@ type Reader = (
   split: Split,
   limit: number | undefined,
 ) => Omit<ImageSet, "name" | "classes">;
+
+/** Bytes of rendered pictures at most: where the memory of the wasm engine ends. */
+const mostRendered = 2 ** 32;
 
 const readers: Readonly<Record<string, Reader>> = {
   mnist: idxReader({ folder: "MNIST", stem: mnistStem }),
@@ -64,10 +67,12 @@ export async function loadDataset(request: DatasetRequest): Promise<ImageSet> {
 }
 
 function load(request: DatasetRequest): ImageSet {
-  const { name, classes, count } = describeDataset({ ...request, grey: false });
+  const { name, classes, count, height, width, channels } = describeDataset({ ...request, grey: false });
   const { dataset, split, limit, seed = 0, size, folder = defaultFolder() } = request;
   const known = knownDatasets[dataset];
   if (known.rendered) {
+    const most = Math.floor(mostRendered / (height * width * channels));
+    if (count > most) throw wrong("loadDataset", "limit", `at most ${most}, which is 4 GiB of pictures`, count);
     const rendered = { split, count, seed, ...(size === undefined ? {} : { size }) };
     return known.rendered === "movie" ? proceduralMovie(rendered) : proceduralObjects(rendered);
   }

@@ -2,6 +2,9 @@
 
 import { SaccadeError } from "../program/errors.ts";
 
+/** What makes numbers grow without end. */
+const mend = "lower adam.learningRate, or look at the loss's margins and at valueRange";
+
 export interface Health {
   /** Mean over dimensions of the standard deviation over the batch, in units of L1 distance per dimension. */
   readonly spread: number;
@@ -12,7 +15,7 @@ export interface Health {
 /** Spread and effective rank of embeddings [n, d]; embeddings that are not numbers end the run. */
 export function embeddingHealth(embeddings: Float32Array, d: number): Health {
   if (!embeddings.every(Number.isFinite))
-    throw new SaccadeError("train: the embeddings are no longer numbers; start again with a lower adam.learningRate");
+    throw new SaccadeError(`train: the embeddings are no longer numbers; ${mend}`);
   const n = embeddings.length / d;
   const mean = new Float64Array(d);
   for (let i = 0; i < embeddings.length; i++) mean[i % d] += embeddings[i] / n;
@@ -77,7 +80,5 @@ export function collapseAlarm({ spread, effectiveRank: rank }: Health): string |
 /** Stops a run whose loss is no longer a number. */
 export function requireFinite(loss: number, step: number): void {
   if (!Number.isFinite(loss))
-    throw new SaccadeError(
-      `train: the loss of step ${step} must be a number, got ${loss}; start again with a lower adam.learningRate`,
-    );
+    throw new SaccadeError(`train: the loss of step ${step} must be a number, got ${loss}; ${mend}`);
 }

@@ -1,11 +1,11 @@
 // Checkpoints: synapses, optimiser state and position, enough to go on bit-exactly. Random numbers need none: they are keyed.
 
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
 import type { RecordedRule } from "../rules/rule.ts";
-import { writeWhole } from "./files.ts";
+import { notRead, readBytes, writeWhole } from "./files.ts";
 import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
 import type { Position } from "./trainer.ts";
 
@@ -45,14 +45,22 @@ export async function saveCheckpoint(
 /** File names, oldest first. */
 export function checkpointFiles(folder: string): string[] {
   if (!existsSync(folder)) return [];
-  return readdirSync(folder)
-    .filter((name) => /^step-\d{8}\.safetensors$/.test(name))
-    .sort();
+  let names: string[];
+  try {
+    names = readdirSync(folder);
+  } catch (error) {
+    throw notRead(folder, error);
+  }
+  return names.filter((name) => /^step-\d{8}\.safetensors$/.test(name)).sort();
 }
 
 export function loadCheckpoint(path: string): Checkpoint {
   if (!existsSync(path)) throw new SaccadeError(`${path}: no such checkpoint`);
-  const { tensors, metadata } = decodeSafetensors(readFileSync(path), path);
+  return decodeCheckpoint(readBytes(path), path);
+}
+
+function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
   if (metadata.format !== format)
     throw new SaccadeError(
       `${path}: format must be ${format}, got ${metadata.format ?? "none"}; it was not written by this version`,
@@ -81,8 +89,10 @@ function readPosition(text: string | undefined): Position | undefined {
 export function latestCheckpoint(folder: string): Checkpoint | undefined {
   const [before, newest] = [undefined, ...checkpointFiles(folder)].slice(-2);
   if (newest === undefined) return undefined;
+  const path = join(folder, newest);
+  const bytes = readBytes(path);
   try {
-    return loadCheckpoint(join(folder, newest));
+    return decodeCheckpoint(bytes, path);
   } catch (error) {
     if (!(error instanceof SaccadeError) || before === undefined) throw error;
     throw new SaccadeError(`${error.message}; remove it to go on from ${before}`);

@@ -1,7 +1,7 @@
-// Files that are never half written: beside, flushed, renamed.
+// Files that are never half written: beside, flushed, renamed; and the system's refusals as sentences.
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { mkdirSync, readFileSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
@@ -24,6 +24,19 @@ export async function writeWhole(path: string, content: Uint8Array | string): Pr
     throw notWritten(path, error);
   }
 }
+
+export function readBytes(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (error) {
+    throw notRead(path, error);
+  }
+}
+
+export const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
+
+export const notRead = (path: string, error: unknown): SaccadeError =>
+  new SaccadeError(`${path}: cannot be read: ${(error as Error).message}`);
 
 /** The system's refusal as a sentence: no place, no right, no folder. */
 export const notWritten = (path: string, error: unknown): SaccadeError =>

@@ -1,14 +1,15 @@
 // A run's folder: resolved config, metrics, checkpoints, figures, environment; what is needed to repeat and to resume it.
 
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { appendFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { Document, parse, visit } from "yaml";
 import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
 import { type Config, parseConfig } from "./config.ts";
-import { notWritten, writeWhole } from "./files.ts";
+import { writeEnvironment } from "./environment.ts";
+import { notRead, notWritten, readText, writeWhole } from "./files.ts";
 import type { LayerNumbers } from "./xray.ts";
 
 export interface RunFolder {
@@ -78,7 +79,7 @@ export async function createRun(root: string, config: Config, environment: objec
   const run = runFolder(path);
   for (const folder of [run.checkpoints, run.figures]) mkdirSync(folder);
   await writeConfig(run, config);
-  await writeWhole(join(path, "environment.json"), `${JSON.stringify(environment, null, 2)}\n`);
+  await writeEnvironment(path, environment);
   return run;
 }
 
@@ -119,8 +120,9 @@ export function openRun(path: string): { run: RunFolder; config: Config } {
 }
 
 function readYaml(file: string): unknown {
+  const text = readText(file);
   try {
-    return parse(readFileSync(file, "utf8"));
+    return parse(text);
   } catch (error) {
     throw new SaccadeError(`${file}: not valid YAML: ${(error as Error).message.split("\n")[0]}`);
   }
@@ -137,15 +139,33 @@ export function appendMetric(run: RunFolder, metric: Metric): void {
 /** Lines of metrics.jsonl; a last line that a crash cut short is left out. */
 export function readMetrics(run: RunFolder): Metric[] {
   if (!existsSync(run.metrics)) return [];
-  const lines = readFileSync(run.metrics, "utf8").split("\n");
+  const lines = readText(run.metrics).split("\n");
   const whole = lines.slice(0, -1);
   return whole.map((line, i) => {
+    let metric: unknown;
     try {
-      return JSON.parse(line) as Metric;
+      metric = JSON.parse(line);
     } catch {
-      throw new SaccadeError(`${run.metrics}: line ${i + 1} is not JSON`);
+      throw new SaccadeError(`${run.metrics}: line ${i + 1} is not JSON; ${mendMetrics}`);
     }
+    if (!isMetric(metric))
+      throw new SaccadeError(
+        `${run.metrics}: line ${i + 1} is not a line of metrics, got ${line.slice(0, 60)}; ${mendMetrics}`,
+      );
+    return metric;
   });
+}
+
+const mendMetrics = "mend the line or take it out";
+
+/** Whether a line has what every reader of its kind counts on. */
+function isMetric(value: unknown): value is Metric {
+  if (typeof value !== "object" || value === null) return false;
+  const { kind, step, epoch, loss, layers, message } = value as Record<string, unknown>;
+  if (typeof step !== "number") return false;
+  if (kind === "step") return typeof epoch === "number" && typeof loss === "number";
+  if (kind === "xray") return Array.isArray(layers);
+  return kind === "alarm" && typeof message === "string";
 }
 
 /** Drops what was written after the checkpoint from which a run goes on. */
@@ -169,7 +189,13 @@ export interface RunSummary {
 /** Every run under a root folder, newest first; what cannot be read is told to `onDamaged` and left out. */
 export function listRuns(root: string, onDamaged: (message: string) => void): RunSummary[] {
   if (!existsSync(root)) return [];
-  return readdirSync(root)
+  let names: string[];
+  try {
+    names = readdirSync(root);
+  } catch (error) {
+    throw notRead(root, error);
+  }
+  return names
     .filter((name) => existsSync(join(root, name, "config.yaml")))
     .flatMap((name) => {
       try {

@@ -2,12 +2,12 @@
 
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
-import { SaccadeError } from "../program/errors.ts";
 import { collapseAlarm, embeddingHealth, type Health, requireFinite } from "./alarms.ts";
 import { type Checkpoint, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
+import { checkResume, configKey } from "./resume.ts";
 import { drawRunFigures } from "./run-figures.ts";
-import { appendMetric, fingerprint, type Metric, type RunFolder, readMetrics, truncateMetrics } from "./run-folder.ts";
+import { appendMetric, type Metric, type RunFolder, readMetrics, truncateMetrics } from "./run-folder.ts";
 import { createTrainer, type StepResult, type Trainer } from "./trainer.ts";
 
 export interface TrainOptions {
@@ -38,6 +38,7 @@ const healthFrom = 100;
 
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, dataset, backend, run, from, onStep, onAlarm, signal } = options;
+  if (from) checkResume(run, config, dataset, from);
   const trainer = await createTrainer(config, dataset, backend);
   const key = configKey(config);
   const started = performance.now();
@@ -61,13 +62,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   };
 
   try {
-    if (from) {
-      if (from.config !== key)
-        throw new SaccadeError(
-          `${from.path}: was written by another configuration (${from.config}, this one is ${key}); resume with the run's own config.yaml`,
-        );
-      trainer.restore(from.state, from.position);
-    }
+    if (from) trainer.restore(from.state, from.position);
     await truncateMetrics(run, trainer.position().step);
     alarmed = readMetrics(run).some(({ kind }) => kind === "alarm");
     if (!from) {
@@ -118,14 +113,4 @@ function stepMetric(
   const { step } = position;
   const which = layer === undefined ? {} : { layer };
   return { kind: "step", step, epoch: step / stepsPerEpoch, loss, ...which, ...metrics, ...health };
-}
-
-/**
- * Fingerprint of what decides the numbers of a run. Lengthening it, probing it otherwise and moving its data keep the fingerprint; under
- * GLL the epochs say when a layer begins, so there they count.
- */
-export function configKey(config: Config): string {
-  const { epochs, checkpointEvery, metricsEvery, xrayEvery, probe, name, ...decisive } = config;
-  const { folder, ...data } = decisive.data;
-  return fingerprint({ ...decisive, data, ...(config.learning === "GLL" ? { epochs } : {}) });
 }

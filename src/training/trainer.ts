@@ -5,6 +5,7 @@ import { drawViews, type ViewSizes } from "../data/augmentation.ts";
 import { type ImageSet, requireLabels } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
 import { initialise, type Model } from "../encoders/model.ts";
+import { networks } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import { randomStream } from "../program/random.ts";
 import type { Tensor } from "../program/tensor.ts";
@@ -60,6 +61,14 @@ export interface Trainer {
 /** First word of every path of random numbers that draw pairs of rows. */
 const pairDraws = 0x9a12;
 
+/** Steps that a configuration makes of a dataset. */
+export function runLength(config: Config, dataset: ImageSet): Readonly<Record<"stepsPerEpoch" | "totalSteps", number>> {
+  const anchors = pairings[config.pairing ?? "augmentation"].anchors(dataset);
+  const stepsPerEpoch = Math.floor(anchors.length / config.batch);
+  const lessons = learnings[config.learning].lessons(networks[config.encoder].blocks.length).length;
+  return { stepsPerEpoch, totalSteps: stepsPerEpoch * config.epochs * lessons };
+}
+
 export async function createTrainer(config: Config, dataset: ImageSet, backend: Backend): Promise<Trainer> {
   const model = configuredModel(config);
   const rule = configuredRule(config, model, { ...dataset, classes: dataset.classes.length });
@@ -72,11 +81,9 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   const probed = probeImages(config);
   const xrays = config.xrayEvery > 0 ? recordXray(rule, recorded, probed) : undefined;
   const engine = await backend.prepare([...lessons, ...(xrays?.lessons ?? [])].map(({ program }) => program));
-  const stepsPerEpoch = Math.floor(anchors.length / config.batch);
-  const stepsPerLesson = stepsPerEpoch * config.epochs;
-  const totalSteps = stepsPerLesson * lessons.length;
+  const { stepsPerEpoch, totalSteps } = runLength(config, dataset);
   const sizes: ViewSizes = { from: dataset, to: model.encoder };
-  const schedule = { stepsPerLesson, lessons: lessons.length, seed: config.seed };
+  const schedule = { stepsPerLesson: stepsPerEpoch * config.epochs, lessons: lessons.length, seed: config.seed };
   const lessonOf = (step: number): number => learnings[config.learning].lessonOf(step, schedule);
   let done = 0;
   /** Updates that each lesson has had. */

@@ -1,19 +1,26 @@
 // saccade probe: the read-outs of a run's newest checkpoint, printed, written to probe.json and drawn.
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { z } from "zod";
 import type { Backend } from "../../backends/backend.ts";
 import { loadDataset } from "../../data/datasets.ts";
+import { type ImageSet, requireSameClasses } from "../../data/images.ts";
+import { type NetworkName, networks } from "../../encoders/networks.ts";
 import { type ProbeReport, probe } from "../../evaluation/probe.ts";
 import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
-import { SaccadeError } from "../../program/errors.ts";
+import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
+import { SaccadeError, wrong } from "../../program/errors.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
-import { writeWhole } from "../../training/files.ts";
+import { readText, writeWhole } from "../../training/files.ts";
 import { openRun, type RunFolder } from "../../training/run-folder.ts";
+import { lockRun } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { type CommonOptions, openBackend, parseValue } from "../options.ts";
+import { type CommonOptions, openBackend, parseValue, shellWord } from "../options.ts";
 import { showProgress } from "../progress.ts";
+import { catchSignals, type Signals } from "../signals.ts";
 import { formatTable, labelsPerClassText, probeRows, readOutNames, wrap } from "../table.ts";
 
 export async function probeCommand(
@@ -32,24 +39,60 @@ export async function probeCommand(
     throw new SaccadeError(
       `${path}: its configuration has no probe section; give train.dataset=… test.dataset=… test.split=test`,
     );
-  const backend = await openBackend(options);
-  const report = await measureRun(run, config, wanted, backend);
-  if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-  else printProbe(report);
-  return exitCodes.done;
+  const signals = catchSignals();
+  let release: (() => void) | undefined;
+  try {
+    release = lockRun(run);
+    const backend = await openBackend(options);
+    const measured = { wanted, sets: await loadProbeSets(wanted, config.encoder) };
+    const report = await measureRun(run, config, measured, backend, signals);
+    if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+    else printProbe(report);
+    return exitCodes.done;
+  } finally {
+    release?.();
+    signals.end();
+  }
+}
+
+export interface ProbeSets {
+  readonly train: ImageSet;
+  readonly test: ImageSet;
+}
+
+/** Loads what a probe reads, and refuses what it could not be measured with: before the hours of training, not after them. */
+export async function loadProbeSets(wanted: ProbeConfig, encoder: NetworkName): Promise<ProbeSets> {
+  const [train, test] = [await loadDataset(wanted.train), await loadDataset(wanted.test)];
+  requireSameClasses("probe", "train and test", [train, test]);
+  const { channels } = networks[encoder];
+  if (train.channels !== channels)
+    throw wrong("probe", "probe.train", `pictures of ${channels} channels, as the encoder reads`, train.channels);
+  const shapes = [train, test].map(({ height, width, channels: c }) => `${height}, ${width}, ${c}]`);
+  if (shapes[0] !== shapes[1])
+    throw wrong("probe", "probe.test", `[n, ${shapes[0]} like probe.train`, `[${test.count}, ${shapes[1]}`);
+  const pool = without(train, overlap(train, test));
+  if (pool.count === 0)
+    throw new SaccadeError(
+      `probe: probe.train must hold images that are not in probe.test, got ${train.name}, all of whose ${train.count} images are in ${test.name}; take another split`,
+    );
+  for (const perClass of wanted.labelsPerClass) drawLabels(pool.labels, pool.classes.length, perClass, 0);
+  return { train, test };
 }
 
 /** Measures, writes probe.json and its figure into the run folder, and returns the report. */
 export async function measureRun(
   run: RunFolder,
   config: Config,
-  wanted: ProbeConfig,
+  { wanted, sets: { train, test } }: { readonly wanted: ProbeConfig; readonly sets: ProbeSets },
   backend: Backend,
+  signals: Signals,
 ): Promise<ProbeReport> {
   const checkpoint = latestCheckpoint(run.checkpoints);
   if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
-  const train = await loadDataset(wanted.train);
-  const test = await loadDataset(wanted.test);
+  signals.handle((code) => {
+    process.stderr.write(`\nstopped the probe; measure with: saccade probe ${shellWord(run.path)}\n`);
+    process.exit(code);
+  });
   const progress = showProgress("probing", "read-outs");
   try {
     const report = await probe(
@@ -79,6 +122,42 @@ export async function measureRun(
   } finally {
     progress.end();
   }
+}
+
+/** What printing a report reads of it. */
+const reportSchema = z.looseObject({
+  measured: z.string(),
+  train: z.string(),
+  test: z.string(),
+  overlapping: z.number(),
+  trainImages: z.number(),
+  testImages: z.number(),
+  chance: z.number(),
+  options: z.looseObject({ seeds: z.number() }),
+  scores: z.array(
+    z.looseObject({
+      subject: z.enum(["trained", "random", "pixels"]),
+      readOut: z.enum(["paper", "scaleFree", "kNN"]),
+      labelsPerClass: z.union([z.number(), z.literal("all")]),
+      accuracy: z.number(),
+    }),
+  ),
+});
+
+/** The report that the newest probe of a run left, if there was one. */
+export function readProbe(path: string): ProbeReport | undefined {
+  const file = join(path, "probe.json");
+  if (!existsSync(file)) return undefined;
+  const text = readText(file);
+  const mend = `measure again: saccade probe ${shellWord(path)}`;
+  let report: unknown;
+  try {
+    report = JSON.parse(text);
+  } catch {
+    throw new SaccadeError(`${file}: not JSON; ${mend}`);
+  }
+  if (!reportSchema.safeParse(report).success) throw new SaccadeError(`${file}: is not a probe's report; ${mend}`);
+  return report as ProbeReport;
 }
 
 export function printProbe(report: ProbeReport): void {

@@ -1,13 +1,10 @@
 // saccade runs: what has been trained.
 
-import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
-import type { ProbeReport } from "../../evaluation/probe.ts";
 import { configText, listRuns, type RunSummary, summariseRun } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { CommonOptions } from "../options.ts";
 import { formatTable } from "../table.ts";
-import { printProbe } from "./probe.ts";
+import { printProbe, readProbe } from "./probe.ts";
 
 interface RunsOptions extends CommonOptions {
   readonly runs: string;
@@ -41,8 +38,7 @@ function list({ runs: root, json }: RunsOptions): void {
 
 function show(path: string, { json }: RunsOptions): void {
   const summary: RunSummary = summariseRun(path);
-  const probeFile = join(path, "probe.json");
-  const report = existsSync(probeFile) ? (JSON.parse(readFileSync(probeFile, "utf8")) as ProbeReport) : undefined;
+  const report = readProbe(path);
   if (json) {
     process.stdout.write(`${JSON.stringify({ ...summary, probe: report })}\n`);
     return;

@@ -2,18 +2,22 @@
 
 import { loadDataset } from "../../data/datasets.ts";
 import { networks } from "../../encoders/networks.ts";
-import { SaccadeError, wrong } from "../../program/errors.ts";
+import { SaccadeError } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
-import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
+import { type Config, override, parseConfig } from "../../training/config.ts";
 import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
-import { environment } from "../../training/environment.ts";
+import { continueEnvironment, environment } from "../../training/environment.ts";
+import { checkResume } from "../../training/resume.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
-import { configKey, train } from "../../training/train.ts";
+import { lockRun } from "../../training/run-lock.ts";
+import { train } from "../../training/train.ts";
+import { runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { type CommonOptions, openBackend, parseValue, readConfig } from "../options.ts";
+import { type CommonOptions, openBackend, parseValue, readConfig, shellWord } from "../options.ts";
 import { duration, showProgress } from "../progress.ts";
-import { measureRun, printProbe } from "./probe.ts";
+import { catchSignals, type Signals } from "../signals.ts";
+import { loadProbeSets, measureRun, printProbe } from "./probe.ts";
 
 interface TrainCommandOptions extends CommonOptions {
   readonly runs: string;
@@ -26,20 +30,52 @@ export async function trainCommand(
   overrides: readonly string[],
   options: TrainCommandOptions,
 ): Promise<number> {
+  const { config, resumed } = configuration(path, overrides, options);
+  const signals = catchSignals();
+  let release = (): void => {};
+  const hold = (run: RunFolder): void => {
+    release = lockRun(run);
+  };
+  try {
+    if (resumed) hold(resumed);
+    return await trainAndProbe(config, options, resumed, hold, signals);
+  } finally {
+    release();
+    signals.end();
+  }
+}
+
+async function trainAndProbe(
+  config: Config,
+  options: TrainCommandOptions,
+  resumed: RunFolder | undefined,
+  hold: (run: RunFolder) => void,
+  signals: Signals,
+): Promise<number> {
   const say = (line: string): void => {
     if (!options.json) process.stdout.write(`${line}\n`);
   };
-  const { config, resumed } = configuration(path, overrides, options);
   const from = resumed ? latestCheckpoint(resumed.checkpoints) : undefined;
   if (resumed && !from) throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
   const backend = await openBackend(options);
   const dataset = await loadDataset(config.data);
-  // What cannot work is refused before a folder is made, and what the probe lacks before the hours of training.
+  // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.
   recordConfigured(config, configuredModel(config), { ...dataset, classes: dataset.classes.length });
-  if (config.probe && options.probe) await checkProbeData(config.probe, networks[config.encoder].channels);
-  const run = resumed ?? (await createRun(options.runs, config, environment(backend)));
-  // A run that is lengthened, or probed otherwise, says so; a change that decides its numbers is refused by train.
-  if (from?.config === configKey(config)) await writeConfig(run, config);
+  if (resumed && from) checkResume(resumed, config, dataset, from);
+  const probed =
+    config.probe && options.probe
+      ? { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder) }
+      : undefined;
+  const here = environment(backend);
+  const run = resumed ?? (await createRun(options.runs, config, here));
+  if (resumed && from) {
+    // A run that is lengthened, or probed otherwise, says so; so does one that goes on elsewhere.
+    await writeConfig(run, config);
+    const { step } = from.position;
+    const changed =
+      step < runLength(config, dataset).totalSteps ? await continueEnvironment(run.path, step, here) : undefined;
+    if (changed !== undefined) process.stderr.write(`alarm: ${changed}\n`);
+  } else hold(run);
 
   const { encoder } = config;
   say(`run      ${run.path}`);
@@ -49,7 +85,7 @@ export async function trainCommand(
   );
   say(`device   ${backend.name}: ${backend.description}`);
 
-  const stop = listenForSignals();
+  const stop = stopAfterStep(signals);
   const progress = showProgress("training", "images");
   let result: Awaited<ReturnType<typeof train>>;
   try {
@@ -69,10 +105,9 @@ export async function trainCommand(
     });
   } finally {
     progress.end();
-    stop.end();
   }
   if (stop.signal.aborted) {
-    say(`stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${run.path}`);
+    say(`stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${shellWord(run.path)}`);
     if (options.json) print({ run: run.path, ...result });
     return stop.code();
   }
@@ -81,11 +116,11 @@ export async function trainCommand(
     `trained  ${countSteps(done)} in ${duration(result.seconds)}${from ? `, ${result.steps} in all` : ""}; peak memory ${peakMemory()}`,
   );
 
-  if (!config.probe || !options.probe) {
+  if (probed === undefined) {
     if (options.json) print({ run: run.path, ...result });
     return exitCodes.done;
   }
-  const report = await measureRun(run, config, config.probe, backend);
+  const report = await measureRun(run, config, probed, backend, signals);
   if (options.json) print({ run: run.path, ...result, probe: report });
   else {
     printProbe(report);
@@ -118,35 +153,17 @@ function configuration(
 
 const countSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" : "steps"}`;
 
-/** Opens the probe's datasets for one image each: wrong names, missing files and channels show themselves here. */
-async function checkProbeData({ train: labelled, test }: ProbeConfig, channels: number): Promise<void> {
-  for (const [key, data] of Object.entries({ train: labelled, test })) {
-    const set = await loadDataset({ ...data, limit: 1 });
-    if (set.channels !== channels)
-      throw wrong("train", `probe.${key}`, `pictures of ${channels} channels, as the encoder reads`, set.channels);
-  }
-}
-
 export const peakMemory = (): string => formatBytes(process.resourceUsage().maxRSS * 1024);
 
-/** The first SIGINT or SIGTERM asks for a stop after the step in flight; a second ends at once. */
-function listenForSignals(): { signal: AbortSignal; code: () => number; end: () => void } {
+/** The first signal asks for a stop after the step in flight; a second ends at once. */
+function stopAfterStep(signals: Signals): { signal: AbortSignal; code: () => number } {
   const controller = new AbortController();
   let code: number = exitCodes.interrupted;
-  const handle = (name: NodeJS.Signals): void => {
-    code = name === "SIGTERM" ? exitCodes.terminated : exitCodes.interrupted;
+  signals.handle((given) => {
+    code = given;
     if (controller.signal.aborted) process.exit(code);
     process.stderr.write("\nstopping after this step, with a checkpoint; again to stop at once\n");
     controller.abort();
-  };
-  process.on("SIGINT", handle);
-  process.on("SIGTERM", handle);
-  return {
-    signal: controller.signal,
-    code: () => code,
-    end: () => {
-      process.off("SIGINT", handle);
-      process.off("SIGTERM", handle);
-    },
-  };
+  });
+  return { signal: controller.signal, code: () => code };
 }

@@ -1,0 +1,55 @@
+// What must hold before a run goes on from a checkpoint. Nothing here writes.
+
+import type { ImageSet } from "../data/images.ts";
+import { SaccadeError } from "../program/errors.ts";
+import type { Checkpoint } from "./checkpoints.ts";
+import type { Config } from "./config.ts";
+import { fingerprint, openRun, type RunFolder, readMetrics } from "./run-folder.ts";
+import { runLength } from "./trainer.ts";
+
+/**
+ * What decides the numbers of a run. Lengthening it, probing it otherwise and moving its data are left out; under GLL the epochs say
+ * when a layer begins, so there they count.
+ */
+function decisive(config: Config): object {
+  const { epochs, checkpointEvery, metricsEvery, xrayEvery, probe, name, ...rest } = config;
+  const { folder, ...data } = rest.data;
+  return { ...rest, data, ...(config.learning === "GLL" ? { epochs } : {}) };
+}
+
+/** Fingerprint of what decides the numbers of a run. */
+export const configKey = (config: Config): string => fingerprint(decisive(config));
+
+/** Refuses to go on under another configuration, to an end that lies behind, or beside metrics that cannot be read. */
+export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, from: Checkpoint): void {
+  if (from.config !== configKey(config)) {
+    const differing = differences(decisive(openRun(run.path).config), decisive(config));
+    throw new SaccadeError(
+      differing.length > 0
+        ? `${from.path}: was written by another configuration: ${differing.join(", ")}; leave it as it is, or start a new run`
+        : `${from.path}: was written by another configuration than config.yaml holds now; put that file back as it was`,
+    );
+  }
+  const { step } = from.position;
+  const { totalSteps } = runLength(config, dataset);
+  if (step > totalSteps) {
+    const least = Math.ceil(step / (totalSteps / config.epochs));
+    throw new SaccadeError(
+      `${run.path}: epochs must be at least ${least}, as ${step} steps are done, got ${config.epochs}`,
+    );
+  }
+  readMetrics(run);
+}
+
+/** `adam.learningRate is 0.001 there and 1 here`, for every key that differs. */
+function differences(there: unknown, here: unknown, path = ""): string[] {
+  if (isGroup(there) && isGroup(here))
+    return [...new Set([...Object.keys(there), ...Object.keys(here)])].flatMap((key) =>
+      differences(there[key], here[key], path ? `${path}.${key}` : key),
+    );
+  const [a, b] = [there, here].map((value) => (value === undefined ? "nothing" : JSON.stringify(value)));
+  return a === b ? [] : [`${path} is ${a} there and ${b} here`];
+}
+
+const isGroup = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
