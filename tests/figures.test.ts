@@ -65,6 +65,8 @@ test("a curve of layers that learn one after another shows where each ends", asy
   // Two ends, in one group of rules, and the key.
   expect(marks(greedy)).toBe(2);
   expect(greedy).toContain("next layer");
+  // The points, and a mean for each layer.
+  expect(count(greedy, /aria-label="line"/)).toBe(1 + 3);
   for (const layerOf of [() => 1, (i: number) => 1 + (i % 3)]) {
     const svg = await lossCurve({ title: "RLL", points: layers(layerOf) });
     expect(marks(svg)).toBe(0);

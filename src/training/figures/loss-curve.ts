@@ -119,7 +119,12 @@ export async function lossCurve({ title, points, smoothing }: LossCurve): Promis
           ? [plot.line(envelope(finite), { ...at, stroke: lineColour, strokeWidth: 2.5 })]
           : [
               plot.line(envelope(finite), { ...at, stroke: light, strokeWidth: 1.2 }),
-              plot.line(movingMean(finite, half), { ...at, stroke: lineColour, strokeWidth: 3.5 }),
+              ...[undefined, ...ends].map((begin, i) => {
+                const own = finite.filter(
+                  ({ epoch }) => epoch > (begin ?? Number.NEGATIVE_INFINITY) && epoch <= (ends[i] ?? end),
+                );
+                return plot.line(movingMean(own, half), { ...at, stroke: lineColour, strokeWidth: 3.5 });
+              }),
             ]),
         finite.length < manyPoints ? plot.dot(finite, { ...at, fill: lineColour, r: 5 }) : null,
       ],
@@ -154,7 +159,7 @@ function movingMean(points: readonly LossPoint[], half: number): LossPoint[] {
   const n = points.length;
   const places = Math.min(n, sheetWidth);
   return Array.from({ length: places }, (_, place) => {
-    const i = Math.round((place * (n - 1)) / (places - 1));
+    const i = Math.round((place * (n - 1)) / Math.max(places - 1, 1));
     const reach = Math.min(half, Math.max(i, Math.ceil(half / 4)));
     const around = points.slice(Math.max(0, i - reach), i + reach + 1);
     return { ...points[i], loss: around.reduce((sum, { loss }) => sum + loss / around.length, 0) };
