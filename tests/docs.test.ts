@@ -14,9 +14,13 @@ const pages = ["README.md", "CONTRIBUTING.md", ...globSync("docs/*.md")].map((pa
   text: readFileSync(path, "utf8"),
 }));
 
+/** The words of a command line as a shell takes them; single quotes hold a word together. */
+const shellWords = (line: string): string[] =>
+  [...line.matchAll(/(?:'[^']*'|[^\s'])+/g)].map(([word]) => word.replaceAll("'", ""));
+
 /** Every quoted `npx saccade …`, without its comment. */
 const commands = pages.flatMap(({ path, text }) =>
-  [...text.matchAll(/^\s*npx saccade (.+?)(?:\s+#.*)?$/gm)].map(([, words]) => ({ path, words: words.split(/\s+/) })),
+  [...text.matchAll(/^\s*npx saccade (.+?)(?:\s+#.*)?$/gm)].map(([, words]) => ({ path, words: shellWords(words) })),
 );
 
 const run = (words: readonly string[]): string =>
@@ -49,21 +53,38 @@ describe("quoted commands", () => {
   });
 });
 
-test("the README's ten lines run", () => {
+describe("the README's lines", () => {
   const readme = pages.find(({ path }) => path === "README.md")?.text ?? "";
   const [, code] = /```ts\n([\s\S]+?)```/.exec(readme) ?? [];
-  // Fewer pictures: what is tested is that the lines hold.
-  const short = code
-    .replaceAll(/\b(5000|1000)\b/g, "200")
-    .replace("epochs: 3", "epochs: 1")
-    .replace("[10, 100]", "[2, 10]");
-  expect(short).not.toBe(code);
-  mkdirSync("build", { recursive: true });
-  const file = "build/readme-example.ts";
-  writeFileSync(file, short);
-  const output = execFileSync(process.execPath, [file], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
-  expect(output).toContain("scaleFree");
-  expect(output).toContain("trained");
+
+  function runLines(lines: string): string {
+    mkdirSync("build", { recursive: true });
+    const file = "build/readme-example.ts";
+    writeFileSync(file, lines);
+    return execFileSync(process.execPath, [file], { encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+  }
+
+  test("run", () => {
+    // Fewer pictures: what is tested is that the lines hold.
+    const short = code
+      .replaceAll(/\b(5000|1000)\b/g, "200")
+      .replace("epochs: 3", "epochs: 1")
+      .replace("epochs: 100", "epochs: 2")
+      .replace("[10, 100]", "[2, 10]");
+    expect(short).not.toBe(code);
+    const output = runLines(short);
+    for (const word of ["paper", "scaleFree", "kNN", "trained"]) expect(output).toContain(word);
+  });
+
+  test("train and measure as npm start does", () => {
+    const [settings] = code.split("const trainer");
+    expect(settings).not.toBe(code);
+    const told = JSON.parse(runLines(`${settings}process.stdout.write(JSON.stringify({ config, options }));`));
+    const { probe, ...quickstart } = parseConfig(parse(readFileSync("configs/quickstart.yaml", "utf8")), "quickstart");
+    expect(told.config).toEqual(quickstart);
+    expect({ ...probe, ...told.options }).toEqual(probe);
+    expect(code).toContain(`solids("train", ${probe?.train.limit}), await solids("test", ${probe?.test.limit})`);
+  });
 });
 
 test("code blocks that name a file are that file", () => {
@@ -84,4 +105,12 @@ test("links inside the repository lead to something", () => {
   );
   expect(links.length).toBeGreaterThan(5);
   expect(links.filter(({ target }) => !existsSync(target))).toEqual([]);
+});
+
+test("pages that the sources cite exist", () => {
+  const cited = globSync("{src,tools,bench}/**/*.{ts,mjs,py}").flatMap((file) =>
+    [...readFileSync(file, "utf8").matchAll(/[\w/.-]+\.md\b/g)].map(([page]) => ({ file, page })),
+  );
+  expect(cited.length).toBeGreaterThan(2);
+  expect(cited.filter(({ page }) => ![page, join("docs", page)].some((path) => existsSync(path)))).toEqual([]);
 });

@@ -57,6 +57,23 @@ function darkPixels({ data, width }: Image, rows: number): number {
   return dark;
 }
 
+test("a curve of layers that learn one after another shows where each ends", async () => {
+  const layers = (layerOf: (i: number) => number) =>
+    Array.from({ length: 90 }, (_, i) => ({ step: i + 1, epoch: (i + 1) / 30, loss: 90 - i, layer: layerOf(i) }));
+  const marks = (svg: string): number => svg.split("stroke-dasharray").length - 1;
+  const greedy = await lossCurve({ title: "GLL", points: layers((i) => 1 + Math.floor(i / 30)) });
+  // Two ends, in one group of rules, and the key.
+  expect(marks(greedy)).toBe(2);
+  expect(greedy).toContain("next layer");
+  // The points, and a mean for each layer.
+  expect(count(greedy, /aria-label="line"/)).toBe(1 + 3);
+  for (const layerOf of [() => 1, (i: number) => 1 + (i % 3)]) {
+    const svg = await lossCurve({ title: "RLL", points: layers(layerOf) });
+    expect(marks(svg)).toBe(0);
+    expect(svg).not.toContain("next layer");
+  }
+});
+
 test("a loss curve has both lines, a logarithmic axis for a long fall, and labels with units", async () => {
   const svg = await lossCurve({ title: "a <run> & more", points: falling });
   const png = await draw(svg, 2);

@@ -372,6 +372,16 @@ describe("the figure", () => {
     expect((await svgToPng(svg, 1)).length).toBeGreaterThan(1000);
   });
 
+  test("dashes the negatives and dots the heads", async () => {
+    const gates = { activePositives: 0.5, activeNegatives: 0.25 };
+    const points = [0, 100].map((step) => ({ step, ...gates, layers: [layer(1, 80), head] }));
+    const svg = await xrayFigure({ title: "a run", points });
+    for (const text of ["dotted: the heads above", "(dashed: negatives)"]) expect(svg).toContain(text);
+    const strokes = [...svg.matchAll(/stroke-dasharray="([^"]+)"[^>]*aria-label="line"/g)].map(([, dashes]) => dashes);
+    // The head's angle and dead units; the negatives' gates.
+    expect(strokes).toEqual(["1,6", "1,6", "7,5"]);
+  });
+
   test("leaves out what is not a number, and says so when there is nothing", async () => {
     const svg = await xrayFigure({ title: "a run", points: [{ step: 0, layers: [layer(1, Number.NaN)] }] });
     expect(svg).not.toMatch(/NaN/);

@@ -1,4 +1,4 @@
-// The augmentations of the paper and its code (spec.md section 5): each view, or patch, as one row of numbers for makeViews.
+// The augmentations of the paper and its code (docs/names.md): each view, or patch, as one row of numbers for makeViews.
 //
 // Every number is keyed by (seed, epoch, sample, view): the same pictures on every backend and after any resume.
 

@@ -1,4 +1,4 @@
-// The paper's networks (spec.md section 3), exactly. No biases anywhere: the authors' code has none.
+// The paper's networks (Tang et al. 2022, doi 10.3389/fncom.2022.789253), exactly. No biases anywhere: the authors' code has none.
 
 import { wrong } from "../program/errors.ts";
 import type { After, Block, Encoder } from "./encoder.ts";

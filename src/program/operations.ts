@@ -8,7 +8,7 @@ import { viewParameters } from "./views.ts";
 
 export type ActivationKind = "hardtanh" | "tanh" | "relu";
 
-/** Which views are negatives of anchor s, and what each weighs (spec.md section 2). */
+/** Which views are negatives of anchor s, and what each weighs (docs/names.md has both sources' reading). */
 export type Negatives =
   /** Every other image of the batch: t ≠ s. */
   | { readonly kind: "all" }

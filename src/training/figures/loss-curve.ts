@@ -20,6 +20,8 @@ export interface LossPoint {
   readonly epoch: number;
   /** Summed over the batch. Points that are not finite are left out and counted in a note. */
   readonly loss: number;
+  /** The layer that learnt, from 1, where one learns at a time. */
+  readonly layer?: number;
 }
 
 export interface LossCurve {
@@ -64,13 +66,16 @@ export async function lossCurve({ title, points, smoothing }: LossCurve): Promis
 
   const window = smoothing ?? (finite.length < manyPoints ? 1 : finite.length / 25);
   const half = Math.floor(Math.min(window, finite.length - 1) / 2);
-  const keys: Key[] =
-    half === 0
+  const ends = layerEnds(finite);
+  const keys: Key[] = [
+    ...(half === 0
       ? []
       : [
           { text: "each point", colour: light, thickness: 2 },
           { text: `mean of ${count(2 * half + 1)}`, colour: lineColour, thickness: 4 },
-        ];
+        ]),
+    ...(ends.length === 0 ? [] : [{ text: "next layer", colour: quiet, thickness: 2, dashed: true }]),
+  ];
 
   const xValues = x.values.filter((value) => value >= start && value <= end * (1 + 1e-9));
   const marginRight = margin + textWidth(x.format(end), fontSize) / 2;
@@ -109,11 +114,17 @@ export async function lossCurve({ title, points, smoothing }: LossCurve): Promis
           stroke: quiet,
         }),
         plot.ruleY([logarithmic ? low : y.values[0]], { stroke: quiet }),
+        ends.length === 0 ? null : plot.ruleX(ends, { stroke: quiet, strokeWidth: 1.5, strokeDasharray: "6,5" }),
         ...(half === 0
           ? [plot.line(envelope(finite), { ...at, stroke: lineColour, strokeWidth: 2.5 })]
           : [
               plot.line(envelope(finite), { ...at, stroke: light, strokeWidth: 1.2 }),
-              plot.line(movingMean(finite, half), { ...at, stroke: lineColour, strokeWidth: 3.5 }),
+              ...[undefined, ...ends].map((begin, i) => {
+                const own = finite.filter(
+                  ({ epoch }) => epoch > (begin ?? Number.NEGATIVE_INFINITY) && epoch <= (ends[i] ?? end),
+                );
+                return plot.line(movingMean(own, half), { ...at, stroke: lineColour, strokeWidth: 3.5 });
+              }),
             ]),
         finite.length < manyPoints ? plot.dot(finite, { ...at, fill: lineColour, r: 5 }) : null,
       ],
@@ -124,6 +135,13 @@ export async function lossCurve({ title, points, smoothing }: LossCurve): Promis
 
 const light = "#9ccbe8";
 const quiet = colours.quiet;
+
+/** Epochs at which a layer's learning ends and the next one's begins; none where layers take turns. */
+function layerEnds(points: readonly LossPoint[]): number[] {
+  const steps = points.slice(1).map(({ layer = 0 }, i) => layer - (points[i].layer ?? 0));
+  if (steps.some((step) => step < 0)) return [];
+  return points.slice(0, -1).flatMap(({ epoch }, i) => (steps[i] > 0 ? [epoch] : []));
+}
 
 function count(n: number): string {
   return n.toLocaleString("en-US");
@@ -141,7 +159,7 @@ function movingMean(points: readonly LossPoint[], half: number): LossPoint[] {
   const n = points.length;
   const places = Math.min(n, sheetWidth);
   return Array.from({ length: places }, (_, place) => {
-    const i = Math.round((place * (n - 1)) / (places - 1));
+    const i = Math.round((place * (n - 1)) / Math.max(places - 1, 1));
     const reach = Math.min(half, Math.max(i, Math.ceil(half / 4)));
     const around = points.slice(Math.max(0, i - reach), i + reach + 1);
     return { ...points[i], loss: around.reduce((sum, { loss }) => sum + loss / around.length, 0) };

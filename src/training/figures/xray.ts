@@ -33,10 +33,13 @@ export interface XrayFigure {
   readonly points: readonly XrayPoint[];
 }
 
+/** A block's line is whole. */
+const dashes = { whole: undefined, head: "1,6", negatives: "7,5" } as const;
+
 interface Line {
   readonly name: string;
   readonly colour: string;
-  readonly dashed: boolean;
+  readonly stroke: keyof typeof dashes;
   readonly points: readonly Mark[];
 }
 
@@ -77,8 +80,8 @@ export async function xrayFigure({ title, points }: XrayFigure): Promise<string>
     return `<g transform="translate(${x},${y})">${markup}</g>`;
   });
   const blocks = blocksOf(points);
-  const anyHead = panels.some(({ title: what, lines }) => what !== gates && lines.some(({ dashed }) => dashed));
-  const heads = anyHead ? ["dashed: the heads above"] : [];
+  const anyHead = panels.some(({ lines }) => lines.some(({ stroke }) => stroke === "head"));
+  const heads = anyHead ? ["dotted: the heads above"] : [];
   return sheet({
     title,
     caption: ["one fixed batch, by step", "grey: chance (95 %)", ...heads].join("; "),
@@ -96,8 +99,6 @@ function blocksOf(points: readonly XrayPoint[]): XrayLayer[] {
   for (const one of points.flatMap(({ layers }) => layers)) if (one.layer !== undefined) found.set(one.layer, one);
   return [...found].sort(([a], [b]) => a - b).map(([, block]) => block);
 }
-
-const gates = "open gates (dashed: negatives)";
 
 function panelsOf(points: readonly XrayPoint[]): Panel[] {
   const blocks = blocksOf(points);
@@ -118,7 +119,7 @@ function panelsOf(points: readonly XrayPoint[]): Panel[] {
         const line = made.get(one.name) ?? {
           name: one.name,
           colour: colourOf(one.layer ?? topOf(point)),
-          dashed: one.layer === undefined,
+          stroke: one.layer === undefined ? "head" : "whole",
           points: [],
         };
         made.set(one.name, line);
@@ -134,7 +135,7 @@ function panelsOf(points: readonly XrayPoint[]): Panel[] {
       });
       const colour = colourOf(top);
       return values.length > 0
-        ? [{ name: `${key} ${top}`, colour, dashed: key === "activeNegatives", points: values }]
+        ? [{ name: `${key} ${top}`, colour, stroke: key === "activeNegatives" ? "negatives" : "whole", points: values }]
         : [];
     });
   const percent = (share: number | undefined): number | undefined => (share === undefined ? undefined : 100 * share);
@@ -164,7 +165,11 @@ function panelsOf(points: readonly XrayPoint[]): Panel[] {
     { title: "error of the inverses", lines: lines(({ reconstruction }) => reconstruction, false), scale: numbers },
     { title: "dead units", lines: lines(({ dead }) => percent(dead), true), scale: percents },
     { title: "saturated activities", lines: lines(({ saturated }) => percent(saturated), false), scale: percents },
-    { title: gates, lines: [...gateLines("activePositives"), ...gateLines("activeNegatives")], scale: () => wholes },
+    {
+      title: "open gates (dashed: negatives)",
+      lines: [...gateLines("activePositives"), ...gateLines("activeNegatives")],
+      scale: () => wholes,
+    },
   ];
 }
 
@@ -236,10 +241,10 @@ async function drawPanel({ title, lines, scale, chance = [] }: Panel, steps: rea
         fill: colours.quiet,
         stroke: colours.quiet,
       }),
-      ...lines.flatMap(({ colour, dashed, points }) => {
+      ...lines.flatMap(({ colour, stroke: kind, points }) => {
         const pieces = joined(points, steps, end);
         const at = { x: "step", y: "value" } as const;
-        const stroke = { stroke: colour, strokeWidth: 2.5, ...(dashed ? { strokeDasharray: "7,5" } : {}) };
+        const stroke = { stroke: colour, strokeWidth: 2.5, ...(dashes[kind] ? { strokeDasharray: dashes[kind] } : {}) };
         const dots = points.length < manyPoints ? points : pieces.filter(({ length }) => length === 1).flat();
         return [
           ...pieces.map((piece) => plot.line(piece, { ...at, ...stroke })),

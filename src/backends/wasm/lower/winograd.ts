@@ -33,7 +33,7 @@ interface Shape {
 
 /**
  * Winograd's form costs a quarter of the multiplications, and transforms that pay from 16 channels on. It has rounding errors some ten times
- * those of the direct form (engine.md), and the direct form takes every kernel, stride and pooling.
+ * those of the direct form, and the direct form takes every kernel, stride and pooling.
  */
 export function chooseConvolution(stage: ConvolutionStage | ConvolutionBackwardStage): "winograd" | "direct" {
   const around =
