@@ -3,6 +3,7 @@
 // Tensors in the transformed domain stand as 36 planes [tile][channel]. A plane's pitch is 64 bytes more than it needs, or the 36
 // would share the same sets of the first-level cache. Output channels are taken in blocks of at most 64, so that a block's planes stay
 // in the second-level cache between its transforms and its products.
+import { panelColumns } from "./micro-kernels";
 import { buildError, framePicture } from "./picture";
 import { multiplyColumns, multiplyRows, panelPitch } from "./product";
 import { activateVectors } from "./vectors";
@@ -20,7 +21,7 @@ const points: i32 = 36;
 /** Bytes of a tile of 6 × 6 vectors. */
 const tileBytes: usize = 576;
 
-/** w [3, 3, c, o] → U: forward, planes [36][o/8][c][8]; backward, blocks of `channels` of o, each with planes [36][c/8][channels][8]. */
+/** w [3, 3, c, o] → U: forward, planes of panels [36][panel][c][panelColumns]; backward, blocks of `channels` of o, each with planes [36][panel of c][channels][…]. */
 @unmanaged
 class WinogradWeights {
   w: usize;
@@ -32,7 +33,7 @@ class WinogradWeights {
   transposed: i32;
 }
 
-/** Task = eight input channels. */
+/** Task = eight input channels, half of a panel or all of it. */
 export function winogradWeights(p: usize, task: i32, scratch: usize): void {
   const job = changetype<WinogradWeights>(p);
   const tapPitch = <usize>((job.c * job.o) << 2);
@@ -43,7 +44,7 @@ export function winogradWeights(p: usize, task: i32, scratch: usize): void {
     for (let i = first; i < first + 8; i++)
       for (let j = 0; j < job.o; j += 4) {
         transformWeights(job.w + <usize>((i * job.o + j) << 2), tapPitch, scratch, u);
-        let to = job.u + <usize>(((j >> 3) * job.c + i) << 5) + <usize>((j & 7) << 2);
+        let to = job.u + inPanels(j, job.c, i);
         for (let k = 0; k < points; k++, to += plane) v128.store(to, v128.load(u + <usize>(k << 4)));
       }
     return;
@@ -62,10 +63,17 @@ export function winogradWeights(p: usize, task: i32, scratch: usize): void {
           for (let lane: usize = 0; lane < 4; lane++)
             store<f32>(gathered + <usize>(tap << 4) + (lane << 2), load<f32>(from + lane * row));
         transformWeights(gathered, 16, scratch, u);
-        let to = block + <usize>(((i >> 3) * channels + j) << 5) + <usize>((i & 7) << 2);
+        let to = block + inPanels(i, channels, j);
         for (let k = 0; k < points; k++, to += plane) v128.store(to, v128.load(u + <usize>(k << 4)));
       }
   }
+}
+
+/** Bytes from the start of panels [panel][k][panelColumns] to column `column` of row `row`. */
+@inline
+function inPanels(column: i32, k: i32, row: i32): usize {
+  const panel = column / panelColumns;
+  return <usize>(panel * k + row) * panelPitch + <usize>((column - panel * panelColumns) << 2);
 }
 
 /** Nine vectors `tapPitch` bytes apart → 36 vectors G g Gᵀ. */
@@ -169,8 +177,8 @@ export function winogradForward(p: usize, task: i32, scratch: usize): void {
     const channels = min(shape.channels, shape.o - first);
     const pitchM = <usize>(channels << 2);
     for (let k: usize = 0; k < <usize>points; k++) {
-      const u = job.weights + k * planeU + <usize>(first >> 3) * panelBytes;
-      for (let panel: usize = 0; panel < <usize>(channels >> 3); panel++)
+      const u = job.weights + k * planeU + <usize>(first / panelColumns) * panelBytes;
+      for (let panel: usize = 0; panel < <usize>(channels / panelColumns); panel++)
         multiplyRows(
           true,
           tiles,
@@ -289,7 +297,7 @@ class WinogradBackward {
   /** 0: no input gradient. */
   weights: usize;
   dx: usize;
-  /** Sums [groups][o/8][9·c + 1][8], the last row the error's own sum; 0: no weight gradient. */
+  /** Sums [groups][panels of o][9·c + 1][panelColumns], the last row the error's own sum; 0: no weight gradient. */
   partials: usize;
   groups: i32;
   /** Output channels of a task: all, or some where the sums of all would need too much memory. */
@@ -313,8 +321,8 @@ export function winogradBackward(p: usize, task: i32, scratch: usize): void {
   const firstChannel = (task % job.spans) * job.span;
   const endChannel = min(shape.o, firstChannel + job.span);
   const panelBytes = <usize>(9 * shape.c + 1) * panelPitch;
-  const panels = <usize>((endChannel - firstChannel) >> 3);
-  const partials = job.partials + (<usize>group * <usize>(shape.o >> 3) + <usize>(firstChannel >> 3)) * panelBytes;
+  const panels = <usize>((endChannel - firstChannel) / panelColumns);
+  const partials = job.partials + <usize>(group * (shape.o / panelColumns) + firstChannel / panelColumns) * panelBytes;
   const bytesOfDu = panels * <usize>points * planeOfDu(shape.c);
   const du = scratch + <usize>job.du;
   if (job.partials) {
@@ -380,8 +388,8 @@ function backwardBlock(
   for (let first = firstChannel; first < endChannel; first += shape.channels) {
     const channels = min(shape.channels, endChannel - first);
     const pitchD = <usize>(channels << 2);
-    const panels = <usize>(channels >> 3);
-    const firstPanel = <usize>((first - firstChannel) >> 3);
+    const panels = <usize>(channels / panelColumns);
+    const firstPanel = <usize>((first - firstChannel) / panelColumns);
     const sums = job.partials ? partials + (firstPanel + 1) * panelBytes - panelPitch : 0;
     for (let i = 0; i < images; i++)
       transformError(
@@ -415,7 +423,7 @@ function backwardBlock(
             panelPitch,
           );
       if (job.weights)
-        for (let panel: usize = 0; panel < <usize>(c >> 3); panel++) {
+        for (let panel: usize = 0; panel < <usize>(c / panelColumns); panel++) {
           const b = u + k * <usize>((c * channels) << 2) + panel * <usize>channels * panelPitch;
           const to = m + k * planeM + panel * panelPitch;
           multiplyRows(first == firstChannel, tiles, 1, channels, 0, error, pitchD, b, to, <usize>(c << 2));
@@ -481,7 +489,7 @@ function transformError(
   if (sums) {
     const sumPitch = <usize>(9 * shape.c + 1) * panelPitch;
     for (let k: usize = 0; k < pixel; k += 16) {
-      const to = sums + (k >> 5) * sumPitch + (k & 16);
+      const to = sums + (k / panelPitch) * sumPitch + (k % panelPitch);
       let sum = v128.load(to);
       for (let i = 0, from = error + k; i < 4 * rows * columns; i++, from += pixel)
         sum = f32x4.add(sum, v128.load(from));
@@ -523,7 +531,7 @@ function storeInterior(job: WinogradBackward, shape: WinogradShape, image: i32, 
   for (let i = 0; i < shape.h; i++) memory.copy(to + <usize>i * bytes, picture + <usize>(i + 1) * row + pixel, bytes);
 }
 
-/** dU [panels][36][c][8] → added to partials [panels][9·c + 1][8] as Gᵀ dU G. */
+/** dU [panels][36][c][panelColumns] → added to partials [panels][9·c + 1][panelColumns] as Gᵀ dU G. */
 function flushWeightGradient(du: usize, c: i32, panels: usize, partials: usize, temporary: usize): void {
   const plane = planeOfDu(c);
   const tapPitch = <usize>c * panelPitch;

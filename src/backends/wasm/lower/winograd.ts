@@ -10,6 +10,7 @@ import {
   partialBytes,
   reducePartials,
   scratchPlan,
+  widestPanel,
 } from "./convolution.ts";
 
 const mebi = 1024 * 1024;
@@ -33,7 +34,8 @@ interface Shape {
 
 /**
  * Winograd's form costs a quarter of the multiplications, and transforms that pay from 16 channels on. It has rounding errors some ten times
- * those of the direct form (engine.md), and the direct form takes every kernel, stride and pooling.
+ * those of the direct form (engine.md), and the direct form takes every kernel, stride, pooling and number of channels. Full panels
+ * of the widest kind, whatever module runs: the choice decides the last digits of the results.
  */
 export function chooseConvolution(stage: ConvolutionStage | ConvolutionBackwardStage): "winograd" | "direct" {
   const around =
@@ -45,7 +47,7 @@ export function chooseConvolution(stage: ConvolutionStage | ConvolutionBackwardS
   const { kernel, stride, padding, n, h, w, c, o } =
     stage.kind === "convolution" ? forwardShape(stage) : backwardShape(stage);
   if (kernel[0] !== 3 || kernel[1] !== 3 || stride !== 1 || padding !== 1) return "direct";
-  if (c < 16 || c % 8 !== 0 || o < 16 || o % 8 !== 0) return "direct";
+  if (c % widestPanel !== 0 || o % widestPanel !== 0) return "direct";
   const tiles = Math.ceil(h / 4) * Math.ceil(w / 4);
   // Tiles that reach far beyond the picture, and batches that do not repay the transform of the weights.
   return h * w >= 0.6 * 16 * tiles && n * tiles >= 256 ? "winograd" : "direct";
@@ -180,7 +182,8 @@ export function lowerWinogradBackward(stage: ConvolutionBackwardStage, places: P
   const { n, c, o } = shape;
   const weights = input ? winogradWeights(places.at(input.inputs.w), shape, true, places) : undefined;
   const onePartial = 4 * (9 * c + 1) * o;
-  const bytesOfDu = (channels: number): number => (channels / 8) * 36 * (32 * c + 64);
+  const { panelColumns } = places;
+  const bytesOfDu = (channels: number): number => (channels / panelColumns) * 36 * (4 * panelColumns * c + 64);
   const span =
     bytesOfDu(o) <= gradientBytes
       ? o
@@ -248,7 +251,7 @@ export function lowerWinogradBackward(stage: ConvolutionBackwardStage, places: P
         dw: places.at(weight.outputs.dw),
         db: bias ? places.at(bias.outputs.db) : 0,
         groups,
-        panels: o / 8,
+        panels: o / panelColumns,
         k: 9 * c,
         o,
       }),
