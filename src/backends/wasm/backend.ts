@@ -26,6 +26,9 @@ export interface WasmOptions {
 }
 
 const mostThreads = 16;
+/** Threads, unless told: all cores, to 16. */
+export const defaultThreads = (): number => Math.min(mostThreads, availableThreads());
+
 const pageBytes = 65536;
 /** One page short of 4 GiB: the end of the memory stays a number that 32 bits hold. */
 const mostPages = 65535;
@@ -35,7 +38,7 @@ export function wasmBackend(options: WasmOptions = {}): Backend {
     throw new SaccadeError(
       "wasm: this page has no SharedArrayBuffer; serve it and its scripts with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, over https or from localhost",
     );
-  const threads = options.threads ?? Math.min(mostThreads, availableThreads());
+  const threads = options.threads ?? defaultThreads();
   if (!(Number.isInteger(threads) && threads >= 1))
     throw new SaccadeError(`wasm: threads must be a whole number of at least 1, got ${threads}`);
   const asked = options.simd ?? askedSimd();

@@ -24,12 +24,11 @@ const relaxedModule = Uint8Array.of(
 );
 const hasRelaxed = (): boolean => WebAssembly.validate(relaxedModule);
 
-/** Why a build does not run here, and what does; undefined for one that runs. */
+/** Why a build does not run here; undefined for one that does. */
 export function simdObstacle(simd: Simd): string | undefined {
-  if (simd === "plain" || (hasRelaxed() && (simd === "relaxed" || revectorizes))) return undefined;
-  return hasRelaxed()
-    ? "wide SIMD needs Node 24 or newer on an x64 processor; take relaxed or plain"
-    : `this engine has no relaxed SIMD, which ${simd} needs; take plain`;
+  if (simd !== "plain" && !hasRelaxed()) return "this engine has no relaxed SIMD";
+  if (simd === "wide" && !revectorizes) return "it needs Node 24 or newer on an x64 processor";
+  return undefined;
 }
 
 /** The word of `SACCADE_SIMD`, where it is set. */
@@ -84,7 +83,7 @@ function wideOrRelaxed(): "wide" | "relaxed" {
 export function trySimd(): ReadonlyMap<Simd, Trial> {
   const running = simdKinds.filter((simd) => simdObstacle(simd) === undefined);
   // The wide one last: it would have V8 compile the others its way too.
-  for (const simd of running.toReversed()) tried(simd);
+  for (const simd of running.toReversed()) if (simd !== "wide") tried(simd);
   chooseSimd();
   return new Map(running.map((simd) => [simd, tried(simd)]));
 }
@@ -92,7 +91,7 @@ export function trySimd(): ReadonlyMap<Simd, Trial> {
 /** A build's module; refused where it does not run or, `wide`, computes wrongly. */
 export async function kernelModule(simd: Simd): Promise<WebAssembly.Module> {
   const why = simdObstacle(simd);
-  if (why) throw new SaccadeError(`wasm: ${why}`);
+  if (why) throw new SaccadeError(`wasm: ${simd} SIMD does not run here: ${why}; leave the choice to Saccade`);
   if (simd === "wide") {
     revectorize(true);
     if (!tried(simd).exact)
