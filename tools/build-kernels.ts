@@ -1,11 +1,12 @@
-// Builds the WASM kernels: src/backends/wasm/kernels/index.ts and the micro-kernels generated here → build/kernels.wasm (relaxed SIMD),
+// Builds the WASM kernels: src/backends/wasm/kernels/index.ts with the micro-kernels generated here and the transforms of tools/winograd-transforms.ts → build/kernels.wasm (relaxed SIMD),
 // build/kernels-wide.wasm (relaxed SIMD in pairs of vectors, for V8's revectorizer) and build/kernels-simd.wasm (plain SIMD). Run as
 // `node tools/build-kernels.ts`.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { main as compile } from "assemblyscript/asc";
+import { winogradTransforms } from "./winograd-transforms.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const kernels = "src/backends/wasm/kernels";
@@ -126,16 +127,21 @@ function microKernels(variant: Variant): string {
 
 async function build(variant: Variant): Promise<void> {
   const output = `build/${variant.name}.wasm`;
-  const generated = microKernels(variant);
+  const generated = new Map([
+    [`${kernels}/micro-kernels.ts`, microKernels(variant)],
+    [`${kernels}/winograd-transforms.ts`, winogradTransforms(variant.columns === 16 ? 2 : 1)],
+  ]);
   mkdirSync(join(root, "build"), { recursive: true });
-  writeFileSync(join(root, `build/micro-${variant.name}.ts`), generated);
+  for (const [name, source] of generated)
+    writeFileSync(join(root, "build", `${variant.name}-${basename(name)}`), source);
   const options = "-O3 --noAssert --runtime stub --importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536";
   const features = ["simd", "threads", ...variant.features].join(",");
   const { error, stderr } = await compile(
     [`${kernels}/index.ts`, ...options.split(" "), "--use", "abort=", "--enable", features, "-o", output],
     {
       readFile: (name) => {
-        if (name.replaceAll("\\", "/") === `${kernels}/micro-kernels.ts`) return generated;
+        const source = generated.get(name.replaceAll("\\", "/"));
+        if (source !== undefined) return source;
         try {
           return readFileSync(join(root, name), "utf8");
         } catch {

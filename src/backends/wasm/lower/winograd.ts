@@ -16,6 +16,8 @@ import {
 const mebi = 1024 * 1024;
 /** Tiles that are taken at a time: their planes [36][48][64] fill a good part of a second-level cache. */
 const tilesAtATime = 48;
+/** The start of a task's scratch, where some tiles of 6 × 6 groups of up to 32 bytes stand. */
+const tilesBytes = 5 * 36 * 32;
 /** Output channels that are taken at a time. */
 const channelsAtATime = 64;
 /** Images after which a transformed weight gradient is flushed. */
@@ -87,8 +89,7 @@ function winogradShape(
 ) {
   const { n, h, w, c, o } = shape;
   const { down, across, images, tileRows, tiles } = cut(shape);
-  // A few tiles of vectors stand at the start of scratch.
-  plan.place(1024);
+  plan.place(tilesBytes / 4);
   const picture = plan.place((4 * tileRows + 2) * (4 * across + 2) * c);
   const planeV = planeBytes(tiles, c);
   const planeM = planeBytes(tiles, columnsOfM);
@@ -128,7 +129,7 @@ function winogradWeights(
 ): { u: number; launch: Launch } {
   const u = places.scratch(4 * 36 * c * o);
   const words = Object.values({ w, u, c, o, channels: channelsAtATime, transposed: transposed ? 1 : 0 });
-  return { u, launch: { kernel: "winogradWeights", words, tasks: c / 8, scratchBytes: 4096 } };
+  return { u, launch: { kernel: "winogradWeights", words, tasks: c / 8, scratchBytes: tilesBytes } };
 }
 
 export function lowerWinograd(stage: ConvolutionStage, places: Places): Launch[] | undefined {
