@@ -24,7 +24,7 @@ import type { ProbeReport, Score } from "../src/evaluation/probe.ts";
 import { randomStream } from "../src/program/random.ts";
 
 const main = resolve("dist/cli/main.js");
-const commands = ["train", "probe", "explain", "audit", "runs", "version"];
+const commands = ["train", "probe", "explain", "audit", "runs", "devices", "version"];
 const exampleRun = "runs/2026-11-24_10-00-00_quickstart_1a2b3c";
 let root: string;
 
@@ -729,6 +729,19 @@ describe("explain and version", () => {
     const { child, ended } = start("explain", "configs/quickstart.yaml");
     child.stdout?.destroy();
     expect(await ended).toMatchObject({ code: 0, stderr: "" });
+  });
+
+  test("devices says which SIMD was chosen and how fast each is", async () => {
+    const { default: first, devices } = JSON.parse(await output("devices", "--json"));
+    expect(first).toBe("wasm");
+    expect(devices.map(({ name }: { name: string }) => name)).toEqual(["wasm", "reference"]);
+    const [{ simd, chosenBy, candidates }] = devices;
+    expect(chosenBy).toBe("speed");
+    expect(candidates.map((candidate: { simd: string }) => candidate.simd)).toEqual(["wide", "relaxed", "plain"]);
+    expect(candidates.find((candidate: { simd: string }) => candidate.simd === simd)).toMatchObject({ exact: true });
+    for (const { obstacle, gigaflopsPerThread } of candidates)
+      if (obstacle === undefined) expect(gigaflopsPerThread).toBeGreaterThan(0.1);
+    expect(await output("devices")).toMatch(new RegExp(`^ {2}\\* ${simd} .* \\d+$`, "m"));
   });
 
   test("version says what runs, on every device", async () => {

@@ -1,10 +1,12 @@
-// Builds the WASM kernels: src/backends/wasm/kernels/index.ts and the micro-kernels generated here → build/kernels.wasm (relaxed SIMD)
-// and build/kernels-simd.wasm (plain SIMD). Run as `node tools/build-kernels.ts`.
+// Builds the WASM kernels: src/backends/wasm/kernels/index.ts with the micro-kernels generated here and the transforms of tools/winograd-transforms.ts → build/kernels.wasm (relaxed SIMD),
+// build/kernels-wide.wasm (relaxed SIMD in pairs of vectors, for V8's revectorizer) and build/kernels-simd.wasm (plain SIMD). Run as
+// `node tools/build-kernels.ts`.
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { isMainThread, Worker, workerData } from "node:worker_threads";
 import { main as compile } from "assemblyscript/asc";
+import { winogradTransforms } from "./winograd-transforms.ts";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
 const kernels = "src/backends/wasm/kernels";
@@ -16,22 +18,27 @@ interface Variant {
   readonly features: readonly string[];
   /** `acc + x·y` as an expression. */
   readonly multiplyAdd: (x: string, y: string, acc: string) => string;
-  /** Rows of the largest tile. Six rows of eight columns fill the 16 registers: 12 sums, 2 for B, 1 for A. */
+  /** Columns of a panel: two registers, of 128 bits or, where V8 turns pairs of vectors into one, of 256. */
+  readonly columns: 8 | 16;
+  /** Rows of the largest tile. Six rows of two registers fill the 16 registers: 12 sums, 2 for B, 1 for A. */
   readonly tileRows: number;
   /** Steps of the sum per turn of the loop: unrolling pays only where multiply and add are two instructions. */
   readonly unroll: number;
 }
 
+const relaxed = {
+  features: ["relaxed-simd"],
+  multiplyAdd: (x: string, y: string, acc: string) => `f32x4.relaxed_madd(${x}, ${y}, ${acc})`,
+  tileRows: 6,
+  unroll: 1,
+};
+
 const variants: readonly Variant[] = [
-  {
-    name: "kernels",
-    features: ["relaxed-simd"],
-    multiplyAdd: (x, y, acc) => `f32x4.relaxed_madd(${x}, ${y}, ${acc})`,
-    tileRows: 6,
-    unroll: 1,
-  },
+  { name: "kernels", columns: 8, ...relaxed },
+  { name: "kernels-wide", columns: 16, ...relaxed },
   {
     name: "kernels-simd",
+    columns: 8,
     features: [],
     multiplyAdd: (x, y, acc) => `f32x4.add(${acc}, f32x4.mul(${x}, ${y}))`,
     tileRows: 4,
@@ -44,27 +51,27 @@ const each = <T>(count: number, make: (i: number) => T): T[] => Array.from({ len
 type Kernel = "tile" | "freshTile" | "outer";
 
 /**
- * One micro-kernel: C [rows × 8] += A [rows × k] · B [k × 8], with the sums in registers from the first load of C to the last store.
- * `tile`: A's rows stand `pitch` bytes apart, its numbers along k side by side; B is packed, 32 bytes for each k.
+ * One micro-kernel: C [rows × columns] += A [rows × k] · B [k × columns], with the sums in registers from the first load of C to the last
+ * store. `tile`: A's rows stand `pitch` bytes apart, its numbers along k side by side; B is a packed panel.
  * `freshTile`: the same, but C is overwritten.
  * `outer`: A's numbers along k stand `pitch` bytes apart, its rows side by side; B's rows stand `pitchB` bytes apart.
  * C's rows stand `pitchC` bytes apart.
  */
-function microKernel(kind: Kernel, rows: number, { multiplyAdd, unroll }: Variant): string {
+function microKernel(kind: Kernel, rows: number, { columns, multiplyAdd, unroll }: Variant): string {
   const outer = kind === "outer";
+  const vectors = columns / 4;
+  const pitchOfPanel = 4 * columns;
   const pointers = outer ? ["a0"] : each(rows, (r) => `a${r}`);
   const step = (u: number): string[] => {
-    const [b, bOffset] = outer && u > 0 ? ["b + pitchB", 0] : ["b", 32 * u];
+    const [b, bOffset] = outer && u > 0 ? ["b + pitchB", 0] : ["b", pitchOfPanel * u];
     return [
-      `const left${u} = v128.load(${b}, ${bOffset});`,
-      `const right${u} = v128.load(${b}, ${bOffset + 16});`,
+      ...each(vectors, (v) => `const y${v}_${u} = v128.load(${b}, ${bOffset + 16 * v});`),
       ...each(rows, (r) => {
         const x = `x${r}_${u}`;
         const from = outer ? `${u === 0 ? "a0" : "a0 + pitch"}, ${4 * r}` : `a${r}, ${4 * u}`;
         return [
           `const ${x} = v128.load32_splat(${from});`,
-          `l${r} = ${multiplyAdd(x, `left${u}`, `l${r}`)};`,
-          `r${r} = ${multiplyAdd(x, `right${u}`, `r${r}`)};`,
+          ...each(vectors, (v) => `c${r}_${v} = ${multiplyAdd(x, `y${v}_${u}`, `c${r}_${v}`)};`),
         ].join("\n    ");
       }),
     ];
@@ -74,21 +81,21 @@ function microKernel(kind: Kernel, rows: number, { multiplyAdd, unroll }: Varian
     ...each(steps, step)
       .flat()
       .map((line) => `    ${line}`),
-    `    b += ${outer ? `pitchB * ${steps}` : 32 * steps};`,
+    `    b += ${outer ? `pitchB * ${steps}` : pitchOfPanel * steps};`,
     ...pointers.map((a) => `    ${a} += ${outer ? `pitch * ${steps}` : 4 * steps};`),
     "  }",
   ];
   const at = (r: number): string => (r === 0 ? "c" : `c + pitchC * ${r}`);
-  const start = (r: number, offset: number): string =>
-    kind === "freshTile" ? "f32x4.splat(0)" : `v128.load(${at(r)}, ${offset})`;
+  const start = (r: number, v: number): string =>
+    kind === "freshTile" ? `v128.load(zeros, ${pitchOfPanel * r + 16 * v})` : `v128.load(${at(r)}, ${16 * v})`;
   const parameters = `k: i32, a0: usize, pitch: usize, b: usize, ${outer ? "pitchB: usize, " : ""}c: usize, pitchC: usize`;
   return [
     `export function ${kind}${rows}(${parameters}): void {`,
-    ...each(rows, (r) => `  let l${r} = ${start(r, 0)}, r${r} = ${start(r, 16)};`),
+    ...each(rows, (r) => `  let ${each(vectors, (v) => `c${r}_${v} = ${start(r, v)}`).join(", ")};`),
     ...pointers.slice(1).map((a, i) => `  let ${a} = ${pointers[i]} + pitch;`),
     `  ${loop(unroll).join("\n")}`,
     ...(unroll > 1 ? [`  ${loop(1).join("\n")}`] : []),
-    ...each(rows, (r) => `  v128.store(${at(r)}, l${r}); v128.store(${at(r)}, r${r}, 16);`),
+    ...each(rows, (r) => `  ${each(vectors, (v) => `v128.store(${at(r)}, c${r}_${v}, ${16 * v});`).join(" ")}`),
     "}",
   ].join("\n");
 }
@@ -108,9 +115,13 @@ function microKernels(variant: Variant): string {
   };
   const all = ["tile", "freshTile", "outer"] as const;
   return [
-    "// Generated by tools/build-kernels.ts: C [rows × 8] += A [rows × k] · B [k × 8].",
+    "// Generated by tools/build-kernels.ts: C [rows × columns] += A [rows × k] · B [k × columns].",
+    "/** Columns of a panel. */",
+    `export const panelColumns: i32 = ${variant.columns};`,
     `export const tileRows: i32 = ${variant.tileRows};`,
     `@inline export function multiplyAdd(x: v128, y: v128, sum: v128): v128 { return ${variant.multiplyAdd("x", "y", "sum")}; }`,
+    "/** What a fresh tile starts from. One constant for all sums would be a third slower: V8 then shuffles registers in the loop. */",
+    `const zeros: usize = memory.data(${4 * variant.columns * variant.tileRows}, 16);`,
     ...all.flatMap((kind) => [...heights.map((r) => microKernel(kind, r, variant)), dispatch(kind)]),
     "",
   ].join("\n");
@@ -118,16 +129,21 @@ function microKernels(variant: Variant): string {
 
 async function build(variant: Variant): Promise<void> {
   const output = `build/${variant.name}.wasm`;
-  const generated = microKernels(variant);
+  const generated = new Map([
+    [`${kernels}/micro-kernels.ts`, microKernels(variant)],
+    [`${kernels}/winograd-transforms.ts`, winogradTransforms(variant.columns === 16 ? 2 : 1)],
+  ]);
   mkdirSync(join(root, "build"), { recursive: true });
-  writeFileSync(join(root, `build/micro-${variant.name}.ts`), generated);
+  for (const [name, source] of generated)
+    writeFileSync(join(root, "build", `${variant.name}-${basename(name)}`), source);
   const options = "-O3 --noAssert --runtime stub --importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536";
   const features = ["simd", "threads", ...variant.features].join(",");
   const { error, stderr } = await compile(
     [`${kernels}/index.ts`, ...options.split(" "), "--use", "abort=", "--enable", features, "-o", output],
     {
       readFile: (name) => {
-        if (name.replaceAll("\\", "/") === `${kernels}/micro-kernels.ts`) return generated;
+        const source = generated.get(name.replaceAll("\\", "/"));
+        if (source !== undefined) return source;
         try {
           return readFileSync(join(root, name), "utf8");
         } catch {
@@ -140,7 +156,7 @@ async function build(variant: Variant): Promise<void> {
   if (error) throw new Error(`${stderr.toString()}\n${output} was not built`);
 }
 
-// The two builds share nothing, so they run side by side.
+// The builds share nothing, so they run side by side.
 if (isMainThread) {
   const workers = variants.slice(1).map(
     ({ name }) =>

@@ -47,7 +47,12 @@ export async function install(part = "") {
 /** Builds the kernels and the library where their sources have changed since. */
 export async function build(part = "") {
   const lock = join(root, "package-lock.json");
-  const kernels = fingerprint(lock, join(root, "tools/build-kernels.ts"), join(root, "src/backends/wasm"));
+  const kernels = fingerprint(
+    lock,
+    join(root, "tools/build-kernels.ts"),
+    join(root, "tools/winograd-transforms.ts"),
+    join(root, "src/backends/wasm"),
+  );
   const library = fingerprint(lock, join(root, "tsconfig.json"), join(root, "tsconfig.build.json"), join(root, "src"));
   const stamps = existsSync(stampFile) ? JSON.parse(readFileSync(stampFile, "utf8")) : {};
   const todo = [];

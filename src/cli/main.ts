@@ -152,6 +152,16 @@ const runs = command(
     process.exitCode = await runsCommand(what === "show" ? run : undefined, options);
   });
 
+command(
+  "devices",
+  "List what can compute here, the SIMD that was chosen, and its speed.",
+  ["devices", "devices --json"],
+  {},
+).action(async (options) => {
+  const { devicesCommand } = await import("./commands/devices.ts");
+  process.exitCode = await devicesCommand(options);
+});
+
 command("version", "Print versions: Saccade, commit, Node, device.", ["version", "version --json"], device).action(
   async (options) => {
     const { versionCommand } = await import("./commands/version.ts");

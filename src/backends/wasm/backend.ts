@@ -9,68 +9,64 @@ import { bytesOf, offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/t
 import { type Backend, type Engine, type Numbers, notHere } from "../backend.ts";
 import type { Launch, Places, Word } from "./launch.ts";
 import { lowerStage } from "./lower.ts";
-import { availableThreads, readKernels } from "./platform.ts";
+import { availableThreads } from "./platform.ts";
+import { askedSimd, chooseSimd, kernelModule, type Simd, simdNames } from "./simd.ts";
 import { control, controlPitch, type PreparedLaunch } from "./thread-job.ts";
 import { startThreads } from "./threads.ts";
 
 export interface WasmOptions {
   /** Compute threads; all cores, at most 16, unless told. Results do not depend on it. */
   readonly threads?: number;
-  /** `relaxed`: multiply-add in one instruction, where the engine has it. `plain`: two instructions, everywhere. */
-  readonly simd?: "relaxed" | "plain";
+  /**
+   * `wide`: vectors of 256 bits, in Node 24 or newer on x64; it sets V8's flag --experimental-wasm-revectorize for the process. `relaxed`:
+   * multiply-add in one instruction, where the engine has it; the same results as `wide`, bit for bit. `plain`: two
+   * instructions, everywhere. Unless told, `SACCADE_SIMD`, and else the fastest of those that compute rightly here.
+   */
+  readonly simd?: Simd;
 }
 
 const mostThreads = 16;
+/** Threads, unless told: all cores, to 16. */
+export const defaultThreads = (): number => Math.min(mostThreads, availableThreads());
+
 const pageBytes = 65536;
 /** One page short of 4 GiB: the end of the memory stays a number that 32 bits hold. */
 const mostPages = 65535;
-
-/** The smallest module that uses f32x4.relaxed_madd. */
-// biome-ignore format: one line per section
-const relaxedModule = Uint8Array.of(
-  0x00, 0x61, 0x73, 0x6d, 0x01, 0x00, 0x00, 0x00,
-  0x01, 0x05, 0x01, 0x60, 0x00, 0x01, 0x7b,
-  0x03, 0x02, 0x01, 0x00,
-  0x0a, 0x13, 0x01, 0x11, 0x00, 0x41, 0x00, 0xfd, 0x11, 0x41, 0x00, 0xfd, 0x11, 0x41, 0x00, 0xfd, 0x11, 0xfd, 0x85, 0x02, 0x0b,
-);
 
 export function wasmBackend(options: WasmOptions = {}): Backend {
   if (typeof SharedArrayBuffer === "undefined")
     throw new SaccadeError(
       "wasm: this page has no SharedArrayBuffer; serve it and its scripts with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, over https or from localhost",
     );
-  const threads = options.threads ?? Math.min(mostThreads, availableThreads());
+  const threads = options.threads ?? defaultThreads();
   if (!(Number.isInteger(threads) && threads >= 1))
     throw new SaccadeError(`wasm: threads must be a whole number of at least 1, got ${threads}`);
-  const simd = options.simd ?? (WebAssembly.validate(relaxedModule) ? "relaxed" : "plain");
-  let module: Promise<WebAssembly.Module> | undefined;
+  const asked = options.simd ?? askedSimd();
   return {
     name: "wasm",
-    description: `float32, ${threads} ${threads === 1 ? "thread" : "threads"}, ${simd === "relaxed" ? "relaxed SIMD (multiply-add)" : "plain SIMD"}`,
-    prepare: async (programs) => {
-      module ??= compileKernels(simd);
-      return wasmEngine(programs, await module, threads);
+    get description() {
+      return `float32, ${threads} ${threads === 1 ? "thread" : "threads"}, ${simdNames[asked ?? chooseSimd()]}`;
     },
+    prepare: async (programs) => wasmEngine(programs, await kernelModule(asked ?? chooseSimd()), threads),
   };
-}
-
-async function compileKernels(simd: "relaxed" | "plain"): Promise<WebAssembly.Module> {
-  try {
-    return await WebAssembly.compile(await readKernels(simd === "relaxed" ? "kernels" : "kernels-simd"));
-  } catch (error) {
-    throw new SaccadeError(
-      `wasm: the kernels could not be loaded (${error instanceof Error ? error.message : error}); build them with npm run build`,
-    );
-  }
 }
 
 const align = (bytes: number): number => Math.ceil(bytes / 64) * 64;
 
-/** First byte of a memory that the module's own constants leave free. */
-function firstFreeByte(module: WebAssembly.Module): number {
+/** What a module says of itself. */
+interface Constants {
+  /** First byte of a memory that the module's own constants leave free. */
+  readonly firstFreeByte: number;
+  readonly panelColumns: number;
+}
+
+function constantsOf(module: WebAssembly.Module): Constants {
   const memory = new WebAssembly.Memory({ initial: 16, maximum: 16, shared: true });
   const { exports } = new WebAssembly.Instance(module, { env: { memory } });
-  return (exports.firstFreeByte as () => number)();
+  return {
+    firstFreeByte: (exports.firstFreeByte as () => number)(),
+    panelColumns: (exports.panelColumns as WebAssembly.Global).value,
+  };
 }
 
 interface Layout {
@@ -85,8 +81,8 @@ interface Layout {
 }
 
 /** Memory from low to high: constants, control words, tensors, the stages' scratch, parameter blocks, the threads' scratch. */
-function layOut(programs: readonly Program[], free: number, threads: number): Layout {
-  const controlAt = align(free);
+function layOut(programs: readonly Program[], { firstFreeByte, panelColumns }: Constants, threads: number): Layout {
+  const controlAt = align(firstFreeByte);
   const tensorsAt = controlAt + Object.keys(control).length * controlPitch;
   const staged = programs.map((program) => ({ program, stages: fuse(program) }));
   const plan = planMemory(staged);
@@ -103,6 +99,7 @@ function layOut(programs: readonly Program[], free: number, threads: number): La
     stages.flatMap((stage) => {
       let used = 0;
       const places: Places = {
+        panelColumns,
         at: (tensor) => {
           const address = addressOf(tensor);
           if (address === undefined) throw new SaccadeError(`wasm: "${tensor.name}" has no place in memory`);
@@ -177,7 +174,7 @@ function view(
 }
 
 async function wasmEngine(programs: readonly Program[], module: WebAssembly.Module, threads: number): Promise<Engine> {
-  const layout = layOut(programs, firstFreeByte(module), threads);
+  const layout = layOut(programs, constantsOf(module), threads);
   const known = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
   for (const { kernel } of layout.programs.flat())
     if (!known.has(kernel)) throw new SaccadeError(`wasm: the built module has no kernel ${kernel}; npm run build`);

@@ -16,8 +16,10 @@ export interface Launch {
   readonly scratchBytes?: number;
 }
 
-/** Where tensors stand and where a lowering may put memory of its own, in bytes from the start of the WASM memory. */
+/** Where tensors stand and where a lowering may put memory of its own, in bytes from the start of the WASM memory; how panels are cut. */
 export interface Places {
+  /** Columns of a packed panel, as the module's micro-kernels take them. */
+  readonly panelColumns: number;
   /** Address of a tensor's first element (windows included). */
   readonly at: (tensor: Tensor) => number;
   /** Memory for one stage's intermediate numbers (packed weights, partial sums), free again after the stage. */

@@ -20,16 +20,37 @@ const node = globalThis.process?.getBuiltinModule;
 export const availableThreads = (): number =>
   node ? node("node:os").availableParallelism() : (globalThis.navigator?.hardwareConcurrency ?? 1);
 
-/** The bytes of build/`name`.wasm; the path holds from src/backends/wasm and from dist/backends/wasm. */
-export async function readKernels(name: "kernels" | "kernels-simd"): Promise<Uint8Array<ArrayBuffer>> {
-  const url =
-    name === "kernels"
-      ? new URL("../../../build/kernels.wasm", import.meta.url)
-      : new URL("../../../build/kernels-simd.wasm", import.meta.url);
+/** A variable of the process's environment; a page has none. */
+export const environmentVariable = (name: string): string | undefined => globalThis.process?.env?.[name];
+
+/** Whether this V8 can turn pairs of 128-bit vectors into one of 256 bits. */
+export const revectorizes =
+  node !== undefined && process.arch === "x64" && Number.parseInt(process.versions.node, 10) >= 24;
+
+/** Switches it on or off for what V8 compiles from now on, in the whole process. */
+export const revectorize = (on: boolean): void =>
+  node?.("node:v8").setFlagsFromString(`--${on ? "" : "no-"}experimental-wasm-revectorize`);
+
+/** Where build/*.wasm stand, from src/backends/wasm and from dist/backends/wasm. */
+const kernelFiles = {
+  wide: new URL("../../../build/kernels-wide.wasm", import.meta.url),
+  relaxed: new URL("../../../build/kernels.wasm", import.meta.url),
+  plain: new URL("../../../build/kernels-simd.wasm", import.meta.url),
+};
+
+/** The bytes of a build of the kernels. */
+export async function readKernels(build: keyof typeof kernelFiles): Promise<Uint8Array<ArrayBuffer>> {
+  const url = kernelFiles[build];
   if (node && url.protocol === "file:") return Uint8Array.from(await node("node:fs/promises").readFile(url));
   const response = await fetch(url);
   if (!response.ok) throw new Error(`${url}: ${response.status} ${response.statusText}`);
   return new Uint8Array(await response.arrayBuffer());
+}
+
+/** The same at once, in Node. */
+export function readKernelsNow(build: keyof typeof kernelFiles): Uint8Array<ArrayBuffer> {
+  if (!node) throw new Error("a page cannot wait for a file");
+  return Uint8Array.from(node("node:fs").readFileSync(kernelFiles[build]));
 }
 
 /** Milliseconds that a worker has for its task in hand before it is ended by force. */

@@ -13,7 +13,8 @@ import {
   storeActivated,
   storePooled,
 } from "./picture";
-import { multiplyColumns, multiplyRows, panelPitch } from "./product";
+import { panelColumns } from "./micro-kernels";
+import { multiplyColumns, multiplyRows, panelPitch, panelsOf } from "./product";
 import { copyFloats } from "./vectors";
 
 /** A window sliding over a framed picture, and where its parts stand in scratch (bytes from the task's start). */
@@ -33,7 +34,7 @@ class Sliding {
   matrix: i32;
 }
 
-/** result [rows·width, 8·panels] = windows of the picture · panels [kh·kw·c, 8], added to what stands there unless `fresh`. */
+/** result [rows·width, panels·panelColumns] = windows of the picture · panels [kh·kw·c, panelColumns], added to what stands there unless `fresh`. */
 function slide(
   fresh: bool,
   job: Sliding,
@@ -77,7 +78,7 @@ function slide(
 @unmanaged
 class ConvolutionForward {
   x: usize;
-  /** Packed weights [panel][kh·kw·c][8]. */
+  /** Packed weights [panel][kh·kw·c][panelColumns]. */
   weights: usize;
   /** 0: none. */
   bias: usize;
@@ -108,7 +109,7 @@ export function convolutionForward(p: usize, task: i32, scratch: usize): void {
   const image = task / job.blocks;
   const first = (task % job.blocks) * job.blockRows;
   const rows = min(job.blockRows, job.oh - first);
-  const panels = (job.o + 7) >> 3;
+  const panels = panelsOf(job.o);
   const pitch = <usize>panels * panelPitch;
   const result = scratch + <usize>job.result;
   const pixels = rows * job.ow;
@@ -131,7 +132,7 @@ export function convolutionForward(p: usize, task: i32, scratch: usize): void {
   if (job.argmax) {
     const pw = job.ow / job.pool;
     const at = (<usize>image * <usize>(job.oh / job.pool) + <usize>(first / job.pool)) * <usize>pw * pixel;
-    if (job.before) storeActivated(result, pitch, pixels, panels * 8, job.before, result);
+    if (job.before) storeActivated(result, pitch, pixels, panels * panelColumns, job.before, result);
     storePooled(result, pitch, rows, job.ow, job.o, job.pool, job.y + at, job.argmax + at);
     if (job.after) {
       const pooled = (rows / job.pool) * pw;
@@ -156,7 +157,7 @@ class ConvolutionBackward {
   /** Packed transposed weights; 0: no input gradient. */
   weights: usize;
   dx: usize;
-  /** Sums [groups][panels][kh·kw·c + 1][8], the last row the error's own sum; 0: no weight gradient. */
+  /** Sums [groups][panels][kh·kw·c + 1][panelColumns], the last row the error's own sum; 0: no weight gradient. */
   partials: usize;
   n: i32;
   groups: i32;
@@ -195,8 +196,8 @@ export function convolutionBackward(p: usize, task: i32, scratch: usize): void {
   const imageX = <usize>((job.h * job.w * job.c) << 2);
   const imageY = <usize>((job.oh * job.ow * job.o) << 2);
   const imageP = <usize>((job.ph * job.pw * job.o) << 2);
-  const panelsO = (job.o + 7) >> 3;
-  const panelsC = (job.c + 7) >> 3;
+  const panelsO = panelsOf(job.o);
+  const panelsC = panelsOf(job.c);
   const rowsOfPanel = overInput.kh * overInput.kw * job.c + 1;
   const partials = job.partials + <usize>task * <usize>(panelsO * rowsOfPanel) * panelPitch;
   if (job.partials) memory.fill(partials, 0, <usize>(panelsO * rowsOfPanel) * panelPitch);
@@ -246,8 +247,8 @@ export function convolutionBackward(p: usize, task: i32, scratch: usize): void {
 }
 
 /**
- * partials [panel][kh·kw·c (+ 1)][8] += windows of one image, transposed · its error, whose pixels stand `pitchError` bytes apart and whose
- * panels of eight channels `panelError`.
+ * partials [panel][kh·kw·c (+ 1)][panelColumns] += windows of one image, transposed · its error, whose pixels stand `pitchError` bytes
+ * apart and whose panels `panelError`.
  */
 function addWeightGradient(
   job: ConvolutionBackward,
@@ -270,7 +271,7 @@ function addWeightGradient(
     gatherPatches(picture, window.columns, job.c, window.kh, window.kw, window.stride, job.oh, job.ow, matrix);
   const rowPitch = <usize>((window.columns * job.c) << 2);
   const pixelPitch = <usize>((window.stride * job.c) << 2);
-  for (let panel = (job.o + 7) >> 3; panel > 0; panel--) {
+  for (let panel = panelsOf(job.o); panel > 0; panel--) {
     if (window.gathered) {
       const k = window.kh * length;
       multiplyColumns(k, 1, pixels, 0, matrix, <usize>(k << 2), error, pitchError, partials, panelPitch);

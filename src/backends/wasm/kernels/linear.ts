@@ -1,5 +1,6 @@
 // The three products of a linear layer: C [m, n] = A · B with B in panels; A [m, k], or its transpose [k, m] for the weight gradient.
-import { multiplyColumns, multiplyRows, panelPitch } from "./product";
+import { panelColumns } from "./micro-kernels";
+import { multiplyColumns, multiplyRows, panelPitch, panelsOf } from "./product";
 import { copyFloats } from "./vectors";
 
 @unmanaged
@@ -31,13 +32,13 @@ export function linearProduct(p: usize, task: i32, scratch: usize): void {
   const rows = min(job.blockRows, job.m - row);
   const column = (task % columnBlocks) * job.blockColumns;
   const columns = min(job.blockColumns, job.columns - column);
-  const panels = (columns + 7) >> 3;
+  const panels = panelsOf(columns);
   const pitchC = <usize>panels * panelPitch;
   const result = scratch + <usize>job.copyBytes;
   memory.fill(result, 0, <usize>rows * pitchC);
   for (let step = 0; step < job.k; step += job.blockSteps) {
     const steps = min(job.blockSteps, job.k - step);
-    const panel = job.panels + (<usize>(column >> 3) * <usize>job.k + <usize>step) * panelPitch;
+    const panel = job.panels + (<usize>(column / panelColumns) * <usize>job.k + <usize>step) * panelPitch;
     // A copy without gaps: A's own rows often stand a power of two apart and then evict one another.
     if (job.transposed) {
       for (let s = 0; s < steps; s++)

@@ -1,5 +1,7 @@
 // Pictures in scratch memory: an image with a border of zeros, its patches as rows of a matrix, and errors on their way back through
 // pooling and activation.
+import { panelColumns } from "./micro-kernels";
+import { panelPitch } from "./product";
 import { activate, activationError, copyFloats, hardtanh, loadFirst, none, relu, storeFirst, tanh } from "./vectors";
 
 /**
@@ -167,7 +169,7 @@ function routeError(
   }
 }
 
-/** The error's picture → panels [panel][oh·ow][8], and its sums over pixels added to `sums` [panel] at `sumPitch` bytes from one another. */
+/** The error's picture → panels [panel][oh·ow][panelColumns], and its sums over pixels added to `sums` [panel] at `sumPitch` bytes from one another. */
 export function packError(
   picture: usize,
   frame: ErrorFrame,
@@ -182,25 +184,32 @@ export function packError(
   const step = <usize>frame.dilation * pixel;
   const rowStep = <usize>(frame.dilation * frame.columns) * pixel;
   const origin = picture + <usize>(frame.top * frame.columns + frame.left) * pixel;
-  for (let k = 0; k < o; k += 8) {
-    const count = o - k;
-    let sumLeft = v128.load(sums);
-    let sumRight = v128.load(sums, 16);
-    for (let i = 0; i < oh; i++) {
-      let from = origin + <usize>i * rowStep + <usize>(k << 2);
-      for (let j = 0; j < ow; j++) {
-        const left = loadFirst(from, count);
-        const right = count > 4 ? loadFirst(from + 16, count - 4) : f32x4.splat(0);
-        v128.store(panels, left);
-        v128.store(panels, right, 16);
-        sumLeft = f32x4.add(sumLeft, left);
-        sumRight = f32x4.add(sumRight, right);
-        panels += 32;
-        from += step;
+  const panelBytes = <usize>(oh * ow) * panelPitch;
+  for (let k = 0; k < o; k += panelColumns) {
+    // Eight columns at a time: two sums in registers.
+    for (let column = 0; column < panelColumns; column += 8) {
+      const count = o - k - column;
+      const offset = <usize>(column << 2);
+      let to = panels + offset;
+      let sumLeft = v128.load(sums + offset);
+      let sumRight = v128.load(sums + offset, 16);
+      for (let i = 0; i < oh; i++) {
+        let from = origin + <usize>i * rowStep + <usize>(k << 2) + offset;
+        for (let j = 0; j < ow; j++) {
+          const left = count > 0 ? loadFirst(from, count) : f32x4.splat(0);
+          const right = count > 4 ? loadFirst(from + 16, count - 4) : f32x4.splat(0);
+          v128.store(to, left);
+          v128.store(to, right, 16);
+          sumLeft = f32x4.add(sumLeft, left);
+          sumRight = f32x4.add(sumRight, right);
+          to += panelPitch;
+          from += step;
+        }
       }
+      v128.store(sums + offset, sumLeft);
+      v128.store(sums + offset, sumRight, 16);
     }
-    v128.store(sums, sumLeft);
-    v128.store(sums, sumRight, 16);
+    panels += panelBytes;
     sums += sumPitch;
   }
 }

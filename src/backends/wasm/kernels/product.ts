@@ -1,8 +1,14 @@
 // Products of matrices from micro-kernels: how the rows of a product are cut into tiles.
-import { freshTile, outer, tile, tileRows } from "./micro-kernels";
+import { freshTile, outer, panelColumns, tile, tileRows } from "./micro-kernels";
 
-/** Bytes of one row of a packed panel, which holds eight columns. */
-export const panelPitch: usize = 32;
+/** Bytes of one row of a packed panel. */
+export const panelPitch: usize = <usize>(panelColumns << 2);
+
+/** Panels that hold so many columns. */
+@inline
+export function panelsOf(columns: i32): i32 {
+  return (columns + panelColumns - 1) / panelColumns;
+}
 
 /** Height of the next tile when `left` rows are left: full tiles, and no tile of one or two rows where two of four or three do. */
 @inline
@@ -12,7 +18,7 @@ function nextTile(left: i32): i32 {
 }
 
 /**
- * C [rows × 8] += A [rows × segments·length] · B, one panel. A's rows stand `pitch` bytes apart; along a row, the numbers come in
+ * C [rows × panelColumns] += A [rows × segments·length] · B, one panel. A's rows stand `pitch` bytes apart; along a row, the numbers come in
  * segments that start `segmentPitch` bytes apart (the rows of a convolution's window). `fresh`: C is overwritten. One call of the micro-kernel per segment: a loop
  * around the sums inside one function would spill them.
  */
@@ -46,7 +52,7 @@ export function multiplyRows(
 }
 
 /**
- * C [rows × 8] += Aᵀ · B, summed over `runs` runs of `length` steps. A step's `rows` numbers stand side by side; steps stand
+ * C [rows × panelColumns] += Aᵀ · B, summed over `runs` runs of `length` steps. A step's `rows` numbers stand side by side; steps stand
  * `pitch` bytes apart, runs `runPitch`. B's steps stand `pitchB` bytes apart throughout.
  */
 export function multiplyColumns(

@@ -1,10 +1,11 @@
 // The input gradient of a convolution that strides, or the transposed convolution: each pixel of the result sees only the taps of its
 // phase, its row and column modulo the stride, so every phase is a product of its own, over the error as it stands.
+import { panelColumns } from "./micro-kernels";
 import { framePicture, gatherPatches } from "./picture";
-import { multiplyRows, panelPitch } from "./product";
+import { multiplyRows, panelPitch, panelsOf } from "./product";
 import { copyFloats } from "./vectors";
 
-/** w [kh, kw, c, o] → panels [panel][taps][o][8] of c's columns, for one phase: its taps from the last to the first. Task = panel × tap. */
+/** w [kh, kw, c, o] → panels [panel][taps][o][panelColumns] of c's columns, for one phase: its taps from the last to the first. Task = panel × tap. */
 @unmanaged
 class PackPhase {
   w: usize;
@@ -27,13 +28,13 @@ export function packPhase(p: usize, task: i32, scratch: usize): void {
   const tap = task % taps;
   const ky = job.lastY - (tap / job.columns) * job.stride;
   const kx = job.lastX - (tap % job.columns) * job.stride;
-  const first = panel * 8;
-  const columns = min(8, job.c - first);
+  const first = panel * panelColumns;
+  const columns = min(panelColumns, job.c - first);
   const pitch = <usize>(job.o << 2);
   const from = job.w + <usize>((ky * job.kw + kx) * job.c + first) * pitch;
   const to = job.panels + <usize>(task * job.o) * panelPitch;
   for (let j = 0; j < job.o; j++)
-    for (let i = 0; i < 8; i++)
+    for (let i = 0; i < panelColumns; i++)
       store<f32>(
         to + <usize>j * panelPitch + <usize>(i << 2),
         i < columns ? load<f32>(from + <usize>i * pitch + <usize>(j << 2)) : 0,
@@ -91,7 +92,7 @@ export function transposedConvolution(p: usize, task: i32, scratch: usize): void
   const matrix = scratch + <usize>job.matrix;
   const result = scratch + <usize>job.result;
   const pictureBytes = <usize>((job.pictureRows * job.pictureColumns * job.o) << 2);
-  const panels = (job.c + 7) >> 3;
+  const panels = panelsOf(job.c);
   const pitch = <usize>panels * panelPitch;
   for (let i = 0; i < images; i++)
     framePicture(

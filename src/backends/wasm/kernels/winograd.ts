@@ -3,11 +3,15 @@
 // Tensors in the transformed domain stand as 36 planes [tile][channel]. A plane's pitch is 64 bytes more than it needs, or the 36
 // would share the same sets of the first-level cache. Output channels are taken in blocks of at most 64, so that a block's planes stay
 // in the second-level cache between its transforms and its products.
+import { panelColumns } from "./micro-kernels";
 import { buildError, framePicture } from "./picture";
 import { multiplyColumns, multiplyRows, panelPitch } from "./product";
 import { activateVectors } from "./vectors";
 import {
+  addGroups,
+  copyGroup,
   errorTransform,
+  groupBytes,
   inputAdjoint,
   inputTransform,
   outputTransform,
@@ -17,10 +21,13 @@ import {
 
 /** Products of a tile. */
 const points: i32 = 36;
-/** Bytes of a tile of 6 × 6 vectors. */
-const tileBytes: usize = 576;
+/** Bytes of a tile of 6 × 6 groups of vectors. */
+const tileBytes: usize = 36 * groupBytes;
+/** Vectors and channels of a group. */
+const groupVectors: i32 = <i32>(groupBytes >> 4);
+const groupChannels: i32 = <i32>(groupBytes >> 2);
 
-/** w [3, 3, c, o] → U: forward, planes [36][o/8][c][8]; backward, blocks of `channels` of o, each with planes [36][c/8][channels][8]. */
+/** w [3, 3, c, o] → U: forward, planes of panels [36][panel][c][panelColumns]; backward, blocks of `channels` of o, each with planes [36][panel of c][channels][…]. */
 @unmanaged
 class WinogradWeights {
   w: usize;
@@ -32,7 +39,7 @@ class WinogradWeights {
   transposed: i32;
 }
 
-/** Task = eight input channels. */
+/** Task = eight input channels, half of a panel or all of it. */
 export function winogradWeights(p: usize, task: i32, scratch: usize): void {
   const job = changetype<WinogradWeights>(p);
   const tapPitch = <usize>((job.c * job.o) << 2);
@@ -41,10 +48,10 @@ export function winogradWeights(p: usize, task: i32, scratch: usize): void {
   if (!job.transposed) {
     const plane = tapPitch;
     for (let i = first; i < first + 8; i++)
-      for (let j = 0; j < job.o; j += 4) {
+      for (let j = 0; j < job.o; j += groupChannels) {
         transformWeights(job.w + <usize>((i * job.o + j) << 2), tapPitch, scratch, u);
-        let to = job.u + <usize>(((j >> 3) * job.c + i) << 5) + <usize>((j & 7) << 2);
-        for (let k = 0; k < points; k++, to += plane) v128.store(to, v128.load(u + <usize>(k << 4)));
+        let to = job.u + inPanels(j, job.c, i);
+        for (let k = 0; k < points; k++, to += plane) copyGroup(u + <usize>k * groupBytes, to);
       }
     return;
   }
@@ -53,29 +60,38 @@ export function winogradWeights(p: usize, task: i32, scratch: usize): void {
     const channels = min(job.channels, job.o - start);
     const block = job.u + <usize>((start * points * job.c) << 2);
     const plane = <usize>((channels * job.c) << 2);
-    for (let i = first; i < first + 8; i += 4)
+    for (let i = first; i < first + 8; i += groupChannels)
       for (let j = 0; j < channels; j++) {
-        // Four input channels of one output channel side by side.
+        // The input channels of a group, of one output channel, side by side.
         let from = job.w + <usize>((i * job.o + start + j) << 2);
         const row = <usize>(job.o << 2);
         for (let tap = 0; tap < 9; tap++, from += tapPitch)
-          for (let lane: usize = 0; lane < 4; lane++)
-            store<f32>(gathered + <usize>(tap << 4) + (lane << 2), load<f32>(from + lane * row));
-        transformWeights(gathered, 16, scratch, u);
-        let to = block + <usize>(((i >> 3) * channels + j) << 5) + <usize>((i & 7) << 2);
-        for (let k = 0; k < points; k++, to += plane) v128.store(to, v128.load(u + <usize>(k << 4)));
+          for (let lane: usize = 0; lane < <usize>groupChannels; lane++)
+            store<f32>(gathered + <usize>tap * groupBytes + (lane << 2), load<f32>(from + lane * row));
+        transformWeights(gathered, groupBytes, scratch, u);
+        let to = block + inPanels(i, channels, j);
+        for (let k = 0; k < points; k++, to += plane) copyGroup(u + <usize>k * groupBytes, to);
       }
   }
 }
 
-/** Nine vectors `tapPitch` bytes apart → 36 vectors G g Gᵀ. */
+/** Bytes from the start of panels [panel][k][panelColumns] to column `column` of row `row`. */
+@inline
+function inPanels(column: i32, k: i32, row: i32): usize {
+  const panel = column / panelColumns;
+  return <usize>(panel * k + row) * panelPitch + <usize>((column - panel * panelColumns) << 2);
+}
+
+/** Nine groups `tapPitch` bytes apart → 36 groups G g Gᵀ. */
 function transformWeights(w: usize, tapPitch: usize, between: usize, u: usize): void {
-  for (let x: usize = 0; x < 3; x++) weightTransform(w + x * tapPitch, 3 * tapPitch, between + x * 16, 48);
-  for (let i: usize = 0; i < 6; i++) weightTransform(between + i * 48, 16, u + i * 96, 16);
+  for (let x: usize = 0; x < 3; x++)
+    weightTransform(w + x * tapPitch, 3 * tapPitch, between + x * groupBytes, 3 * groupBytes);
+  for (let i: usize = 0; i < 6; i++)
+    weightTransform(between + i * 3 * groupBytes, groupBytes, u + i * 6 * groupBytes, groupBytes);
 }
 
 /**
- * picture [4·rows + 2, 4·across + 2, c] → planes from tile `v` on, tiles row by row; `temporary` holds one tile of vectors.
+ * picture [4·rows + 2, 4·across + 2, c] → planes from tile `v` on, tiles row by row; `temporary` holds one tile.
  */
 function transformInput(
   picture: usize,
@@ -91,9 +107,11 @@ function transformInput(
   for (let ty = 0; ty < rows; ty++)
     for (let tx = 0; tx < across; tx++) {
       const corner = picture + <usize>(4 * ty) * row + <usize>(4 * tx) * pixel;
-      for (let k: usize = 0; k < pixel; k += 16) {
-        for (let j: usize = 0; j < 6; j++) inputTransform(corner + k + j * pixel, row, temporary + j * 16, 96);
-        for (let i: usize = 0; i < 6; i++) inputTransform(temporary + i * 96, 16, v + k + 6 * i * plane, plane);
+      for (let k: usize = 0; k < pixel; k += groupBytes) {
+        for (let j: usize = 0; j < 6; j++)
+          inputTransform(corner + k + j * pixel, row, temporary + j * groupBytes, 6 * groupBytes);
+        for (let i: usize = 0; i < 6; i++)
+          inputTransform(temporary + i * 6 * groupBytes, groupBytes, v + k + 6 * i * plane, plane);
       }
       v += pixel;
     }
@@ -169,8 +187,8 @@ export function winogradForward(p: usize, task: i32, scratch: usize): void {
     const channels = min(shape.channels, shape.o - first);
     const pitchM = <usize>(channels << 2);
     for (let k: usize = 0; k < <usize>points; k++) {
-      const u = job.weights + k * planeU + <usize>(first >> 3) * panelBytes;
-      for (let panel: usize = 0; panel < <usize>(channels >> 3); panel++)
+      const u = job.weights + k * planeU + <usize>(first / panelColumns) * panelBytes;
+      for (let panel: usize = 0; panel < <usize>(channels / panelColumns); panel++)
         multiplyRows(
           true,
           tiles,
@@ -228,52 +246,55 @@ function storeTile(
   const height = min(side, shape.ph - ty * side);
   const width = min(side, shape.pw - tx * side);
   const corner = <usize>((image * shape.ph + ty * side) * shape.pw + tx * side) * pixel + <usize>(first << 2);
-  for (let k: usize = 0; k < <usize>(channels << 2); k += 16) {
-    for (let j: usize = 0; j < 6; j++) outputTransform(m + k + j * plane, 6 * plane, temporary + j * 16, 96);
-    for (let i: usize = 0; i < 4; i++) outputTransform(temporary + i * 96, 16, tile + i * 64, 16);
+  for (let k: usize = 0; k < <usize>(channels << 2); k += groupBytes) {
+    for (let j: usize = 0; j < 6; j++)
+      outputTransform(m + k + j * plane, 6 * plane, temporary + j * groupBytes, 6 * groupBytes);
+    for (let i: usize = 0; i < 4; i++)
+      outputTransform(temporary + i * 6 * groupBytes, groupBytes, tile + i * 4 * groupBytes, groupBytes);
     if (job.bias) {
-      const bias = v128.load(job.bias + <usize>(first << 2) + k);
-      for (let i: usize = 0; i < 256; i += 16) v128.store(tile + i, f32x4.add(v128.load(tile + i), bias));
+      const bias = job.bias + <usize>(first << 2) + k;
+      for (let at = tile; at < tile + 16 * groupBytes; at += groupBytes) addGroups(at, bias, at);
     }
-    activateVectors(shape.before, tile, 16);
+    activateVectors(shape.before, tile, 16 * groupVectors);
     let result = tile;
     if (job.argmax) {
-      result = tile + 256;
-      poolTile(tile, result);
-      activateVectors(shape.after, result, 4);
+      result = tile + 16 * groupBytes;
+      for (let v: usize = 0; v < groupBytes; v += 16) poolTile(tile + v, result + v);
+      activateVectors(shape.after, result, 4 * groupVectors);
     }
     for (let i = 0; i < height; i++)
       for (let j = 0; j < width; j++) {
         const at = corner + <usize>(i * shape.pw + j) * pixel + k;
-        const from = result + <usize>((i * side + j) << 4);
-        v128.store(job.y + at, v128.load(from));
-        if (job.argmax) v128.store(job.argmax + at, v128.load(from, 64));
+        const from = result + <usize>(i * side + j) * groupBytes;
+        copyGroup(from, job.y + at);
+        if (job.argmax) copyGroup(from + 4 * groupBytes, job.argmax + at);
       }
   }
 }
 
-/** Tile of 4 × 4 vectors → maxima of windows 2 × 2, four vectors, and behind them their places. */
+/** Tile of 4 × 4 groups → maxima of windows 2 × 2, four groups, and behind them their places; one vector of each group. */
 @inline
 function poolTile(tile: usize, result: usize): void {
   for (let i: usize = 0; i < 2; i++)
     for (let j: usize = 0; j < 2; j++) {
-      const corner = tile + i * 128 + j * 32;
+      const corner = tile + (8 * i + 2 * j) * groupBytes;
       let best = v128.load(corner);
       let place = i32x4.splat(0);
-      const right = v128.load(corner, 16);
+      const right = v128.load(corner, groupBytes);
       let wins = f32x4.gt(right, best);
       best = v128.bitselect(right, best, wins);
       place = v128.bitselect(i32x4.splat(1), place, wins);
-      const below = v128.load(corner, 64);
+      const below = v128.load(corner, 4 * groupBytes);
       wins = f32x4.gt(below, best);
       best = v128.bitselect(below, best, wins);
       place = v128.bitselect(i32x4.splat(2), place, wins);
-      const across = v128.load(corner, 80);
+      const across = v128.load(corner, 5 * groupBytes);
       wins = f32x4.gt(across, best);
       best = v128.bitselect(across, best, wins);
       place = v128.bitselect(i32x4.splat(3), place, wins);
-      v128.store(result + ((i * 2 + j) << 4), best);
-      v128.store(result + ((i * 2 + j) << 4), place, 64);
+      const to = result + (i * 2 + j) * groupBytes;
+      v128.store(to, best);
+      v128.store(to, place, 4 * groupBytes);
     }
 }
 
@@ -289,7 +310,7 @@ class WinogradBackward {
   /** 0: no input gradient. */
   weights: usize;
   dx: usize;
-  /** Sums [groups][o/8][9·c + 1][8], the last row the error's own sum; 0: no weight gradient. */
+  /** Sums [groups][panels of o][9·c + 1][panelColumns], the last row the error's own sum; 0: no weight gradient. */
   partials: usize;
   groups: i32;
   /** Output channels of a task: all, or some where the sums of all would need too much memory. */
@@ -313,8 +334,8 @@ export function winogradBackward(p: usize, task: i32, scratch: usize): void {
   const firstChannel = (task % job.spans) * job.span;
   const endChannel = min(shape.o, firstChannel + job.span);
   const panelBytes = <usize>(9 * shape.c + 1) * panelPitch;
-  const panels = <usize>((endChannel - firstChannel) >> 3);
-  const partials = job.partials + (<usize>group * <usize>(shape.o >> 3) + <usize>(firstChannel >> 3)) * panelBytes;
+  const panels = <usize>((endChannel - firstChannel) / panelColumns);
+  const partials = job.partials + <usize>(group * (shape.o / panelColumns) + firstChannel / panelColumns) * panelBytes;
   const bytesOfDu = panels * <usize>points * planeOfDu(shape.c);
   const du = scratch + <usize>job.du;
   if (job.partials) {
@@ -380,8 +401,8 @@ function backwardBlock(
   for (let first = firstChannel; first < endChannel; first += shape.channels) {
     const channels = min(shape.channels, endChannel - first);
     const pitchD = <usize>(channels << 2);
-    const panels = <usize>(channels >> 3);
-    const firstPanel = <usize>((first - firstChannel) >> 3);
+    const panels = <usize>(channels / panelColumns);
+    const firstPanel = <usize>((first - firstChannel) / panelColumns);
     const sums = job.partials ? partials + (firstPanel + 1) * panelBytes - panelPitch : 0;
     for (let i = 0; i < images; i++)
       transformError(
@@ -415,7 +436,7 @@ function backwardBlock(
             panelPitch,
           );
       if (job.weights)
-        for (let panel: usize = 0; panel < <usize>(c >> 3); panel++) {
+        for (let panel: usize = 0; panel < <usize>(c / panelColumns); panel++) {
           const b = u + k * <usize>((c * channels) << 2) + panel * <usize>channels * panelPitch;
           const to = m + k * planeM + panel * panelPitch;
           multiplyRows(first == firstChannel, tiles, 1, channels, 0, error, pitchD, b, to, <usize>(c << 2));
@@ -480,21 +501,27 @@ function transformError(
   );
   if (sums) {
     const sumPitch = <usize>(9 * shape.c + 1) * panelPitch;
-    for (let k: usize = 0; k < pixel; k += 16) {
-      const to = sums + (k >> 5) * sumPitch + (k & 16);
-      let sum = v128.load(to);
-      for (let i = 0, from = error + k; i < 4 * rows * columns; i++, from += pixel)
-        sum = f32x4.add(sum, v128.load(from));
-      v128.store(to, sum);
+    for (let k: usize = 0; k < pixel; k += 32) {
+      const to = sums + (k / panelPitch) * sumPitch + (k % panelPitch);
+      let left = v128.load(to);
+      let right = v128.load(to, 16);
+      for (let i = 0, from = error + k; i < 4 * rows * columns; i++, from += pixel) {
+        left = f32x4.add(left, v128.load(from));
+        right = f32x4.add(right, v128.load(from, 16));
+      }
+      v128.store(to, left);
+      v128.store(to, right, 16);
     }
   }
   const plane = <usize>job.planeD;
   for (let ty = 0; ty < rows; ty++)
     for (let tx = 0; tx < shape.across; tx++) {
       const corner = error + <usize>(4 * ty) * row + <usize>(4 * tx) * pixel;
-      for (let k: usize = 0; k < pixel; k += 16) {
-        for (let j: usize = 0; j < 4; j++) errorTransform(corner + k + j * pixel, row, scratch + j * 16, 64);
-        for (let i: usize = 0; i < 6; i++) errorTransform(scratch + i * 64, 16, d + k + 6 * i * plane, plane);
+      for (let k: usize = 0; k < pixel; k += groupBytes) {
+        for (let j: usize = 0; j < 4; j++)
+          errorTransform(corner + k + j * pixel, row, scratch + j * groupBytes, 4 * groupBytes);
+        for (let i: usize = 0; i < 6; i++)
+          errorTransform(scratch + i * 4 * groupBytes, groupBytes, d + k + 6 * i * plane, plane);
       }
       d += pixel;
     }
@@ -503,13 +530,13 @@ function transformError(
 /** One tile of products → errors of 6 × 6 pixels, added to the picture of dx at `corner`. */
 function addTile(m: usize, plane: usize, corner: usize, row: usize, pixel: usize, temporary: usize): void {
   const tile = temporary + tileBytes;
-  for (let k: usize = 0; k < pixel; k += 16) {
-    for (let j: usize = 0; j < 6; j++) inputAdjoint(m + k + j * plane, 6 * plane, temporary + j * 16, 96);
+  for (let k: usize = 0; k < pixel; k += groupBytes) {
+    for (let j: usize = 0; j < 6; j++)
+      inputAdjoint(m + k + j * plane, 6 * plane, temporary + j * groupBytes, 6 * groupBytes);
     for (let i: usize = 0; i < 6; i++) {
-      inputAdjoint(temporary + i * 96, 16, tile, 16);
+      inputAdjoint(temporary + i * 6 * groupBytes, groupBytes, tile, groupBytes);
       const to = corner + k + i * row;
-      for (let j: usize = 0; j < 6; j++)
-        v128.store(to + j * pixel, f32x4.add(v128.load(to + j * pixel), v128.load(tile + (j << 4))));
+      for (let j: usize = 0; j < 6; j++) addGroups(to + j * pixel, tile + j * groupBytes, to + j * pixel);
     }
   }
 }
@@ -523,18 +550,20 @@ function storeInterior(job: WinogradBackward, shape: WinogradShape, image: i32, 
   for (let i = 0; i < shape.h; i++) memory.copy(to + <usize>i * bytes, picture + <usize>(i + 1) * row + pixel, bytes);
 }
 
-/** dU [panels][36][c][8] → added to partials [panels][9·c + 1][8] as Gᵀ dU G. */
+/** dU [panels][36][c][panelColumns] → added to partials [panels][9·c + 1][panelColumns] as Gᵀ dU G. */
 function flushWeightGradient(du: usize, c: i32, panels: usize, partials: usize, temporary: usize): void {
   const plane = planeOfDu(c);
   const tapPitch = <usize>c * panelPitch;
   const taps = temporary + tileBytes;
   for (let panel: usize = 0; panel < panels; panel++) {
-    for (let k: usize = 0; k < tapPitch; k += 16) {
-      for (let j: usize = 0; j < 6; j++) weightAdjoint(du + k + j * plane, 6 * plane, temporary + j * 16, 96);
-      for (let i: usize = 0; i < 3; i++) weightAdjoint(temporary + i * 96, 16, taps + i * 48, 16);
+    for (let k: usize = 0; k < tapPitch; k += groupBytes) {
+      for (let j: usize = 0; j < 6; j++)
+        weightAdjoint(du + k + j * plane, 6 * plane, temporary + j * groupBytes, 6 * groupBytes);
+      for (let i: usize = 0; i < 3; i++)
+        weightAdjoint(temporary + i * 6 * groupBytes, groupBytes, taps + i * 3 * groupBytes, groupBytes);
       for (let tap: usize = 0; tap < 9; tap++) {
         const to = partials + tap * tapPitch + k;
-        v128.store(to, f32x4.add(v128.load(to), v128.load(taps + (tap << 4))));
+        addGroups(to, taps + tap * groupBytes, to);
       }
     }
     du += <usize>points * plane;

@@ -5,7 +5,7 @@ import type { ConvolutionBackwardStage, ConvolutionStage } from "../../../progra
 import type { ActivationKind } from "../../../program/operations.ts";
 import type { Tensor } from "../../../program/tensor.ts";
 import type { Launch, Places } from "../launch.ts";
-import { packPanels, packTransposed } from "./packing.ts";
+import { packPanels, packTransposed, padded, panelsOf } from "./packing.ts";
 
 /** The numbers of kernels/vectors.ts. */
 export const activationNumber = { none: 0, hardtanh: 1, tanh: 2, relu: 3 } as const satisfies Record<
@@ -25,6 +25,8 @@ const gatheredBytes = 96 * kibi;
 export const partialBytes = 256 * kibi * kibi;
 /** Most groups of images with a weight gradient of their own; fixed, so that sums do not depend on the number of threads. */
 export const mostGroups = 32;
+/** Columns of the widest panel. */
+export const widestPanel = 16;
 /** Below this length of a window's row, patches are gathered into a matrix. */
 const shortRow = 32;
 
@@ -40,8 +42,6 @@ export function scratchPlan(): { readonly place: (floats: number) => number; rea
     bytes: () => bytes,
   };
 }
-
-export const padded = (columns: number): number => Math.ceil(columns / 8) * 8;
 
 interface WindowOver {
   readonly c: number;
@@ -106,7 +106,7 @@ export function lowerConvolution(
   const oh = fullRows - (fullRows % pool);
 
   const gathered = kw * c < shortRow;
-  const rowBytes = 4 * ow * (padded(o) + stride * stride * c + (gathered ? kh * kw * c : 0));
+  const rowBytes = 4 * ow * (padded(o, places) + stride * stride * c + (gathered ? kh * kw * c : 0));
   const most = gathered ? gatheredBytes : forwardBytes;
   const rowsAtMost = Math.max(1, Math.floor(most / rowBytes / pool)) * pool;
   const blockRows = Math.ceil(oh / Math.ceil(oh / rowsAtMost) / pool) * pool;
@@ -131,7 +131,7 @@ export function lowerConvolution(
     pool,
     before: activationNumber[before?.attributes.kind ?? "none"],
     after: activationNumber[after?.attributes.kind ?? "none"],
-    result: plan.place(blockRows * ow * padded(o)),
+    result: plan.place(blockRows * ow * padded(o, places)),
   };
   return [
     packed.launch,
@@ -168,9 +168,11 @@ export function lowerConvolutionBackward(
   const source = routing[0]?.inputs.dy ?? gradient.inputs.dy;
   const [, ph, pw] = extents4(source);
   const k = kh * kw * c;
-  const onePartial = 4 * (k + 1) * padded(o);
+  const onePartial = 4 * (k + 1) * padded(o, places);
   const sums = weight !== undefined || bias !== undefined;
-  const groups = sums ? Math.max(1, Math.min(n, mostGroups, Math.floor(partialBytes / onePartial))) : n;
+  // By the widest panel that any module has, so that all sum in the same groups.
+  const widestPartial = 4 * (k + 1) * widestPanel * Math.ceil(o / widestPanel);
+  const groups = sums ? Math.max(1, Math.min(n, mostGroups, Math.floor(partialBytes / widestPartial))) : n;
 
   const plan = scratchPlan();
   const overError = sliding({ c: o, kh, kw, stride: 1, rows: h, width: w }, plan);
@@ -208,11 +210,11 @@ export function lowerConvolutionBackward(
     pool: pooling?.attributes.size ?? 1,
     before: activationNumber[before?.attributes.kind ?? "none"],
     after: activationNumber[after?.attributes.kind ?? "none"],
-    result: plan.place(h * w * padded(c)),
-    errorPanels: plan.place(oh * ow * padded(o)),
+    result: plan.place(h * w * padded(c, places)),
+    errorPanels: plan.place(oh * ow * padded(o, places)),
     onlySums: weight ? 0 : 1,
     // Wider pixels stand so far apart that a column of them would fight over the same sets of the cache.
-    unpacked: !input && !bias && o <= 64 && o % 8 === 0 ? 1 : 0,
+    unpacked: !input && !bias && o <= 64 && o % places.panelColumns === 0 ? 1 : 0,
   };
   const words = [backward, frame, overError, overInput].flatMap((block) => Object.values<number>(block));
   const launches: Launch[] = [
@@ -226,7 +228,7 @@ export function lowerConvolutionBackward(
         dw: weight ? places.at(weight.outputs.dw) : 0,
         db: bias ? places.at(bias.outputs.db) : 0,
         groups,
-        panels: padded(o) / 8,
+        panels: panelsOf(o, places),
         k,
         o,
       }),
@@ -234,7 +236,7 @@ export function lowerConvolutionBackward(
   return launches;
 }
 
-/** partials [groups][panels][k + 1][8] → dw [k, o] and db [o], each where it is wanted. */
+/** partials [groups][panels][k + 1][panelColumns] → dw [k, o] and db [o], each where it is wanted. */
 export function reducePartials(sums: {
   readonly partials: number;
   readonly dw: number;

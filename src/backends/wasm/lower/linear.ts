@@ -2,11 +2,11 @@
 
 import type { Operation } from "../../../program/program.ts";
 import type { Launch, Places } from "../launch.ts";
-import { packPanels, packTransposed } from "./packing.ts";
+import { packPanels, packTransposed, padded } from "./packing.ts";
 
 /** Bytes of a right side that are packed at a time; a wider one is taken in several spans of columns. */
 const packedBytes = 64 * 1024 * 1024;
-/** A block of A [48, 256] takes 48 KiB and a panel of B [256, 8] takes 8 KiB: second and first level of cache. */
+/** A block of A [48, 256] takes 48 KiB and a panel of B [256, 8 or 16] 8 or 16 KiB: second and first level of cache. */
 const blockRows = 48;
 const blockSteps = 256;
 const blockColumns = 256;
@@ -26,8 +26,9 @@ interface Product {
   readonly pack: (first: number, columns: number, panels?: number) => { panels: number; launch: Launch };
 }
 
-function product({ a, c, m, k, n, transposed, pack }: Product): Launch[] {
-  const span = Math.min(n, Math.max(8, Math.floor(packedBytes / (32 * k)) * 8));
+function product({ a, c, m, k, n, transposed, pack }: Product, places: Places): Launch[] {
+  const { panelColumns } = places;
+  const span = Math.min(n, Math.max(1, Math.floor(packedBytes / (4 * panelColumns * k))) * panelColumns);
   const launches: Launch[] = [];
   let panels: number | undefined;
   for (let first = 0; first < n; first += span) {
@@ -37,7 +38,7 @@ function product({ a, c, m, k, n, transposed, pack }: Product): Launch[] {
     const columnBlocks = Math.ceil(columns / blockColumns);
     const rows = Math.ceil(m / blockRows) * columnBlocks < fewTasks ? blockRows / 2 : blockRows;
     const copyBytes = 4 * rows * Math.min(blockSteps, k);
-    const resultBytes = 4 * rows * Math.min(blockColumns, Math.ceil(columns / 8) * 8);
+    const resultBytes = 4 * rows * Math.min(blockColumns, padded(columns, places));
     const words = {
       a,
       panels,
@@ -68,15 +69,18 @@ export function lowerLinear({ inputs: { x, w }, outputs: { y } }: Operation<"lin
   const [m, k] = x.shape as [number, number];
   const n = w.shape[1];
   const b = places.at(w);
-  return product({
-    a: places.at(x),
-    c: places.at(y),
-    m,
-    k,
-    n,
-    transposed: false,
-    pack: (first, columns, panels) => packPanels({ b, k, n, first, columns }, places, panels),
-  });
+  return product(
+    {
+      a: places.at(x),
+      c: places.at(y),
+      m,
+      k,
+      n,
+      transposed: false,
+      pack: (first, columns, panels) => packPanels({ b, k, n, first, columns }, places, panels),
+    },
+    places,
+  );
 }
 
 /** dy [n, o] · wᵀ [o, c] → dx [n, c]. */
@@ -87,15 +91,19 @@ export function lowerLinearInputGradient(
   const [m, k] = dy.shape as [number, number];
   const n = w.shape[0];
   const from = places.at(w);
-  return product({
-    a: places.at(dy),
-    c: places.at(dx),
-    m,
-    k,
-    n,
-    transposed: false,
-    pack: (first, columns, panels) => packTransposed({ w: from, taps: 1, c: n, o: k, first, columns }, places, panels),
-  });
+  return product(
+    {
+      a: places.at(dy),
+      c: places.at(dx),
+      m,
+      k,
+      n,
+      transposed: false,
+      pack: (first, columns, panels) =>
+        packTransposed({ w: from, taps: 1, c: n, o: k, first, columns }, places, panels),
+    },
+    places,
+  );
 }
 
 /** xᵀ [c, n] · dy [n, o] → dw [c, o]. */
@@ -106,13 +114,16 @@ export function lowerLinearWeightGradient(
   const [k, m] = x.shape as [number, number];
   const n = dy.shape[1];
   const b = places.at(dy);
-  return product({
-    a: places.at(x),
-    c: places.at(dw),
-    m,
-    k,
-    n,
-    transposed: true,
-    pack: (first, columns, panels) => packPanels({ b, k, n, first, columns }, places, panels),
-  });
+  return product(
+    {
+      a: places.at(x),
+      c: places.at(dw),
+      m,
+      k,
+      n,
+      transposed: true,
+      pack: (first, columns, panels) => packPanels({ b, k, n, first, columns }, places, panels),
+    },
+    places,
+  );
 }

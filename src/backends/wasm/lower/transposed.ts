@@ -3,7 +3,8 @@
 
 import type { Operation } from "../../../program/program.ts";
 import type { Launch, Places } from "../launch.ts";
-import { extents4, padded, scratchPlan } from "./convolution.ts";
+import { extents4, scratchPlan } from "./convolution.ts";
+import { padded, panelsOf } from "./packing.ts";
 
 /** Scratch for the patches of a task's images, so that they stand in a second-level cache. */
 const matrixBytes = 256 * 1024;
@@ -45,8 +46,8 @@ export function lowerTransposed(
   const phases = vertical.flatMap((y) =>
     horizontal.map((x) => {
       const taps = y.taps * x.taps;
-      const panels = padded(c) / 8;
-      const weights = places.scratch(4 * taps * o * padded(c));
+      const panels = panelsOf(c, places);
+      const weights = places.scratch(4 * taps * o * padded(c, places));
       const pack = {
         w: places.at(w),
         panels: weights,
@@ -97,7 +98,7 @@ export function lowerTransposed(
     phases: phases.length,
     picture: plan.place(images * rows.length * columns.length * o),
     matrix: plan.place(images * patches),
-    result: plan.place(images * pixels * padded(c)),
+    result: plan.place(images * pixels * padded(c, places)),
   };
   const words = [job, ...phases].flatMap((block) => Object.values<number>(block));
   return [

@@ -10,11 +10,14 @@ import {
   partialBytes,
   reducePartials,
   scratchPlan,
+  widestPanel,
 } from "./convolution.ts";
 
 const mebi = 1024 * 1024;
 /** Tiles that are taken at a time: their planes [36][48][64] fill a good part of a second-level cache. */
 const tilesAtATime = 48;
+/** The start of a task's scratch, where some tiles of 6 × 6 groups of up to 32 bytes stand. */
+const tilesBytes = 5 * 36 * 32;
 /** Output channels that are taken at a time. */
 const channelsAtATime = 64;
 /** Images after which a transformed weight gradient is flushed. */
@@ -33,7 +36,8 @@ interface Shape {
 
 /**
  * Winograd's form costs a quarter of the multiplications, and transforms that pay from 16 channels on. It has rounding errors some ten times
- * those of the direct form, and the direct form takes every kernel, stride and pooling.
+ * those of the direct form, and the direct form takes every kernel, stride, pooling and number of channels. Full panels of the widest
+ * kind, whatever module runs: the choice decides the last digits of the results.
  */
 export function chooseConvolution(stage: ConvolutionStage | ConvolutionBackwardStage): "winograd" | "direct" {
   const around =
@@ -45,7 +49,7 @@ export function chooseConvolution(stage: ConvolutionStage | ConvolutionBackwardS
   const { kernel, stride, padding, n, h, w, c, o } =
     stage.kind === "convolution" ? forwardShape(stage) : backwardShape(stage);
   if (kernel[0] !== 3 || kernel[1] !== 3 || stride !== 1 || padding !== 1) return "direct";
-  if (c < 16 || c % 8 !== 0 || o < 16 || o % 8 !== 0) return "direct";
+  if (c % widestPanel !== 0 || o % widestPanel !== 0) return "direct";
   const tiles = Math.ceil(h / 4) * Math.ceil(w / 4);
   // Tiles that reach far beyond the picture, and batches that do not repay the transform of the weights.
   return h * w >= 0.6 * 16 * tiles && n * tiles >= 256 ? "winograd" : "direct";
@@ -85,8 +89,7 @@ function winogradShape(
 ) {
   const { n, h, w, c, o } = shape;
   const { down, across, images, tileRows, tiles } = cut(shape);
-  // A few tiles of vectors stand at the start of scratch.
-  plan.place(1024);
+  plan.place(tilesBytes / 4);
   const picture = plan.place((4 * tileRows + 2) * (4 * across + 2) * c);
   const planeV = planeBytes(tiles, c);
   const planeM = planeBytes(tiles, columnsOfM);
@@ -126,7 +129,7 @@ function winogradWeights(
 ): { u: number; launch: Launch } {
   const u = places.scratch(4 * 36 * c * o);
   const words = Object.values({ w, u, c, o, channels: channelsAtATime, transposed: transposed ? 1 : 0 });
-  return { u, launch: { kernel: "winogradWeights", words, tasks: c / 8, scratchBytes: 4096 } };
+  return { u, launch: { kernel: "winogradWeights", words, tasks: c / 8, scratchBytes: tilesBytes } };
 }
 
 export function lowerWinograd(stage: ConvolutionStage, places: Places): Launch[] | undefined {
@@ -180,7 +183,8 @@ export function lowerWinogradBackward(stage: ConvolutionBackwardStage, places: P
   const { n, c, o } = shape;
   const weights = input ? winogradWeights(places.at(input.inputs.w), shape, true, places) : undefined;
   const onePartial = 4 * (9 * c + 1) * o;
-  const bytesOfDu = (channels: number): number => (channels / 8) * 36 * (32 * c + 64);
+  const { panelColumns } = places;
+  const bytesOfDu = (channels: number): number => (channels / panelColumns) * 36 * (4 * panelColumns * c + 64);
   const span =
     bytesOfDu(o) <= gradientBytes
       ? o
@@ -248,7 +252,7 @@ export function lowerWinogradBackward(stage: ConvolutionBackwardStage, places: P
         dw: places.at(weight.outputs.dw),
         db: bias ? places.at(bias.outputs.db) : 0,
         groups,
-        panels: o / 8,
+        panels: o / panelColumns,
         k: 9 * c,
         o,
       }),
