@@ -137,9 +137,7 @@ function transform(name: string, { says, reads, between, writes }: Transform, ve
     ...Object.entries(between).map(([between, expression]) =>
       group((v) => `const ${between}_${v} = ${of(expression, v)};`),
     ),
-    ...writes.map((expression, i) =>
-      group((v) => `v128.store(to${i}, ${of(expression, v)}, ${16 * v});`),
-    ),
+    ...writes.map((expression, i) => group((v) => `v128.store(to${i}, ${of(expression, v)}, ${16 * v});`)),
     "}",
   ].join("\n");
 }
