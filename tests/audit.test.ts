@@ -45,9 +45,11 @@ describe("the verdicts (i) to (iv), each borne out by intervention", () => {
     [{ update: "BP", loss: hinge }, ["both views", "pass", "fail", "none"]],
     [{ update: "BP", loss: blocked }, ["pass", "pass", "fail", "none"]],
     [{ update: "DTP", loss: hinge }, ["both views", "pass", "head only", "none"]],
-    [{ update: "DTP", loss: blocked }, ["pass", "pass", "head only", "none"]],
-    [{ update: "DTP", dtp: { head: "feedback" }, loss: blocked }, ["pass", "pass", "pass", "none"]],
-    [{ update: "DTP", dtp: { order: "targetsFirst" }, loss: blocked }, ["pass", "pass", "head only", "none"]],
+    // Inverses learn from anchors too, with the gradient block or without; a supervised step has but one view.
+    [{ update: "DTP", loss: blocked }, ["both views", "pass", "head only", "none"]],
+    [{ update: "DTP", dtp: { head: "feedback" }, loss: blocked }, ["both views", "pass", "pass", "none"]],
+    [{ update: "DTP", dtp: { order: "targetsFirst" }, loss: blocked }, ["both views", "pass", "head only", "none"]],
+    [{ update: "DTP", loss: { kind: "amitHinge" } }, ["pass", "pass", "head only", "used"]],
     [{ update: "RF", loss: hinge }, ["both views", "pass", "pass", "none"]],
     [{ update: "RF", loss: blocked }, ["pass", "pass", "pass", "none"]],
     [{ learning: "GLL", update: "BP", loss: blocked }, ["pass", "pass", "head only", "none"]],
@@ -127,6 +129,41 @@ describe("what a layer waits for and holds", () => {
     expect(layers[2].locking).toMatchObject({ forward: ["head2"], backward: ["head2.feedback.weight"] });
   });
 
+  test("an inverse: nothing, and what its own pass with noise leaves", () => {
+    const [, , inverse] = audited({ update: "DTP", loss: blocked });
+    expect(inverse).toMatchObject({
+      layer: "conv2.inverse",
+      synapses: ["conv2.inverse.weight", "conv2.inverse.bias"],
+      locking: { forward: [], loss: false, backward: [] },
+      negatives: undefined,
+    });
+    // Both views of 8 images: what is to be rebuilt, what is, and what it is rebuilt from.
+    const bytes = (pixels: number, channels: number): number => 16 * pixels * channels * 4;
+    expect(inverse.held).toEqual([
+      expect.objectContaining({ tensor: "conv2.inverse.rebuilt.hardtanh", bytes: bytes(16 * 16, 16) }),
+      expect.objectContaining({ tensor: "conv2.inverse.noisy", bytes: bytes(16 * 16, 16) }),
+      expect.objectContaining({ tensor: "conv2.inverse.forward.pooled", bytes: bytes(8 * 8, 32) }),
+    ]);
+  });
+
+  test("feedback with the weights' increments: what its layer waits for", () => {
+    for (const update of ["URF", "KP"]) {
+      const layers = audited({ update, loss: blocked });
+      const [conv1, conv2, feedback] = layers;
+      expect(layers.map(({ layer }) => layer).filter((name) => name.endsWith("feedback"))).toEqual([
+        "conv2.feedback",
+        "conv3.feedback",
+        "head.feedback",
+      ]);
+      expect(feedback.locking).toEqual(conv2.locking);
+      expect(feedback.sources.map(({ kind, tensor }) => `${kind} ${tensor}`)).toEqual([
+        "post conv1.hardtanh[8:16]",
+        "pre conv2.unpooled",
+      ]);
+      expect(feedback.negatives).toBe(conv1.negatives);
+    }
+  });
+
   test("activities until they are read, and half as many under the gradient block", () => {
     const held = (settings: object) => audited(settings)[3].held;
     // Features of 16 and of 8 views, 4 · 4 · 64 numbers each; the embeddings of both views are compared in any case.
@@ -164,7 +201,8 @@ describe("what a layer waits for and holds", () => {
   });
 
   test("what the paper leaves aside is said", () => {
-    const [conv1, conv2, , head] = audited({ update: "URF", loss: blocked });
+    const named = new Map(audited({ update: "URF", loss: blocked }).map((layer) => [layer.layer, layer]));
+    const [conv1, conv2, head] = ["conv1", "conv2", "head"].map((name) => named.get(name) as LayerAudit);
     expect(conv1.leftAside).toEqual(
       expect.arrayContaining([
         "weights shared across positions",
@@ -173,7 +211,17 @@ describe("what a layer waits for and holds", () => {
         "a distance over all units of the embedding gates each pair",
       ]),
     );
-    expect(conv2.leftAside).toContain("feedback receives the weights' own increments");
+    const increments = "feedback receives the weights' own increments";
+    const second = "a second pass of every view, with noise";
+    const [, dtp, inverse] = audited({ update: "DTP" });
+    for (const { leftAside } of [
+      conv2,
+      head,
+      ...[...named.values()].filter(({ layer }) => layer.includes(".feedback")),
+    ])
+      expect(leftAside).toContain(increments);
+    for (const { leftAside } of [conv1, inverse]) expect(leftAside).not.toContain(increments);
+    expect([conv2, dtp, inverse].map(({ leftAside }) => leftAside.includes(second))).toEqual([false, false, true]);
     expect(head.leftAside).not.toContain("weights shared across positions");
     const goodness = [
       "a goodness over all units of a place gates each of them, by degrees",
@@ -252,6 +300,45 @@ describe("planted faults", () => {
     expect(summarise("transport", layers)).toMatchObject({ verdict: "fail", word: "fail" });
     expect(summarise("transport", layers).because.toSorted()).toEqual(["conv2.weight", "conv3.weight", "head.weight"]);
     expect(found.map(({ weights }) => weights)).toEqual(["changed", "changed", "changed", "identical"]);
+    expect(none).toEqual([]);
+  });
+
+  test("feedback that chases the weights from step to step", async () => {
+    const chasing = rf((of) => ({ record }, trace, signal) => {
+      const changes = recordErrorPath(record, trace, signal, (synapses) => feedback(of, synapses));
+      const chases = [...of].map(([w, b]) => ({
+        weight: b,
+        gradient: record.combine({ a: b, b: w }, { alpha: 1, beta: -1 }, { y: `${b.name}.behind` }).y,
+        learningRate: 1,
+      }));
+      return [...changes, ...chases];
+    });
+    const { layers, found, disagreements: none } = await audit(chasing);
+    expect(layers.map(({ layer }) => layer)).toEqual([
+      "conv1",
+      "conv2",
+      "conv2.feedback",
+      "conv3",
+      "conv3.feedback",
+      "head",
+      "head.feedback",
+    ]);
+    const own = layers.filter(({ layer }) => layer.endsWith("feedback"));
+    expect(own.map(({ transport }) => transport.because)).toEqual([
+      ["conv2.weight"],
+      ["conv3.weight"],
+      ["head.weight"],
+    ]);
+    expect(own.map(({ activities }) => activities.because)).toEqual([
+      ["reads conv2.weight"],
+      ["reads conv3.weight"],
+      ["reads head.weight"],
+    ]);
+    expect(summarise("transport", layers)).toMatchObject({ verdict: "fail", word: "fail" });
+    expect(own[0].sources).toContainEqual({ kind: "synapse", tensor: "conv2.feedback.weight" });
+    const [, , { weights, inside }] = found;
+    expect(weights).toBe("changed");
+    expect(inside).toEqual([{ tensor: "conv2.feedback.weight", kind: "synapse", outcome: "changed" }]);
     expect(none).toEqual([]);
   });
 

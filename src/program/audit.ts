@@ -11,7 +11,10 @@ import {
   type Layer,
   layersOf,
   type Source,
+  type SynapseChange,
+  type SynapticTensors,
   sourcesOf,
+  synapticTensors,
   weightOperand,
 } from "./audit/layers.ts";
 import { type AnyOperation, inputsOf, outputsOf, type Program } from "./program.ts";
@@ -84,6 +87,7 @@ export function auditProgram(program: Program): ProgramAudit {
 
 function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): LayerAudit {
   const { operations } = flow.program;
+  const synaptic = synapticTensors(flow.program);
   const parts = layer.changes.map((change) => sourcesOf(flow, layers, layer, change));
   const sources = unique(
     parts.flatMap((part) => part.sources),
@@ -95,7 +99,7 @@ function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): Lay
   const labelled = inCone.some((operation) => computationOf(operation) === "teaching" || "labels" in operation.inputs);
   const carriers = inCone.filter(
     (operation) =>
-      computationOf(operation) === "transmission" && carriesError(operation) && carriedBySynapses(operation),
+      computationOf(operation) === "transmission" && carriesError(operation) && carrierOf(operation, synaptic, layer),
   );
   return {
     layer: layer.name,
@@ -103,14 +107,16 @@ function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): Lay
     activities: activitiesVerdict(
       sources,
       parts.flatMap(({ mixing }) => mixing),
-      negatives !== undefined && readsBothViews(sources),
+      operations.some((operation) => negativesOf(operation) !== undefined) && readsBothViews(sources, layer.views),
     ),
-    arithmetic: arithmeticVerdict(inCone),
-    transport: transportVerdict(inCone, layers),
+    arithmetic: arithmeticVerdict(inCone, synaptic),
+    transport: transportVerdict(inCone, layers, layer),
     labels: labelled ? fail("used", ["labels"]) : pass("none"),
     sources: sources.map(({ kind, tensor }) => ({ kind, tensor: tensor.name })),
     locking: {
-      forward: layers.filter((one) => one.forward > layer.forward && cone.has(one.forward)).map(({ name }) => name),
+      forward: layers
+        .filter((one) => one.way === "forward" && one.forward > layer.forward && cone.has(one.forward))
+        .map(({ name }) => name),
       loss: inCone.some((operation) => lossComputations.has(computationOf(operation))),
       backward: unique(carriers.map((operation) => ownerOf(weightOperand(operation) as Tensor).name)),
       operations: [...cone].filter((number) => number > layer.forward).length,
@@ -134,21 +140,25 @@ function activitiesVerdict(sources: readonly Source[], mixing: readonly string[]
     : pass();
 }
 
-/** Does the layer learn from all rows of its input, first views and second? */
-const readsBothViews = (sources: readonly Source[]): boolean =>
-  sources.some(({ kind, tensor }) => kind === "pre" && sizeOf(tensor.shape) === sizeOf(ownerOf(tensor).shape));
+/** Does the layer learn from more views than there are images, or from one by what it keeps of the other? */
+function readsBothViews(sources: readonly Source[], views: number): boolean {
+  const read = sources.flatMap(({ kind, tensor, firstView = 0 }) =>
+    kind === "pre" ? Array.from({ length: tensor.shape[0] }, (_, i) => firstView + i) : [],
+  );
+  return 2 * new Set(read).size > views || sources.some(({ kind }) => kind === "trace");
+}
 
-function arithmeticVerdict(inCone: readonly AnyOperation[]): Verdict {
+function arithmeticVerdict(inCone: readonly AnyOperation[], synaptic: SynapticTensors): Verdict {
   const because = unique(
     inCone.flatMap((operation) => {
-      const what = forbidden(operation);
+      const what = forbidden(operation, synaptic);
       return what === undefined ? [] : [`${what} (${operation.kind} → ${outputsOf(operation)[0].name})`];
     }),
   );
   return because.length > 0 ? fail("fail", because) : pass();
 }
 
-function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Layer[]): Verdict {
+function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Layer[], layer: Layer): Verdict {
   /** Step tensors made of weights by something else than passing activity through them. */
   const made = new Map<Tensor, { weight: Tensor; signs: boolean }[]>();
   const weightsIn = (tensor: Tensor): { weight: Tensor; signs: boolean }[] => {
@@ -157,7 +167,12 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
   };
   const whole = new Set<Tensor>();
   const signs = new Set<Tensor>();
+  /** Feedback that learns from weights carries them, if not in this step then in the next. */
+  const learn = ({ synapse, gradient }: Pick<SynapseChange, "synapse" | "gradient">): void => {
+    if (ownerOf(synapse).role === "feedback") for (const { weight } of weightsIn(gradient)) whole.add(weight);
+  };
   for (const operation of inCone) {
+    if (operation.kind === "adam") learn({ synapse: operation.updates.weight, gradient: operation.inputs.gradient });
     if (isForward(operation) || operation.kind === "adam") continue;
     const read = inputsOf(operation).flatMap(weightsIn);
     if (read.length === 0) continue;
@@ -174,6 +189,7 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
         read.map((one) => ({ ...one, signs: one.signs || only })),
       );
   }
+  for (const change of layer.changes) learn(change);
   const heads = new Set(layers.filter(({ head }) => head).map(({ weight }) => weight));
   const names = (set: Iterable<Tensor>): string[] => [...set].map(({ name }) => name);
   if (whole.size > 0) return fail([...whole].every((weight) => heads.has(weight)) ? "head only" : "fail", names(whole));
@@ -181,10 +197,11 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
   return pass();
 }
 
-const carriedBySynapses = (operation: AnyOperation): boolean => {
+/** The synapses through which an error comes down to a layer; its own feedback brings it nothing. */
+function carrierOf(operation: AnyOperation, synaptic: SynapticTensors, layer: Layer): Tensor | undefined {
   const w = weightOperand(operation);
-  return w !== undefined && ["weight", "feedback"].includes(ownerOf(w).role);
-};
+  return w !== undefined && synaptic.has(ownerOf(w)) && ownerOf(w) !== layer.weight ? ownerOf(w) : undefined;
+}
 
 const lossComputations: ReadonlySet<string> = new Set([
   "distance",
@@ -223,7 +240,7 @@ function negativesOf(operation: AnyOperation): number | undefined {
 
 /** Activities that must outlast the forward pass, because the change reads them. */
 function heldActivities(flow: Dataflow, cone: ReadonlySet<number>, sources: readonly Source[]): HeldActivity[] {
-  const kept = sources.filter(({ kind }) => kind === "pre" || kind === "post" || kind === "memory");
+  const kept = sources.filter(({ kind }) => ["pre", "trace", "post", "memory"].includes(kind));
   return unique(
     kept.map(({ tensor, reader }) => {
       const owner = ownerOf(tensor);
@@ -239,7 +256,7 @@ function heldActivities(flow: Dataflow, cone: ReadonlySet<number>, sources: read
 
 function leftAside(
   flow: Dataflow,
-  { pre, weight, forward, changes }: Layer,
+  { way, pre, weight, forward, changes }: Layer,
   inCone: readonly AnyOperation[],
 ): string[] {
   const has = (kind: AnyOperation["kind"]): boolean => inCone.some((operation) => operation.kind === kind);
@@ -247,7 +264,7 @@ function leftAside(
   const shared = flow.program.operations.some(
     (operation) =>
       operation.kind === "adam" &&
-      operation.updates.weight.role === "feedback" &&
+      operation.updates.weight.role === (way === "forward" ? "feedback" : "weight") &&
       changes.some(({ gradient }) => gradient === operation.inputs.gradient),
   );
   const joined = flow.writersOf(forward, pre).some((number) => flow.program.operations[number].kind === "combine");
@@ -261,6 +278,7 @@ function leftAside(
     has("goodnessGates") ? "a goodness over all units of a place gates each of them, by degrees" : "",
     joined ? "the activities of two views superposed at the layer's input" : "",
     shared ? "feedback receives the weights' own increments" : "",
+    way === "feedback" && has("gaussianNoise") ? "a second pass of every view, with noise" : "",
     relative ? "noise scaled to the standard deviation of a whole layer" : "",
     `the optimiser's 2 numbers per synapse (${2 * numbers})`,
   ].filter((line) => line !== "");

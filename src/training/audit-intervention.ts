@@ -33,7 +33,7 @@ export type StepValues = ReadonlyMap<Tensor, Numbers>;
 const draws = 8;
 
 /**
- * The declared locality of a synapse j → i: pre-synaptic activity j; of the post-synaptic unit i its activity, the errors that
+ * The declared locality of a synapse j → i: its own strength; pre-synaptic activity j, or a trace of it; of the post-synaptic unit i its activity, the errors that
  * reached it, its parameters and what it remembers; broadcast gates and labels.
  */
 export async function intervene(
@@ -114,6 +114,8 @@ export async function intervene(
   const results: LayerIntervention[] = [];
   for (const [number, { layer, declared, local }] of audited.entries()) {
     const [c, o] = layer.weight.shape.slice(-2);
+    /** Feedback starts where the forward synapse ends. */
+    const widths = layer.way === "forward" ? ([c, o] as const) : ([o, c] as const);
     const heldValues = held(local);
     const gradient = async (instead: StepValues): Promise<Numbers> => {
       await run(local.program, instead);
@@ -121,10 +123,12 @@ export async function intervene(
     };
     const base = await gradient(heldValues);
     const largest = indexOfLargest(base);
-    const synapse = [Math.floor((largest % (c * o)) / o), largest % o] as const;
+    const element = largest % (c * o);
+    const [row, column] = [Math.floor(element / o), element % o];
+    const synapse = layer.way === "forward" ? ([row, column] as const) : ([column, row] as const);
     const own = (values: Numbers): number[] => {
       const numbers: number[] = [];
-      for (let at = synapse[0] * o + synapse[1]; at < values.length; at += c * o) numbers.push(values[at]);
+      for (let at = element; at < values.length; at += c * o) numbers.push(values[at]);
       return numbers;
     };
     const ownBase = own(base);
@@ -135,7 +139,8 @@ export async function intervene(
     const copyOwn = (source: Source, from: Numbers, into: Numbers): void => {
       const at = offsetOf(source.tensor);
       for (let k = 0; k < sizeOf(source.tensor.shape); k++)
-        if (isOwn(source.kind, k, synapse, [c, o])) into[at + k] = from[at + k];
+        if (source.kind === "synapse" ? k % (c * o) === element : isOwn(source.kind, k, synapse, widths))
+          into[at + k] = from[at + k];
     };
     const outside = new Map<Tensor, Numbers>();
     for (const tensor of persistentTensors([local.program])) {
@@ -188,13 +193,14 @@ function heldBy(declared: readonly Source[]): Held {
 
 /** Is element `k` of a source one that the synapse j → i has at hand? Channels stand last. */
 function isOwn(
-  kind: Source["kind"],
+  kind: Exclude<Source["kind"], "synapse">,
   k: number,
   [j, i]: readonly [number, number],
   [c, o]: readonly [number, number],
 ): boolean {
   switch (kind) {
     case "pre":
+    case "trace":
       return k % c === j;
     case "post":
     case "memory":

@@ -32,7 +32,7 @@ const fills: Readonly<Record<Verdict["verdict"], string>> = {
   fail: areaColours[1],
 };
 
-const [rowHeight, headingHeight, layerWidth, cellWidth] = [34, 58, 104, 138];
+const [rowHeight, headingHeight, layerWidth, cellWidth] = [34, 58, 120, 134];
 
 export async function auditFigure(audit: AuditFigure): Promise<string> {
   const layers = audit.lessons.flatMap((lesson) => lesson.layers);

@@ -1,0 +1,66 @@
+// Which views the rows of a tensor are about: pre- and post-synaptic activity meet at a synapse only where both are of the same view.
+
+import { operationTable } from "../operations.ts";
+import { outputsOf } from "../program.ts";
+import { offsetOf, ownerOf, sizeOf, type Tensor } from "../tensor.ts";
+import type { Dataflow } from "./dataflow.ts";
+
+/** The operand that holds the other view's activity. */
+export const remembers: Readonly<Record<string, string | undefined>> = {
+  hingeAnchorError: "b",
+  hingeViewError: "a",
+  pairErrors: "other",
+};
+
+/** Numbers of the views that the first row of `tensor`, as operation `reader` finds it, takes its numbers from; none where rows are no views. */
+export type FirstViews = (reader: number, tensor: Tensor) => ReadonlySet<number>;
+
+/** `origins` own activities whose rows are counted as they stand: a superposition of two views is a view of its own. */
+export function firstViews({ program, writersOf }: Dataflow, origins: ReadonlySet<Tensor>): FirstViews {
+  const known = new Map<string, ReadonlySet<number>>();
+
+  const find: FirstViews = (reader, tensor) => {
+    const key = `${reader} ${tensor.name}`;
+    const found = known.get(key) ?? trace(reader, tensor);
+    known.set(key, found);
+    return found;
+  };
+
+  function trace(reader: number, tensor: Tensor): ReadonlySet<number> {
+    const owner = ownerOf(tensor);
+    if (rowSize(tensor) !== rowSize(owner)) return new Set();
+    const at = offsetOf(tensor) / rowSize(owner);
+    if (origins.has(owner)) return new Set([at]);
+    return new Set(
+      writersOf(reader, tensor).flatMap((writer) => {
+        const written = outputsOf(program.operations[writer]).find((output) => ownerOf(output) === owner);
+        if (written === undefined) return [];
+        const from = offsetOf(written) / rowSize(owner);
+        return viewsWritten(writer, written).map((view) => view - from + at);
+      }),
+    );
+  }
+
+  /** Row by row, but for `w` and what is remembered; a product, a gate or a statistic has no rows of views. */
+  function viewsWritten(writer: number, { shape: [count] }: Tensor): number[] {
+    const { kind, inputs } = program.operations[writer];
+    if (!rowByRow.has(operationTable[kind].computation)) return [];
+    return Object.entries<Tensor>(inputs).flatMap(([argument, operand]) =>
+      argument !== "w" && argument !== remembers[kind] && operand.shape[0] === count ? [...find(writer, operand)] : [],
+    );
+  }
+
+  return find;
+}
+
+const rowByRow: ReadonlySet<string> = new Set([
+  "transmission",
+  "unit",
+  "pooling",
+  "comparison",
+  "normalisation",
+  "division",
+]);
+
+/** Elements of one row. */
+const rowSize = ({ shape }: Tensor): number => sizeOf(shape) / shape[0];
