@@ -255,8 +255,8 @@ describe("planted faults", () => {
     head: { averagePool: 1, outputs: 5, bias: false },
   };
 
-  async function audit(update: Update) {
-    const config = configured({ update: "RF", batch: 2, loss: { ...hinge, gradientBlock: true } });
+  async function audit(update: Update, loss: object = { ...hinge, gradientBlock: true }) {
+    const config = configured({ update: "RF", batch: 2, loss });
     const rule = { ...configuredRule(config, createModel(even), { ...even, count: 2, classes: 10 }), update };
     const recorded = recordRule(rule);
     const [{ program }] = recorded.lessons;
@@ -301,6 +301,151 @@ describe("planted faults", () => {
     expect(summarise("transport", layers).because.toSorted()).toEqual(["conv2.weight", "conv3.weight", "head.weight"]);
     expect(found.map(({ weights }) => weights)).toEqual(["changed", "changed", "changed", "identical"]);
     expect(none).toEqual([]);
+  });
+
+  test("a carrier that is half weights, half feedback, made in the step: an error that comes down through synapses", async () => {
+    const {
+      layers,
+      found,
+      disagreements: none,
+    } = await audit(
+      carried((record, of, synapses) => {
+        const [a, b] = [synapses.weight, feedback(of, synapses)];
+        return record.combine({ a, b }, { alpha: 0.5, beta: 0.5 }, { y: `${a.name}.half` }).y;
+      }),
+    );
+    for (const condition of ["activities", "arithmetic"] as const)
+      expect(summarise(condition, layers)).toMatchObject({ verdict: "pass", because: [] });
+    expect(summarise("transport", layers)).toMatchObject({ verdict: "fail", word: "fail" });
+    expect(summarise("transport", layers).because.toSorted()).toEqual(["conv2.weight", "conv3.weight", "head.weight"]);
+    expect(layers[0].locking.backward).toEqual(["head.weight.half", "conv3.weight.half", "conv2.weight.half"]);
+    expect(layers[0].sources.map(({ kind, tensor }) => `${kind} ${tensor}`)).toEqual([
+      "pre views[2:4]",
+      "error conv2.inputError",
+      "post conv1.hardtanh[2:4]",
+    ]);
+    expect(found.map(({ outside }) => outside)).toEqual(["identical", "identical", "identical", "identical"]);
+    expect(none).toEqual([]);
+  });
+
+  test("a carrier made of two feedbacks carries no weights, one with an activity in it is no synapse", async () => {
+    const made = (other: (of: ReadonlyMap<Tensor, Tensor>, synapses: Synapses) => Tensor) =>
+      carried((record, of, synapses) => {
+        const [a, b] = [feedback(of, synapses), other(of, synapses)];
+        return record.combine({ a, b }, { alpha: 1, beta: 1 }, { y: `${synapses.weight.name}.made` }).y;
+      });
+    const honest = await audit(made((of, synapses) => feedback(of, synapses)));
+    for (const condition of conditions) expect(summarise(condition, honest.layers).verdict).toBe("pass");
+    expect(honest.layers[0].locking.backward).toHaveLength(3);
+    const rule = rf(
+      (of) =>
+        ({ record }, trace, signal) =>
+          recordErrorPath(record, trace, signal, (synapses) => {
+            const b = feedback(of, synapses);
+            if (synapses.weight.name !== "conv2.weight") return b;
+            // As many numbers as conv2's weight has.
+            const [{ input }] = trace.blocks;
+            const few: Tensor = { ...input, name: "few", shape: b.shape, window: { of: input, offset: 0 } };
+            return record.combine({ a: b, b: few }, { alpha: 1, beta: 1 }, { y: "mixed" }).y;
+          }),
+    );
+    const mixed = await audit(rule);
+    expect(mixed.layers[0].activities.verdict).toBe("fail");
+    expect(mixed.layers[0].arithmetic.because.join()).toContain("inner product across units");
+    expect(mixed.layers[0].locking.backward).toHaveLength(2);
+    expect(mixed.found[0].outside).toBe("changed");
+    expect(mixed.disagreements).toEqual([]);
+  });
+
+  describe("what meets in a product", () => {
+    /** RF without the gradient block, where conv2 learns from what `products` makes of its input and the errors at its units. */
+    const conv2Learns = (products: (record: Recorder, trace: BlockTrace, errors: Tensor) => Tensor): Update =>
+      rf((of) => ({ record }, { blocks, head }, { error: top, firstRow }) => {
+        if (!head) throw new Error("a head was expected");
+        const changes = recordHeadChange(record, head, top, firstRow);
+        let error = recordHeadError(record, head, top, feedback(of, head.synapses));
+        for (const trace of blocks.toReversed()) {
+          const routed = recordRouting(record, trace, error, firstRow);
+          if (trace !== blocks[1]) changes.push(...recordBlockChange(record, trace, routed, firstRow));
+          else changes.push({ weight: trace.synapses.weight, gradient: products(record, trace, routed) });
+          if (trace !== blocks[0]) error = recordBlockError(record, trace, routed, feedback(of, trace.synapses));
+        }
+        return changes;
+      });
+    const product = (record: Recorder, x: Tensor, dy: Tensor, dw: string): Tensor =>
+      record.conv2dWeightGradient({ x, dy }, { stride: 1, padding: 1, kernel: [3, 3] }, { dw }).dw;
+
+    test("two half-batches apart, then added: both views", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const half = (start: number): Tensor =>
+            product(record, rows(input, start, 2), rows(errors, start, 2), `half${start}`);
+          return record.combine({ a: half(0), b: half(2) }, { alpha: 1, beta: 1 }, { y: "halves" }).y;
+        }),
+        hinge,
+      );
+      expect(layers.map(({ activities }) => activities.word)).toEqual(Array(4).fill("both views"));
+      expect(none).toEqual([]);
+    });
+
+    test.each([
+      ["the view's input and the view's error", 2, 2, "pass", "pre"],
+      ["the anchor's input and the view's error", 0, 2, "both views", "trace"],
+      ["the view's input and the anchor's error", 2, 0, "both views", "trace"],
+      ["the input of another image", 1, 2, "fail", "foreign"],
+    ] as const)("%s", async (_, inputs, errors, word, kind) => {
+      const {
+        layers,
+        found,
+        disagreements: none,
+      } = await audit(
+        conv2Learns((record, { input }, all) => product(record, rows(input, inputs, 2), rows(all, errors, 2), "one")),
+        hinge,
+      );
+      const [, { activities, sources, held }] = layers;
+      expect(activities.word).toBe(word);
+      const name = `conv1.hardtanh[${inputs}:${inputs + 2}]`;
+      expect(sources).toContainEqual({ kind, tensor: name });
+      expect(held.some(({ tensor }) => tensor === name)).toBe(word !== "fail");
+      expect(activities.because.some((line) => line.includes("another image's"))).toBe(word === "fail");
+      expect(found[1].outside).toBe(word === "fail" ? "changed" : "identical");
+      expect(none).toEqual([]);
+    });
+
+    test("where an image has one view, half a batch away is another image", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => product(record, rows(input, 0, 1), rows(errors, 1, 1), "one")),
+        { kind: "amitHinge" },
+      );
+      expect(layers.map(({ activities }) => activities.word)).toEqual(["pass", "fail", "pass", "pass"]);
+      expect(none).toEqual([]);
+    });
+
+    test("errors of both views added, beside one view's input", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const [a, b] = [rows(errors, 0, 2), rows(errors, 2, 2)];
+          const both = record.combine({ a, b }, { alpha: 1, beta: 1 }, { y: "bothErrors" }).y;
+          return product(record, rows(input, 2, 2), both, "one");
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.word).toBe("both views");
+      expect(none).toEqual([]);
+    });
+
+    test("an input that starts between two units: another image's, or none's", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const view = rows(input, 1, 2);
+          const window = { of: input, offset: (view.window?.offset ?? 0) + 1 };
+          return product(record, { ...view, name: "askew", window }, rows(errors, 1, 2), "one");
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.verdict).toBe("fail");
+      expect(none).toEqual([]);
+    });
   });
 
   test("feedback that chases the weights from step to step", async () => {

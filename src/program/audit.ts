@@ -17,6 +17,7 @@ import {
   synapticTensors,
   weightOperand,
 } from "./audit/layers.ts";
+import { comparesViews, negativesOf } from "./audit/views.ts";
 import { type AnyOperation, inputsOf, outputsOf, type Program } from "./program.ts";
 import { bytesOf, ownerOf, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -107,7 +108,7 @@ function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): Lay
     activities: activitiesVerdict(
       sources,
       parts.flatMap(({ mixing }) => mixing),
-      operations.some((operation) => negativesOf(operation) !== undefined) && readsBothViews(sources, layer.views),
+      comparesViews(flow.program) && readsBothViews(sources, layer.views),
     ),
     arithmetic: arithmeticVerdict(inCone, synaptic),
     transport: transportVerdict(inCone, layers, layer),
@@ -211,32 +212,6 @@ const lossComputations: ReadonlySet<string> = new Set([
   "normalisation",
   "division",
 ]);
-
-/** Views of other images that the error of one view depends on. */
-function negativesOf(operation: AnyOperation): number | undefined {
-  switch (operation.kind) {
-    case "hingeGates": {
-      const [n] = operation.inputs.distances.shape;
-      const { negatives } = operation.attributes;
-      return negatives.kind === "all"
-        ? n - 1
-        : negatives.kind === "authorsCode"
-          ? negatives.count - 1
-          : negatives.count;
-    }
-    case "pairGates":
-      return operation.attributes.negatives;
-    case "scoreGates":
-      return operation.inputs.scores.shape[0] - 1;
-    // A negative is a picture joined with one other.
-    case "goodnessGates":
-      return 1;
-    case "ntXent":
-      return operation.inputs.similarities.shape[0] - 2;
-    default:
-      return undefined;
-  }
-}
 
 /** Activities that must outlast the forward pass, because the change reads them. */
 function heldActivities(flow: Dataflow, cone: ReadonlySet<number>, sources: readonly Source[]): HeldActivity[] {

@@ -4,7 +4,7 @@ import { type Computation, operationTable } from "../operations.ts";
 import { type AnyOperation, inputsOf, outputsOf, type Program } from "../program.ts";
 import { offsetOf, ownerOf, sizeOf, type Tensor } from "../tensor.ts";
 import type { Dataflow } from "./dataflow.ts";
-import { firstViews, remembers } from "./views.ts";
+import { comparesViews, firstViews, remembers } from "./views.ts";
 
 /** A synapse tensor that the program changes. */
 export interface SynapseChange {
@@ -327,8 +327,9 @@ export function sourcesOf(
     const own = [...views(number, tensor)];
     const apart = own.flatMap((one) => theirs.map((other) => Math.abs(one - other)));
     const [firstView] = own;
-    // Views s and n + s are of one image.
-    const otherView = apart.every((distance) => distance === 0 || 2 * distance === layer.views);
+    // Views s and n + s are of one image, where an image has two.
+    const other = comparesViews(flow.program) ? layer.views / 2 : 0;
+    const otherView = apart.every((distance) => distance === 0 || distance === other);
     if (apart.every((distance) => distance === 0)) found({ kind: "pre", tensor, reader: number, firstView });
     else found({ kind: otherView ? "trace" : "foreign", tensor, reader: number });
     if (!otherView)

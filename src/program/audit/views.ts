@@ -1,7 +1,7 @@
 // Which views the rows of a tensor are about: pre- and post-synaptic activity meet at a synapse only where both are of the same view.
 
 import { operationTable } from "../operations.ts";
-import { outputsOf } from "../program.ts";
+import { type AnyOperation, outputsOf, type Program } from "../program.ts";
 import { offsetOf, ownerOf, sizeOf, type Tensor } from "../tensor.ts";
 import type { Dataflow } from "./dataflow.ts";
 
@@ -64,3 +64,33 @@ const rowByRow: ReadonlySet<string> = new Set([
 
 /** Elements of one row. */
 const rowSize = ({ shape }: Tensor): number => sizeOf(shape) / shape[0];
+
+/** Views of other images that the error of one view depends on. */
+export function negativesOf(operation: AnyOperation): number | undefined {
+  switch (operation.kind) {
+    case "hingeGates": {
+      const [n] = operation.inputs.distances.shape;
+      const { negatives } = operation.attributes;
+      return negatives.kind === "all"
+        ? n - 1
+        : negatives.kind === "authorsCode"
+          ? negatives.count - 1
+          : negatives.count;
+    }
+    case "pairGates":
+      return operation.attributes.negatives;
+    case "scoreGates":
+      return operation.inputs.scores.shape[0] - 1;
+    // A negative is a picture joined with one other.
+    case "goodnessGates":
+      return 1;
+    case "ntXent":
+      return operation.inputs.similarities.shape[0] - 2;
+    default:
+      return undefined;
+  }
+}
+
+/** Are views compared with views, so that a step has two of every image? */
+export const comparesViews = ({ operations }: Program): boolean =>
+  operations.some((operation) => negativesOf(operation) !== undefined);
