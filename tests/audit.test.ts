@@ -10,7 +10,7 @@ import { networks } from "../src/encoders/networks.ts";
 import { coneProgram, dataflow } from "../src/program/audit/dataflow.ts";
 import { auditProgram, conditions, type LayerAudit, summarise } from "../src/program/audit.ts";
 import { type Recorder, recordProgram } from "../src/program/program.ts";
-import { persistent, rows, type Tensor } from "../src/program/tensor.ts";
+import { persistent, reshape, rows, sizeOf, type Tensor } from "../src/program/tensor.ts";
 import {
   recordBlockChange,
   recordBlockError,
@@ -372,7 +372,7 @@ describe("planted faults", () => {
         }
         return changes;
       });
-    const product = (record: Recorder, x: Tensor, dy: Tensor, dw: string): Tensor =>
+    const product = (record: Recorder, x: Tensor, dy: Tensor, dw: string | Tensor): Tensor =>
       record.conv2dWeightGradient({ x, dy }, { stride: 1, padding: 1, kernel: [3, 3] }, { dw }).dw;
 
     test("two half-batches apart, then added: both views", async () => {
@@ -434,6 +434,33 @@ describe("planted faults", () => {
       expect(none).toEqual([]);
     });
 
+    test.each([
+      ["the next input", 3],
+      ["the next unit", 1],
+    ])(
+      "a synapse that takes in the change of its neighbour from %s: the intervention alone finds it",
+      async (_, away) => {
+        const {
+          layers,
+          found,
+          disagreements: doubts,
+        } = await audit(
+          conv2Learns((record, { input }, errors) => {
+            const wide = record.tensor("wide", [4, 3, 3, 3], "update");
+            const [own, first] = [rows(wide, 0, 3), rows(wide, 0, 1)];
+            product(record, input, errors, own);
+            record.combine({ a: first, b: first }, { alpha: 1, beta: 1 }, { y: rows(wide, 3, 1) });
+            const neighbour = { ...own, name: "neighbour", window: { of: wide, offset: away } };
+            return record.combine({ a: own, b: neighbour }, { alpha: 1, beta: 1 }, { y: "together" }).y;
+          }),
+          hinge,
+        );
+        expect(layers[1].activities.word).toBe("both views");
+        expect(found.map(({ outside }) => outside)).toEqual(["identical", "changed", "identical", "identical"]);
+        expect(doubts).toEqual(["noise outside the locality: changed, expected identical"]);
+      },
+    );
+
     test("an input that starts between two units: another image's, or none's", async () => {
       const { layers, disagreements: none } = await audit(
         conv2Learns((record, { input }, errors) => {
@@ -446,6 +473,28 @@ describe("planted faults", () => {
       expect(layers[1].activities.verdict).toBe("fail");
       expect(none).toEqual([]);
     });
+  });
+
+  test("an error that is held against the sum of all units' errors", async () => {
+    const {
+      layers,
+      found,
+      disagreements: none,
+    } = await audit(
+      rf((of) => ({ record }, trace, signal) => {
+        const { shape } = signal.error;
+        const { y: b } = record.reduce({ x: signal.error }, { kind: "sum" }, { y: "total" });
+        const { y } = record.addBias({ x: reshape(signal.error, [sizeOf(shape), 1]), b }, {}, { y: "against" });
+        return recordErrorPath(record, trace, { ...signal, error: reshape(y, shape) }, (synapses) =>
+          feedback(of, synapses),
+        );
+      }),
+    );
+    for (const { arithmetic } of layers)
+      expect(arithmetic).toMatchObject({ verdict: "fail", because: ["statistic of many units (reduce → total)"] });
+    expect(layers.map(({ activities }) => activities.word)).toEqual(["pass", "pass", "pass", "fail"]);
+    expect(found.map(({ outside }) => outside)).toEqual(["identical", "identical", "identical", "changed"]);
+    expect(none).toEqual([]);
   });
 
   test("feedback that chases the weights from step to step", async () => {
