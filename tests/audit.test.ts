@@ -200,6 +200,38 @@ describe("what a layer waits for and holds", () => {
     for (const layer of audited(settings)) expect(layer.negatives).toBe(negatives);
   });
 
+  const embedding = 64 * 4;
+  test.each([
+    [{ loss: hinge }, 8, embedding],
+    [{ loss: blocked }, 6, embedding],
+    [{ loss: { ...hinge, negatives: 1 } }, 2, embedding],
+    [{ loss: { ...hinge, negatives: 5, negativesReading: "authors-code" } }, 5, embedding],
+    // The oldest of 2 negatives from 3 behind lies 4 behind.
+    [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 3 } }, 5, embedding],
+    [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 1 } }, 3, embedding],
+    [{ loss: { kind: "simclr" } }, 15, embedding],
+  ])("what %j must remember for one view: %s embeddings", (settings, views, each) => {
+    const layers = audited(settings);
+    expect(layers.at(-1)?.remembers).toEqual({ views, bytes: views * each });
+    for (const layer of layers.slice(0, -1)) expect(layer.remembers).toBe(undefined);
+    const heads = audited({ ...settings, learning: "RLL", update: "URF" }).filter(({ layer }) =>
+      layer.startsWith("head"),
+    );
+    for (const { layer, remembers } of heads)
+      expect(remembers).toEqual(layer.endsWith("feedback") ? undefined : { views, bytes: views * each });
+  });
+
+  test("without a head maps are remembered, or the other half of what is superposed; with labels nothing", () => {
+    const memory = (settings: object) =>
+      Object.fromEntries(audited(settings).map(({ layer, remembers }) => [layer, remembers]));
+    const map = 4 * 4 * 64 * 4;
+    expect(memory({ loss: { kind: "clapp" } })).toMatchObject({ conv3: { views: 8, bytes: 8 * map } });
+    const inputs = [16 * 16 * 3, 16 * 16 * 16, 8 * 8 * 32].map((numbers) => ({ views: 1, bytes: numbers * 4 }));
+    expect(Object.values(memory({ learning: "GLL", loss: { kind: "scff" } }))).toEqual(inputs);
+    for (const remembers of Object.values(memory({ update: "RF", loss: { kind: "amitHinge" } })))
+      expect(remembers).toBe(undefined);
+  });
+
   test("what the paper leaves aside is said", () => {
     const named = new Map(audited({ update: "URF", loss: blocked }).map((layer) => [layer.layer, layer]));
     const [conv1, conv2, head] = ["conv1", "conv2", "head"].map((name) => named.get(name) as LayerAudit);
@@ -679,6 +711,8 @@ test("the picture has a row for every layer and a cell for every verdict", async
   for (const layer of ["conv1", "head1", "conv3", "head3", "all"]) expect(svg).toContain(`>${layer}<`);
   expect(svg.match(/<rect [^>]*fill="#/g) ?? []).toHaveLength(4 * 7);
   expect(svg.match(/>head only</g)).toHaveLength(4);
+  // The caption's lines break where the picture ends.
+  expect(svg.replaceAll(/<\/text><text[^>]*>/g, " ")).toContain("head1, head2, head3 must remember 6 views (1.50 KiB)");
   expect(svg).not.toContain("not confirmed");
   const [first] = report.lessons[0].layers;
   const doubted = { ...report, lessons: [{ layers: [{ ...first, disagreements: ["noise in views: identical"] }] }] };

@@ -17,7 +17,7 @@ import {
   synapticTensors,
   weightOperand,
 } from "./audit/layers.ts";
-import { comparesViews, negativesOf } from "./audit/views.ts";
+import { comparesViews, negativesOf, rememberedOf } from "./audit/views.ts";
 import { type AnyOperation, inputsOf, outputsOf, type Program } from "./program.ts";
 import { bytesOf, ownerOf, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -36,6 +36,14 @@ export interface HeldActivity {
   readonly bytes: number;
   /** Operations of the step from its being written to its last reading. */
   readonly operations: number;
+}
+
+/** What must outlast the views of a stream that come one by one, for the error of one of them. */
+export interface Remembered {
+  /** Views whose activity is still needed. */
+  readonly views: number;
+  /** Of them all, at the width at which the layer compares them. */
+  readonly bytes: number;
 }
 
 export interface LayerAudit {
@@ -63,6 +71,8 @@ export interface LayerAudit {
   readonly held: readonly HeldActivity[];
   /** Views of other images that one view's error needs; undefined where views are not compared. */
   readonly negatives: number | undefined;
+  /** Undefined where the layer compares no views itself: its error comes from another, or from labels. */
+  readonly remembers: Remembered | undefined;
   /** What the paper's conditions do not ask, and the change uses all the same. */
   readonly leftAside: readonly string[];
 }
@@ -124,6 +134,7 @@ function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): Lay
     },
     held: heldActivities(flow, cone, sources),
     negatives,
+    remembers: remembered(flow, layer, cone, sources),
     leftAside: leftAside(flow, layer, inCone),
   };
 }
@@ -227,6 +238,25 @@ function heldActivities(flow: Dataflow, cone: ReadonlySet<number>, sources: read
     }),
     ({ tensor }) => tensor,
   );
+}
+
+function remembered(
+  flow: Dataflow,
+  { way, pre }: Layer,
+  cone: ReadonlySet<number>,
+  sources: readonly Source[],
+): Remembered | undefined {
+  const { operations } = flow.program;
+  const has = (kind: Source["kind"]): boolean => sources.some((source) => source.kind === kind);
+  const gates = [...cone].find((number) => rememberedOf(operations[number]) !== undefined);
+  if (gates === undefined || way === "feedback" || (has("error") && !has("broadcast"))) return undefined;
+  const gate = operations[gates];
+  // What is superposed, or what the numbers of pairs of views are made from.
+  const [numbers] = inputsOf(gate);
+  const [writer] = flow.writersOf(gates, numbers);
+  const kept = gate.kind === "goodnessGates" ? pre : inputsOf(operations[writer])[0];
+  const views = rememberedOf(gate) ?? 0;
+  return { views, bytes: (views * bytesOf(kept)) / kept.shape[0] };
 }
 
 function leftAside(

@@ -94,3 +94,26 @@ export function negativesOf(operation: AnyOperation): number | undefined {
 /** Are views compared with views, so that a step has two of every image? */
 export const comparesViews = ({ operations }: Program): boolean =>
   operations.some((operation) => negativesOf(operation) !== undefined);
+
+/**
+ * Views that must be remembered, in order of time, for the error of one: its partner, and as many others as it has negatives. Where
+ * these lie `gap` behind, what lies between must be remembered as well; `all` needs the batch, what is still to come included.
+ */
+export function rememberedOf(operation: AnyOperation): number | undefined {
+  switch (operation.kind) {
+    case "hingeGates": {
+      const { negatives } = operation.attributes;
+      const between = negatives.kind === "past" ? negatives.gap - 1 : 0;
+      return (negativesOf(operation) ?? 0) + 1 + between;
+    }
+    case "pairGates":
+    case "scoreGates":
+    case "ntXent":
+      return (negativesOf(operation) ?? 0) + 1;
+    // The other half of a superposition.
+    case "goodnessGates":
+      return 1;
+    default:
+      return undefined;
+  }
+}
