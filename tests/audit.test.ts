@@ -87,6 +87,24 @@ describe("the verdicts (i) to (iv), each borne out by intervention", () => {
     }
   });
 
+  test("biases as well, where there are any", async () => {
+    const { lessons } = await auditConfigured(configured({ update: "DTP", loss: hinge }), referenceBackend);
+    const layers = lessons.flatMap((lesson) => lesson.layers);
+    const at = layers.flatMap(({ layer, interventionAtBiases }) => (interventionAtBiases ? [layer] : []));
+    expect(at).toEqual(["conv2.inverse", "conv3.inverse"]);
+    const [, , { interventionAtBiases }] = layers;
+    expect(interventionAtBiases).toMatchObject({
+      bias: true,
+      silent: false,
+      outside: "identical",
+      weights: "identical",
+    });
+    expect(interventionAtBiases?.inside).toEqual([
+      { tensor: "conv2.inverse.rebuilt.hardtanh", kind: "post", outcome: "changed" },
+      { tensor: "conv2.inverse.noisy", kind: "post", outcome: "changed" },
+    ]);
+  });
+
   test("holds on the WASM backend as well", async () => {
     const { lessons } = await auditConfigured(configured({ update: "RF", loss: blocked }), wasmBackend({ threads: 1 }));
     expect(lessons.flatMap(({ layers }) => layers.flatMap((layer) => layer.disagreements))).toEqual([]);
@@ -287,14 +305,21 @@ describe("planted faults", () => {
     head: { averagePool: 1, outputs: 5, bias: false },
   };
 
-  async function audit(update: Update, loss: object = { ...hinge, gradientBlock: true }) {
+  async function audit(update: Update, loss: object = { ...hinge, gradientBlock: true }, encoder = even) {
     const config = configured({ update: "RF", batch: 2, loss });
-    const rule = { ...configuredRule(config, createModel(even), { ...even, count: 2, classes: 10 }), update };
+    const rule = { ...configuredRule(config, createModel(encoder), { ...encoder, count: 2, classes: 10 }), update };
     const recorded = recordRule(rule);
     const [{ program }] = recorded.lessons;
     const { layers } = auditProgram(program);
     const found = await intervene(program, startValues(config, rule, recorded), referenceBackend, 1);
-    return { layers, found, disagreements: layers.flatMap((layer, i) => disagreements(layer, found[i])) };
+    return {
+      layers,
+      found,
+      disagreements: found.flatMap((one) => {
+        const layer = layers.find((of) => of.layer === one.layer);
+        return layer ? disagreements(layer, one) : ["no such layer"];
+      }),
+    };
   }
 
   const rf = (record: (of: ReadonlyMap<Tensor, Tensor>) => PreparedUpdate["record"]): Update => ({
@@ -635,12 +660,49 @@ describe("planted faults", () => {
     expect(found.map(({ outside }) => outside)).toEqual(["changed", "identical", "identical", "identical"]);
   });
 
+  test("a bias that takes in the change of its neighbour: the intervention finds it", async () => {
+    const biased: Encoder = { ...even, blocks: even.blocks.map((block) => ({ ...block, bias: true })) };
+    const { found, disagreements: doubts } = await audit(
+      rf((of) => ({ record }, trace, signal) => {
+        const changes = recordErrorPath(record, trace, signal, (synapses) => feedback(of, synapses));
+        return changes.map((change) => {
+          if (change.weight.name !== "conv2.bias") return change;
+          const wide = record.tensor("wide", [4], "update");
+          const [own, last] = [rows(wide, 0, 3), rows(wide, 3, 1)];
+          const first = rows(change.gradient, 0, 1);
+          record.combine({ a: change.gradient, b: change.gradient }, { alpha: 0.5, beta: 0.5 }, { y: own });
+          record.combine({ a: first, b: first }, { alpha: 0.5, beta: 0.5 }, { y: last });
+          const gradient = record.combine({ a: own, b: rows(wide, 1, 3) }, { alpha: 1, beta: 1 }, { y: "together" }).y;
+          return { ...change, gradient };
+        });
+      }),
+      { ...hinge, gradientBlock: true },
+      biased,
+    );
+    expect(found.map(({ layer, bias, outside }) => [layer, bias, outside])).toEqual([
+      ["conv1", true, "identical"],
+      ["conv1", false, "identical"],
+      ["conv2", true, "changed"],
+      ["conv2", false, "identical"],
+      ["conv3", true, "identical"],
+      ["conv3", false, "identical"],
+      ["head", false, "identical"],
+    ]);
+    expect(doubts).toEqual(["noise outside the locality at the biases: changed, expected identical"]);
+  });
+
   test("an intervention that does not bear a verdict out is said", async () => {
     const { layers, found } = await audit(carried((_, __, { weight }) => weight));
     const flattered: LayerAudit = { ...layers[0], transport: { verdict: "pass", word: "pass", because: [] } };
     expect(disagreements(flattered, found[0])).toEqual(["noise in forward weights: changed, expected identical"]);
     expect(disagreements(layers[0], { ...found[0], outside: "changed" })).toHaveLength(1);
     expect(disagreements(layers[0], { ...found[0], silent: true })).toHaveLength(1);
+    // A bias may know less than its layer's weights, but not more.
+    const bias = { ...found[0], bias: true, weights: "identical" } as const;
+    expect(disagreements(layers[0], bias)).toEqual([]);
+    expect(disagreements(layers[0], { ...bias, outside: "changed" })).toEqual([
+      "noise outside the locality at the biases: changed, expected identical",
+    ]);
   });
 });
 

@@ -12,7 +12,9 @@ export type Outcome = "identical" | "changed";
 /** What became of the change of one synapse; "identical" is to the bit. */
 export interface LayerIntervention {
   readonly layer: string;
-  /** Numbers of the pre- and the post-synaptic unit: those of the largest change. */
+  /** Whether the synapse is a bias. */
+  readonly bias: boolean;
+  /** Numbers of the pre- and the post-synaptic unit: those of the largest change. A bias starts at no unit; its first number is 0. */
   readonly synapse: readonly [pre: number, post: number];
   /** Nothing changes there on these images: nothing can be shown. */
   readonly silent: boolean;
@@ -45,13 +47,12 @@ export async function intervene(
   const flow = dataflow(program);
   const all = layersOf(flow);
   const random = randomStream(seed, interventions);
-  const audited = all.flatMap((layer) => {
-    const change = layer.changes.find(({ synapse }) => synapse === layer.weight);
-    if (change === undefined) return [];
+  const pairs = all.flatMap((layer) => layer.changes.map((change) => ({ layer, change })));
+  const audited = pairs.map(({ layer, change }) => {
     const { sources } = sourcesOf(flow, all, layer, change);
     const declared = sources.filter(({ kind }) => kind !== "foreign");
     const wanted = { reader: change.optimiser, tensor: change.gradient };
-    return [{ layer, declared, wanted, local: coneProgram(flow, [wanted], heldBy(declared)) }];
+    return { layer, change, declared, wanted, local: coneProgram(flow, [wanted], heldBy(declared)) };
   });
   const forward = forwardActivities(flow);
   const carried = coneProgram(
@@ -112,10 +113,11 @@ export async function intervene(
   );
 
   const results: LayerIntervention[] = [];
-  for (const [number, { layer, declared, local }] of audited.entries()) {
-    const [c, o] = layer.weight.shape.slice(-2);
+  for (const [number, { layer, change, declared, local }] of audited.entries()) {
+    const [c, o] = [1, ...change.synapse.shape].slice(-2);
     /** Feedback starts where the forward synapse ends. */
-    const widths = layer.way === "forward" ? ([c, o] as const) : ([o, c] as const);
+    const turned = layer.way === "feedback" && change.synapse === layer.weight;
+    const widths = turned ? ([o, c] as const) : ([c, o] as const);
     const heldValues = held(local);
     const gradient = async (instead: StepValues): Promise<Numbers> => {
       await run(local.program, instead);
@@ -125,7 +127,7 @@ export async function intervene(
     const largest = indexOfLargest(base);
     const element = largest % (c * o);
     const [row, column] = [Math.floor(element / o), element % o];
-    const synapse = layer.way === "forward" ? ([row, column] as const) : ([column, row] as const);
+    const synapse = turned ? ([column, row] as const) : ([row, column] as const);
     const own = (values: Numbers): number[] => {
       const numbers: number[] = [];
       for (let at = element; at < values.length; at += c * o) numbers.push(values[at]);
@@ -164,6 +166,7 @@ export async function intervene(
       sameBits(got[number], asItWas[number]) ? "identical" : "changed";
     results.push({
       layer: layer.name,
+      bias: change.synapse !== layer.weight,
       synapse,
       silent: base[largest] === 0,
       outside: outcome(await gradient(outside)),
@@ -217,11 +220,11 @@ function isOwn(
   }
 }
 
-/** Uniform noise, twice as large as what stood there and as a unit's largest slope reaches; whole numbers are the same ones in another order, so that they stay in range. */
+/** Uniform noise, twice as large as what stood there and as a unit's largest slope reaches; whole numbers are drawn from those that stood there, so that they stay in range. */
 function noise(values: Numbers, random: Stream): Numbers {
   const result = values.slice();
   if (result instanceof Int32Array || result instanceof Uint8Array) {
-    random.shuffle(result as Int32Array);
+    for (let at = 0; at < result.length; at++) result[at] = values[random.integer(values.length)];
     return result;
   }
   const size = 2 * Math.max(1, Math.abs(values[indexOfLargest(values)]));
