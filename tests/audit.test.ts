@@ -469,6 +469,18 @@ describe("planted faults", () => {
       expect(none).toEqual([]);
     });
 
+    test("two images as one picture: shapes hide no rows", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const tall = (tensor: Tensor, start: number) => reshape(rows(tensor, start, 2), [1, 12, 6, 3]);
+          return product(record, tall(input, 1), tall(errors, 2), "one");
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.word).toBe("fail");
+      expect(none).toEqual([]);
+    });
+
     test("where an image has one view, half a batch away is another image", async () => {
       const { layers, disagreements: none } = await audit(
         conv2Learns((record, { input }, errors) => product(record, rows(input, 0, 1), rows(errors, 1, 1), "one")),
@@ -492,31 +504,48 @@ describe("planted faults", () => {
     });
 
     test.each([
-      ["the next input", 3],
-      ["the next unit", 1],
-    ])(
-      "a synapse that takes in the change of its neighbour from %s: the intervention alone finds it",
-      async (_, away) => {
-        const {
-          layers,
-          found,
-          disagreements: doubts,
-        } = await audit(
-          conv2Learns((record, { input }, errors) => {
-            const wide = record.tensor("wide", [4, 3, 3, 3], "update");
-            const [own, first] = [rows(wide, 0, 3), rows(wide, 0, 1)];
-            product(record, input, errors, own);
-            record.combine({ a: first, b: first }, { alpha: 1, beta: 1 }, { y: rows(wide, 3, 1) });
-            const neighbour = { ...own, name: "neighbour", window: { of: wide, offset: away } };
-            return record.combine({ a: own, b: neighbour }, { alpha: 1, beta: 1 }, { y: "together" }).y;
-          }),
-          hinge,
-        );
-        expect(layers[1].activities.word).toBe("both views");
-        expect(found.map(({ outside }) => outside)).toEqual(["identical", "changed", "identical", "identical"]);
-        expect(doubts).toEqual(["noise outside the locality: changed, expected identical"]);
-      },
-    );
+      ["change of its neighbour from the next input", 3, "pre"],
+      ["change of its neighbour at the next unit", 1, "post"],
+      ["trace of its neighbour", 3, "trace"],
+      ["strength of its neighbour", 3, "synapse"],
+    ] as const)("a synapse that takes in the %s: the intervention alone finds it", async (_, away, kind) => {
+      const {
+        layers,
+        found,
+        disagreements: doubts,
+      } = await audit(
+        conv2Learns((record, { input, synapses: { weight } }, errors) => {
+          const wide = record.tensor("wide", [4, 3, 3, 3], "update");
+          const [own, first] = [rows(wide, 0, 3), rows(wide, 0, 1)];
+          if (kind === "synapse") record.combine({ a: weight, b: weight }, { alpha: 1, beta: 1 }, { y: own });
+          else if (kind === "trace") product(record, rows(input, 0, 2), rows(errors, 2, 2), own);
+          else product(record, input, errors, own);
+          record.combine({ a: first, b: first }, { alpha: 1, beta: 1 }, { y: rows(wide, 3, 1) });
+          const neighbour = { ...own, name: "neighbour", window: { of: wide, offset: away } };
+          return record.combine({ a: own, b: neighbour }, { alpha: 1, beta: 1 }, { y: "together" }).y;
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.verdict).not.toBe("fail");
+      expect(layers[1].sources.map((source) => source.kind)).toContain(kind);
+      expect(found.map(({ outside }) => outside)).toEqual(["identical", "changed", "identical", "identical"]);
+      expect(doubts).toEqual(["noise outside the locality: changed, expected identical"]);
+    });
+
+    test("the strength of another synapse is not its own", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { synapses: { weight } }) => {
+          const [most, last] = [rows(weight, 1, 2), rows(weight, 0, 1)];
+          const turned = record.tensor("turned", weight.shape, "update");
+          record.combine({ a: most, b: most }, { alpha: 1, beta: 1 }, { y: rows(turned, 0, 2) });
+          record.combine({ a: last, b: last }, { alpha: 1, beta: 1 }, { y: rows(turned, 2, 1) });
+          return turned;
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.because).toEqual(["reads conv2.weight[0:1]", "reads conv2.weight[1:3]"]);
+      expect(none).toEqual([]);
+    });
 
     test("an input that starts between two units: another image's, or none's", async () => {
       const { layers, disagreements: none } = await audit(
@@ -590,6 +619,37 @@ describe("planted faults", () => {
     const [, , { weights, inside }] = found;
     expect(weights).toBe("changed");
     expect(inside).toEqual([{ tensor: "conv2.feedback.weight", kind: "synapse", outcome: "changed" }]);
+    expect(none).toEqual([]);
+  });
+
+  test("the same through something that stands between and carries nothing", async () => {
+    const between: Update = {
+      name: "RF",
+      prepare: (learners) => {
+        const { of, parameters } = createFeedback(learners);
+        const more = [...of.values()].map(({ name, shape }) => persistent(`${name}.between`, shape, "state"));
+        return {
+          parameters: [...parameters, ...more.map((tensor, i) => ({ ...parameters[i], tensor, place: [1, i] }))],
+          record: ({ record }, trace, signal) => {
+            const chase = (weight: Tensor, after: Tensor) => ({
+              weight,
+              gradient: record.combine({ a: weight, b: after }, { alpha: 1, beta: -1 }, { y: `${weight.name}.behind` })
+                .y,
+              learningRate: 1,
+            });
+            return [
+              ...recordErrorPath(record, trace, signal, (synapses) => feedback(of, synapses)),
+              ...[...of].flatMap(([w, b], i) => [chase(more[i], w), chase(b, more[i])]),
+            ];
+          },
+        };
+      },
+    };
+    const { layers, disagreements: none } = await audit(between);
+    const at = (name: string) => layers.find(({ layer }) => layer === name);
+    expect(at("conv2.feedback")?.activities.because).toEqual(["reads conv2.feedback.weight.between"]);
+    expect(at("conv2.feedback.weight.between")?.transport.because).toEqual(["conv2.weight"]);
+    expect(summarise("transport", layers).verdict).toBe("fail");
     expect(none).toEqual([]);
   });
 

@@ -17,7 +17,7 @@ import {
   synapticTensors,
   weightOperand,
 } from "./audit/layers.ts";
-import { comparesViews, negativesOf, rememberedOf } from "./audit/views.ts";
+import { comparesViews, negativesOf, rememberedOf, rowsOf } from "./audit/views.ts";
 import { type AnyOperation, inputsOf, outputsOf, type Program } from "./program.ts";
 import { bytesOf, ownerOf, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -155,7 +155,7 @@ function activitiesVerdict(sources: readonly Source[], mixing: readonly string[]
 /** Does the layer learn from more views than there are images, or from one by what it keeps of the other? */
 function readsBothViews(sources: readonly Source[], views: number): boolean {
   const read = sources.flatMap(({ kind, tensor, firstView = 0 }) =>
-    kind === "pre" ? Array.from({ length: tensor.shape[0] }, (_, i) => firstView + i) : [],
+    kind === "pre" ? Array.from({ length: rowsOf(tensor) }, (_, i) => firstView + i) : [],
   );
   return 2 * new Set(read).size > views || sources.some(({ kind }) => kind === "trace");
 }
@@ -179,9 +179,10 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
   };
   const whole = new Set<Tensor>();
   const signs = new Set<Tensor>();
+  const feedback = new Set(layers.filter(({ way }) => way === "feedback").map(({ weight }) => weight));
   /** Feedback that learns from weights carries them, if not in this step then in the next. */
   const learn = ({ synapse, gradient }: Pick<SynapseChange, "synapse" | "gradient">): void => {
-    if (ownerOf(synapse).role === "feedback") for (const { weight } of weightsIn(gradient)) whole.add(weight);
+    if (feedback.has(ownerOf(synapse))) for (const { weight } of weightsIn(gradient)) whole.add(weight);
   };
   for (const operation of inCone) {
     if (operation.kind === "adam") learn({ synapse: operation.updates.weight, gradient: operation.inputs.gradient });

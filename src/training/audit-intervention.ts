@@ -22,7 +22,7 @@ export interface LayerIntervention {
   readonly outside: Outcome;
   /** Noise in one tensor of the declared locality, all else as it was. */
   readonly inside: readonly { readonly tensor: string; readonly kind: Source["kind"]; readonly outcome: Outcome }[];
-  /** Noise in all forward weights, while every activity of the forward pass is held. */
+  /** Noise in all forward weights, while every activity of the forward pass is held; a synapse that reads its own strength keeps it. */
   readonly weights: Outcome;
   /** Other labels, while every activity is held. */
   readonly labels: Outcome;
@@ -52,7 +52,8 @@ export async function intervene(
     const { sources } = sourcesOf(flow, all, layer, change);
     const declared = sources.filter(({ kind }) => kind !== "foreign");
     const wanted = { reader: change.optimiser, tensor: change.gradient };
-    return { layer, change, declared, wanted, local: coneProgram(flow, [wanted], heldBy(declared)) };
+    const readsItself = sources.some(({ tensor }) => ownerOf(tensor) === layer.weight);
+    return { layer, change, declared, readsItself, wanted, local: coneProgram(flow, [wanted], heldBy(declared)) };
   });
   const forward = forwardActivities(flow);
   const carried = coneProgram(
@@ -99,12 +100,14 @@ export async function intervene(
     program.operations.flatMap((operation) => (operation.kind === "gatherLabels" ? [operation.inputs.table] : [])),
   );
   const asItWas = await gradientsOfCarried(new Map());
-  const withoutWeights = await gradientsOfCarried(
-    replaced(
-      ({ role }) => role === "weight",
-      (values) => noise(values, random),
-    ),
-  );
+  const withoutWeights = (own?: Tensor): Promise<Numbers[]> =>
+    gradientsOfCarried(
+      replaced(
+        (tensor) => tensor.role === "weight" && tensor !== own,
+        (values) => noise(values, random),
+      ),
+    );
+  const withoutAllWeights = await withoutWeights();
   const withoutLabels = await gradientsOfCarried(
     replaced(
       (tensor) => labels.has(tensor),
@@ -113,7 +116,7 @@ export async function intervene(
   );
 
   const results: LayerIntervention[] = [];
-  for (const [number, { layer, change, declared, local }] of audited.entries()) {
+  for (const [number, { layer, change, declared, readsItself, local }] of audited.entries()) {
     const [c, o] = [1, ...change.synapse.shape].slice(-2);
     /** Feedback starts where the forward synapse ends. */
     const turned = layer.way === "feedback" && change.synapse === layer.weight;
@@ -171,7 +174,7 @@ export async function intervene(
       silent: base[largest] === 0,
       outside: outcome(await gradient(outside)),
       inside,
-      weights: compare(withoutWeights),
+      weights: compare(readsItself ? await withoutWeights(layer.weight) : withoutAllWeights),
       labels: compare(withoutLabels),
     });
   }

@@ -117,23 +117,24 @@ function forwardLayersOf({ program: { operations } }: Dataflow): Layer[] {
 }
 
 /**
- * Feedback from a layer's units down to those that feed it. Where it starts, all activities of the former are at hand and what it
- * carries; where it ends, the latter's activities and what it brings.
+ * All else that learns: feedback from a layer's units down to those that feed it. Where it starts, all activities of the former are at
+ * hand and what it carries; where it ends, the latter's activities and what it brings.
  */
 function feedbackLayersOf(flow: Dataflow, forward: readonly Layer[]): Layer[] {
   const { operations } = flow.program;
   const synaptic = synapticTensors(flow.program);
+  const changes = new Set(forward.flatMap((layer) => layer.changes.map(({ synapse }) => ownerOf(synapse))));
   const learns = new Set(
-    operations.flatMap(({ kind, updates }) =>
-      kind === "adam" && updates.weight.role === "feedback" ? [ownerOf(updates.weight)] : [],
-    ),
+    operations.flatMap(({ kind, updates }) => {
+      const owner = kind === "adam" ? ownerOf(updates.weight) : undefined;
+      return owner === undefined || changes.has(owner) ? [] : [owner];
+    }),
   );
-  return [...learns].flatMap((weight) => {
+  const layers = [...learns].map((weight): Layer => {
     const carries = operations.flatMap((operation, number) => {
       const w = weightOperand(operation);
       return w !== undefined && synaptic.get(ownerOf(w))?.has(weight) ? [number] : [];
     });
-    if (carries.length === 0) return [];
     const carried = carries.flatMap((number) =>
       inputsOf(operations[number]).filter((tensor) => tensor !== weightOperand(operations[number])),
     );
@@ -145,25 +146,28 @@ function feedbackLayersOf(flow: Dataflow, forward: readonly Layer[]): Layer[] {
       .find(({ layer, units }) => owners.some((owner) => units.has(owner) || errorsAt(flow, layer).has(owner)));
     const below = above ? [ownerOf(above.layer.pre)] : [];
     const reached = forward.filter(({ post }) => below.some((owner) => post.has(owner)));
-    return [
-      {
-        name: nameOf(weight),
-        way: "feedback" as const,
-        weight,
-        forward: above?.layer.forward ?? carries[0],
-        head: above?.layer.head ?? false,
-        pre: carried[0],
-        given: new Set([...owners, ...(above?.units ?? [])]),
-        post: new Set([
-          ...below,
-          ...reached.flatMap((layer) => [...allUnitsOf(flow, layer)]),
-          ...behind.flatMap(({ post }) => [...post]),
-        ]),
-        views: above?.layer.views ?? carried[0].shape[0],
-        changes: changesOf(operations, [weight, ...behind.flatMap(({ biases }) => [...biases])]),
-      },
-    ];
+    return {
+      name: nameOf(weight),
+      way: "feedback",
+      weight,
+      forward: above?.layer.forward ?? carries[0] ?? 0,
+      head: above?.layer.head ?? false,
+      // What carries nothing is given nothing, whatever it learns.
+      pre: carried[0] ?? weight,
+      given: new Set([...owners, ...(above?.units ?? [])]),
+      post: new Set([
+        ...below,
+        ...reached.flatMap((layer) => [...allUnitsOf(flow, layer)]),
+        ...behind.flatMap(({ post }) => [...post]),
+      ]),
+      views: above?.layer.views ?? carried[0]?.shape[0] ?? 1,
+      changes: changesOf(operations, [weight, ...behind.flatMap(({ biases }) => [...biases])]),
+    };
   });
+  const biases = new Set(
+    layers.flatMap(({ weight, changes: own }) => own.map(({ synapse }) => synapse).filter((one) => one !== weight)),
+  );
+  return layers.filter(({ weight }) => !biases.has(weight));
 }
 
 const nameOf = (weight: Tensor): string => weight.name.replace(/\.weight$/, "");
@@ -283,7 +287,8 @@ export function sourcesOf(
     if (layer.post.has(owner)) found({ kind: remembered ? "memory" : "post", tensor, reader });
     else if (layers.some(({ way, post }) => way === "forward" && post.has(owner)))
       found({ kind: "foreign", tensor, reader });
-    else if (owner === layer.weight) found({ kind: "synapse", tensor, reader });
+    else if (owner === layer.weight && tensor.shape.join() === gradient.shape.join())
+      found({ kind: "synapse", tensor, reader });
     else if (writers.length === 0 || owner.lifetime === "run")
       found({ kind: operations[reader].kind === "addBias" ? "parameter" : "foreign", tensor, reader });
     else if (!seen.has(key)) {

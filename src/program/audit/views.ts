@@ -28,7 +28,6 @@ export function firstViews({ program, writersOf }: Dataflow, origins: ReadonlySe
 
   function trace(reader: number, tensor: Tensor): ReadonlySet<number> {
     const owner = ownerOf(tensor);
-    if (rowSize(tensor) !== rowSize(owner)) return new Set();
     const at = offsetOf(tensor) / rowSize(owner);
     if (origins.has(owner)) return new Set([at]);
     return new Set(
@@ -61,6 +60,9 @@ const rowByRow: ReadonlySet<string> = new Set([
   "normalisation",
   "division",
 ]);
+
+/** Rows of its owner that a tensor looks at, whatever its own shape makes of them. */
+export const rowsOf = (tensor: Tensor): number => sizeOf(tensor.shape) / rowSize(ownerOf(tensor));
 
 /** Elements of one row. */
 const rowSize = ({ shape }: Tensor): number => sizeOf(shape) / shape[0];
