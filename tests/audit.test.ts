@@ -23,7 +23,7 @@ import { recordRouting } from "../src/rules/routing.ts";
 import { recordRule } from "../src/rules/rule.ts";
 import { learningRows, type PreparedUpdate, type Update } from "../src/rules/update.ts";
 import { intervene } from "../src/training/audit-intervention.ts";
-import { auditConfigured, disagreements, startValues } from "../src/training/audit-rule.ts";
+import { auditConfigured, confirmed, disagreements, startValues } from "../src/training/audit-rule.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
 import { configuredRule } from "../src/training/configured-rule.ts";
 import { auditFigure } from "../src/training/figures.ts";
@@ -315,10 +315,7 @@ describe("planted faults", () => {
     return {
       layers,
       found,
-      disagreements: found.flatMap((one) => {
-        const layer = layers.find((of) => of.layer === one.layer);
-        return layer ? disagreements(layer, one) : ["no such layer"];
-      }),
+      disagreements: layers.flatMap((layer) => confirmed(layer, found).disagreements),
     };
   }
 
@@ -481,6 +478,18 @@ describe("planted faults", () => {
       expect(none).toEqual([]);
     });
 
+    test("two images as one picture: both views are both", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const tall = (tensor: Tensor) => reshape(tensor, [2, 12, 6, 3]);
+          return product(record, tall(input), tall(errors), "one");
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.word).toBe("both views");
+      expect(none).toEqual([]);
+    });
+
     test("where an image has one view, half a batch away is another image", async () => {
       const { layers, disagreements: none } = await audit(
         conv2Learns((record, { input }, errors) => product(record, rows(input, 0, 1), rows(errors, 1, 1), "one")),
@@ -580,6 +589,19 @@ describe("planted faults", () => {
       expect(arithmetic).toMatchObject({ verdict: "fail", because: ["statistic of many units (reduce → total)"] });
     expect(layers.map(({ activities }) => activities.word)).toEqual(["pass", "pass", "pass", "fail"]);
     expect(found.map(({ outside }) => outside)).toEqual(["identical", "identical", "identical", "changed"]);
+    expect(none).toEqual([]);
+  });
+
+  test("errors with noise of the units' own are local", async () => {
+    const { layers, disagreements: none } = await audit(
+      rf((of) => ({ record, adam }, trace, signal) => {
+        if (!adam) throw new Error("a step that learns was expected");
+        const noise = { sigma: 0.1, relative: false, seed: 1, stream: 1 };
+        const error = record.gaussianNoise({ x: signal.error, counter: adam.step }, noise, { y: "noisyError" }).y;
+        return recordErrorPath(record, trace, { ...signal, error }, (synapses) => feedback(of, synapses));
+      }),
+    );
+    for (const condition of conditions) expect(summarise(condition, layers).verdict).toBe("pass");
     expect(none).toEqual([]);
   });
 

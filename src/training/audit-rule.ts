@@ -61,15 +61,7 @@ export async function auditConfigured(config: Config, backend: Backend): Promise
     const { operations, layers } = audits[number];
     lessons.push({
       operations,
-      layers: layers.map((layer): AuditedLayer => {
-        const [intervention, interventionAtBiases] = [false, true].map((bias) =>
-          found.find((one) => one.layer === layer.layer && one.bias === bias),
-        );
-        if (intervention === undefined) throw new Error(`no intervention at ${layer.layer}`);
-        const shown = [intervention, ...(interventionAtBiases ? [interventionAtBiases] : [])];
-        const doubts = shown.flatMap((one) => disagreements(layer, one));
-        return { ...layer, intervention, interventionAtBiases, disagreements: doubts };
-      }),
+      layers: layers.map((layer) => confirmed(layer, found)),
     });
   }
   const layers = lessons.flatMap((lesson) => lesson.layers);
@@ -128,6 +120,21 @@ export function startValues(config: Config, { model, loss, dataset }: RuleOption
 
 /** First word of every path of random numbers that make the audit's pictures. */
 const auditedPictures = 0xa0d1;
+
+/** A layer's verdicts beside what the interventions on its program found. */
+export function confirmed(layer: LayerAudit, found: readonly LayerIntervention[]): AuditedLayer {
+  const [intervention, interventionAtBiases] = [false, true].map((bias) =>
+    found.find((one) => one.layer === layer.layer && one.bias === bias),
+  );
+  if (intervention === undefined) throw new Error(`no intervention at ${layer.layer}`);
+  const shown = [intervention, ...(interventionAtBiases ? [interventionAtBiases] : [])];
+  return {
+    ...layer,
+    intervention,
+    interventionAtBiases,
+    disagreements: shown.flatMap((one) => disagreements(layer, one)),
+  };
+}
 
 /** What a layer's verdicts foretell and the intervention did not show. A bias may know less than its layer's weights do. */
 export function disagreements(layer: LayerAudit, found: LayerIntervention): string[] {
