@@ -10,7 +10,7 @@ import { networks } from "../src/encoders/networks.ts";
 import { coneProgram, dataflow } from "../src/program/audit/dataflow.ts";
 import { auditProgram, conditions, type LayerAudit, summarise } from "../src/program/audit.ts";
 import { type Recorder, recordProgram } from "../src/program/program.ts";
-import { persistent, rows, type Tensor } from "../src/program/tensor.ts";
+import { persistent, reshape, rows, sizeOf, type Tensor } from "../src/program/tensor.ts";
 import {
   recordBlockChange,
   recordBlockError,
@@ -23,7 +23,7 @@ import { recordRouting } from "../src/rules/routing.ts";
 import { recordRule } from "../src/rules/rule.ts";
 import { learningRows, type PreparedUpdate, type Update } from "../src/rules/update.ts";
 import { intervene } from "../src/training/audit-intervention.ts";
-import { auditConfigured, disagreements, startValues } from "../src/training/audit-rule.ts";
+import { auditConfigured, confirmed, disagreements, startValues } from "../src/training/audit-rule.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
 import { configuredRule } from "../src/training/configured-rule.ts";
 import { auditFigure } from "../src/training/figures.ts";
@@ -45,9 +45,11 @@ describe("the verdicts (i) to (iv), each borne out by intervention", () => {
     [{ update: "BP", loss: hinge }, ["both views", "pass", "fail", "none"]],
     [{ update: "BP", loss: blocked }, ["pass", "pass", "fail", "none"]],
     [{ update: "DTP", loss: hinge }, ["both views", "pass", "head only", "none"]],
-    [{ update: "DTP", loss: blocked }, ["pass", "pass", "head only", "none"]],
-    [{ update: "DTP", dtp: { head: "feedback" }, loss: blocked }, ["pass", "pass", "pass", "none"]],
-    [{ update: "DTP", dtp: { order: "targetsFirst" }, loss: blocked }, ["pass", "pass", "head only", "none"]],
+    // Inverses learn from anchors too, with the gradient block or without; a supervised step has but one view.
+    [{ update: "DTP", loss: blocked }, ["both views", "pass", "head only", "none"]],
+    [{ update: "DTP", dtp: { head: "feedback" }, loss: blocked }, ["both views", "pass", "pass", "none"]],
+    [{ update: "DTP", dtp: { order: "targetsFirst" }, loss: blocked }, ["both views", "pass", "head only", "none"]],
+    [{ update: "DTP", loss: { kind: "amitHinge" } }, ["pass", "pass", "head only", "used"]],
     [{ update: "RF", loss: hinge }, ["both views", "pass", "pass", "none"]],
     [{ update: "RF", loss: blocked }, ["pass", "pass", "pass", "none"]],
     [{ learning: "GLL", update: "BP", loss: blocked }, ["pass", "pass", "head only", "none"]],
@@ -83,6 +85,24 @@ describe("the verdicts (i) to (iv), each borne out by intervention", () => {
       expect(intervention.silent).toBe(false);
       expect(intervention.inside.length).toBeGreaterThan(0);
     }
+  });
+
+  test("biases as well, where there are any", async () => {
+    const { lessons } = await auditConfigured(configured({ update: "DTP", loss: hinge }), referenceBackend);
+    const layers = lessons.flatMap((lesson) => lesson.layers);
+    const at = layers.flatMap(({ layer, interventionAtBiases }) => (interventionAtBiases ? [layer] : []));
+    expect(at).toEqual(["conv2.inverse", "conv3.inverse"]);
+    const [, , { interventionAtBiases }] = layers;
+    expect(interventionAtBiases).toMatchObject({
+      bias: true,
+      silent: false,
+      outside: "identical",
+      weights: "identical",
+    });
+    expect(interventionAtBiases?.inside).toEqual([
+      { tensor: "conv2.inverse.rebuilt.hardtanh", kind: "post", outcome: "changed" },
+      { tensor: "conv2.inverse.noisy", kind: "post", outcome: "changed" },
+    ]);
   });
 
   test("holds on the WASM backend as well", async () => {
@@ -127,6 +147,41 @@ describe("what a layer waits for and holds", () => {
     expect(layers[2].locking).toMatchObject({ forward: ["head2"], backward: ["head2.feedback.weight"] });
   });
 
+  test("an inverse: nothing, and what its own pass with noise leaves", () => {
+    const [, , inverse] = audited({ update: "DTP", loss: blocked });
+    expect(inverse).toMatchObject({
+      layer: "conv2.inverse",
+      synapses: ["conv2.inverse.weight", "conv2.inverse.bias"],
+      locking: { forward: [], loss: false, backward: [] },
+      negatives: undefined,
+    });
+    // Both views of 8 images: what is to be rebuilt, what is, and what it is rebuilt from.
+    const bytes = (pixels: number, channels: number): number => 16 * pixels * channels * 4;
+    expect(inverse.held).toEqual([
+      expect.objectContaining({ tensor: "conv2.inverse.rebuilt.hardtanh", bytes: bytes(16 * 16, 16) }),
+      expect.objectContaining({ tensor: "conv2.inverse.noisy", bytes: bytes(16 * 16, 16) }),
+      expect.objectContaining({ tensor: "conv2.inverse.forward.pooled", bytes: bytes(8 * 8, 32) }),
+    ]);
+  });
+
+  test("feedback with the weights' increments: what its layer waits for", () => {
+    for (const update of ["URF", "KP"]) {
+      const layers = audited({ update, loss: blocked });
+      const [conv1, conv2, feedback] = layers;
+      expect(layers.map(({ layer }) => layer).filter((name) => name.endsWith("feedback"))).toEqual([
+        "conv2.feedback",
+        "conv3.feedback",
+        "head.feedback",
+      ]);
+      expect(feedback.locking).toEqual(conv2.locking);
+      expect(feedback.sources.map(({ kind, tensor }) => `${kind} ${tensor}`)).toEqual([
+        "post conv1.hardtanh[8:16]",
+        "pre conv2.unpooled",
+      ]);
+      expect(feedback.negatives).toBe(conv1.negatives);
+    }
+  });
+
   test("activities until they are read, and half as many under the gradient block", () => {
     const held = (settings: object) => audited(settings)[3].held;
     // Features of 16 and of 8 views, 4 · 4 · 64 numbers each; the embeddings of both views are compared in any case.
@@ -163,8 +218,41 @@ describe("what a layer waits for and holds", () => {
     for (const layer of audited(settings)) expect(layer.negatives).toBe(negatives);
   });
 
+  const embedding = 64 * 4;
+  test.each([
+    [{ loss: hinge }, 8, embedding],
+    [{ loss: blocked }, 6, embedding],
+    [{ loss: { ...hinge, negatives: 1 } }, 2, embedding],
+    [{ loss: { ...hinge, negatives: 5, negativesReading: "authors-code" } }, 5, embedding],
+    // The oldest of 2 negatives from 3 behind lies 4 behind.
+    [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 3 } }, 5, embedding],
+    [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 1 } }, 3, embedding],
+    [{ loss: { kind: "simclr" } }, 15, embedding],
+  ])("what %j must remember for one view: %s embeddings", (settings, views, each) => {
+    const layers = audited(settings);
+    expect(layers.at(-1)?.remembers).toEqual({ views, bytes: views * each });
+    for (const layer of layers.slice(0, -1)) expect(layer.remembers).toBe(undefined);
+    const heads = audited({ ...settings, learning: "RLL", update: "URF" }).filter(({ layer }) =>
+      layer.startsWith("head"),
+    );
+    for (const { layer, remembers } of heads)
+      expect(remembers).toEqual(layer.endsWith("feedback") ? undefined : { views, bytes: views * each });
+  });
+
+  test("without a head maps are remembered, or the other half of what is superposed; with labels nothing", () => {
+    const memory = (settings: object) =>
+      Object.fromEntries(audited(settings).map(({ layer, remembers }) => [layer, remembers]));
+    const map = 4 * 4 * 64 * 4;
+    expect(memory({ loss: { kind: "clapp" } })).toMatchObject({ conv3: { views: 8, bytes: 8 * map } });
+    const inputs = [16 * 16 * 3, 16 * 16 * 16, 8 * 8 * 32].map((numbers) => ({ views: 1, bytes: numbers * 4 }));
+    expect(Object.values(memory({ learning: "GLL", loss: { kind: "scff" } }))).toEqual(inputs);
+    for (const remembers of Object.values(memory({ update: "RF", loss: { kind: "amitHinge" } })))
+      expect(remembers).toBe(undefined);
+  });
+
   test("what the paper leaves aside is said", () => {
-    const [conv1, conv2, , head] = audited({ update: "URF", loss: blocked });
+    const named = new Map(audited({ update: "URF", loss: blocked }).map((layer) => [layer.layer, layer]));
+    const [conv1, conv2, head] = ["conv1", "conv2", "head"].map((name) => named.get(name) as LayerAudit);
     expect(conv1.leftAside).toEqual(
       expect.arrayContaining([
         "weights shared across positions",
@@ -173,7 +261,17 @@ describe("what a layer waits for and holds", () => {
         "a distance over all units of the embedding gates each pair",
       ]),
     );
-    expect(conv2.leftAside).toContain("feedback receives the weights' own increments");
+    const increments = "feedback receives the weights' own increments";
+    const second = "a second pass of every view, with noise";
+    const [, dtp, inverse] = audited({ update: "DTP" });
+    for (const { leftAside } of [
+      conv2,
+      head,
+      ...[...named.values()].filter(({ layer }) => layer.includes(".feedback")),
+    ])
+      expect(leftAside).toContain(increments);
+    for (const { leftAside } of [conv1, inverse]) expect(leftAside).not.toContain(increments);
+    expect([conv2, dtp, inverse].map(({ leftAside }) => leftAside.includes(second))).toEqual([false, false, true]);
     expect(head.leftAside).not.toContain("weights shared across positions");
     const goodness = [
       "a goodness over all units of a place gates each of them, by degrees",
@@ -207,14 +305,18 @@ describe("planted faults", () => {
     head: { averagePool: 1, outputs: 5, bias: false },
   };
 
-  async function audit(update: Update) {
-    const config = configured({ update: "RF", batch: 2, loss: { ...hinge, gradientBlock: true } });
-    const rule = { ...configuredRule(config, createModel(even), { ...even, count: 2, classes: 10 }), update };
+  async function audit(update: Update, loss: object = { ...hinge, gradientBlock: true }, encoder = even) {
+    const config = configured({ update: "RF", batch: 2, loss });
+    const rule = { ...configuredRule(config, createModel(encoder), { ...encoder, count: 2, classes: 10 }), update };
     const recorded = recordRule(rule);
     const [{ program }] = recorded.lessons;
     const { layers } = auditProgram(program);
     const found = await intervene(program, startValues(config, rule, recorded), referenceBackend, 1);
-    return { layers, found, disagreements: layers.flatMap((layer, i) => disagreements(layer, found[i])) };
+    return {
+      layers,
+      found,
+      disagreements: layers.flatMap((layer) => confirmed(layer, found).disagreements),
+    };
   }
 
   const rf = (record: (of: ReadonlyMap<Tensor, Tensor>) => PreparedUpdate["record"]): Update => ({
@@ -252,6 +354,324 @@ describe("planted faults", () => {
     expect(summarise("transport", layers)).toMatchObject({ verdict: "fail", word: "fail" });
     expect(summarise("transport", layers).because.toSorted()).toEqual(["conv2.weight", "conv3.weight", "head.weight"]);
     expect(found.map(({ weights }) => weights)).toEqual(["changed", "changed", "changed", "identical"]);
+    expect(none).toEqual([]);
+  });
+
+  test("a carrier that is half weights, half feedback, made in the step: an error that comes down through synapses", async () => {
+    const {
+      layers,
+      found,
+      disagreements: none,
+    } = await audit(
+      carried((record, of, synapses) => {
+        const [a, b] = [synapses.weight, feedback(of, synapses)];
+        return record.combine({ a, b }, { alpha: 0.5, beta: 0.5 }, { y: `${a.name}.half` }).y;
+      }),
+    );
+    for (const condition of ["activities", "arithmetic"] as const)
+      expect(summarise(condition, layers)).toMatchObject({ verdict: "pass", because: [] });
+    expect(summarise("transport", layers)).toMatchObject({ verdict: "fail", word: "fail" });
+    expect(summarise("transport", layers).because.toSorted()).toEqual(["conv2.weight", "conv3.weight", "head.weight"]);
+    expect(layers[0].locking.backward).toEqual(["head.weight.half", "conv3.weight.half", "conv2.weight.half"]);
+    expect(layers[0].sources.map(({ kind, tensor }) => `${kind} ${tensor}`)).toEqual([
+      "pre views[2:4]",
+      "error conv2.inputError",
+      "post conv1.hardtanh[2:4]",
+    ]);
+    expect(found.map(({ outside }) => outside)).toEqual(["identical", "identical", "identical", "identical"]);
+    expect(none).toEqual([]);
+  });
+
+  test("a carrier made of two feedbacks carries no weights, one with an activity in it is no synapse", async () => {
+    const made = (other: (of: ReadonlyMap<Tensor, Tensor>, synapses: Synapses) => Tensor) =>
+      carried((record, of, synapses) => {
+        const [a, b] = [feedback(of, synapses), other(of, synapses)];
+        return record.combine({ a, b }, { alpha: 1, beta: 1 }, { y: `${synapses.weight.name}.made` }).y;
+      });
+    const honest = await audit(made((of, synapses) => feedback(of, synapses)));
+    for (const condition of conditions) expect(summarise(condition, honest.layers).verdict).toBe("pass");
+    expect(honest.layers[0].locking.backward).toHaveLength(3);
+    const rule = rf(
+      (of) =>
+        ({ record }, trace, signal) =>
+          recordErrorPath(record, trace, signal, (synapses) => {
+            const b = feedback(of, synapses);
+            if (synapses.weight.name !== "conv2.weight") return b;
+            // As many numbers as conv2's weight has.
+            const [{ input }] = trace.blocks;
+            const few: Tensor = { ...input, name: "few", shape: b.shape, window: { of: input, offset: 0 } };
+            return record.combine({ a: b, b: few }, { alpha: 1, beta: 1 }, { y: "mixed" }).y;
+          }),
+    );
+    const mixed = await audit(rule);
+    expect(mixed.layers[0].activities.verdict).toBe("fail");
+    expect(mixed.layers[0].arithmetic.because.join()).toContain("inner product across units");
+    expect(mixed.layers[0].locking.backward).toHaveLength(2);
+    expect(mixed.found[0].outside).toBe("changed");
+    expect(mixed.disagreements).toEqual([]);
+  });
+
+  describe("what meets in a product", () => {
+    /** RF without the gradient block, where conv2 learns from what `products` makes of its input and the errors at its units. */
+    const conv2Learns = (products: (record: Recorder, trace: BlockTrace, errors: Tensor) => Tensor): Update =>
+      rf((of) => ({ record }, { blocks, head }, { error: top, firstRow }) => {
+        if (!head) throw new Error("a head was expected");
+        const changes = recordHeadChange(record, head, top, firstRow);
+        let error = recordHeadError(record, head, top, feedback(of, head.synapses));
+        for (const trace of blocks.toReversed()) {
+          const routed = recordRouting(record, trace, error, firstRow);
+          if (trace !== blocks[1]) changes.push(...recordBlockChange(record, trace, routed, firstRow));
+          else changes.push({ weight: trace.synapses.weight, gradient: products(record, trace, routed) });
+          if (trace !== blocks[0]) error = recordBlockError(record, trace, routed, feedback(of, trace.synapses));
+        }
+        return changes;
+      });
+    const product = (record: Recorder, x: Tensor, dy: Tensor, dw: string | Tensor): Tensor =>
+      record.conv2dWeightGradient({ x, dy }, { stride: 1, padding: 1, kernel: [3, 3] }, { dw }).dw;
+
+    test("two half-batches apart, then added: both views", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const half = (start: number): Tensor =>
+            product(record, rows(input, start, 2), rows(errors, start, 2), `half${start}`);
+          return record.combine({ a: half(0), b: half(2) }, { alpha: 1, beta: 1 }, { y: "halves" }).y;
+        }),
+        hinge,
+      );
+      expect(layers.map(({ activities }) => activities.word)).toEqual(Array(4).fill("both views"));
+      expect(none).toEqual([]);
+    });
+
+    test.each([
+      ["the view's input and the view's error", 2, 2, "pass", "pre"],
+      ["the anchor's input and the view's error", 0, 2, "both views", "trace"],
+      ["the view's input and the anchor's error", 2, 0, "both views", "trace"],
+      ["the input of another image", 1, 2, "fail", "foreign"],
+    ] as const)("%s", async (_, inputs, errors, word, kind) => {
+      const {
+        layers,
+        found,
+        disagreements: none,
+      } = await audit(
+        conv2Learns((record, { input }, all) => product(record, rows(input, inputs, 2), rows(all, errors, 2), "one")),
+        hinge,
+      );
+      const [, { activities, sources, held }] = layers;
+      expect(activities.word).toBe(word);
+      const name = `conv1.hardtanh[${inputs}:${inputs + 2}]`;
+      expect(sources).toContainEqual({ kind, tensor: name });
+      expect(held.some(({ tensor }) => tensor === name)).toBe(word !== "fail");
+      expect(activities.because.some((line) => line.includes("another image's"))).toBe(word === "fail");
+      expect(found[1].outside).toBe(word === "fail" ? "changed" : "identical");
+      expect(none).toEqual([]);
+    });
+
+    test("two images as one picture: shapes hide no rows", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const tall = (tensor: Tensor, start: number) => reshape(rows(tensor, start, 2), [1, 12, 6, 3]);
+          return product(record, tall(input, 1), tall(errors, 2), "one");
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.word).toBe("fail");
+      expect(none).toEqual([]);
+    });
+
+    test("two images as one picture: both views are both", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const tall = (tensor: Tensor) => reshape(tensor, [2, 12, 6, 3]);
+          return product(record, tall(input), tall(errors), "one");
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.word).toBe("both views");
+      expect(none).toEqual([]);
+    });
+
+    test("where an image has one view, half a batch away is another image", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => product(record, rows(input, 0, 1), rows(errors, 1, 1), "one")),
+        { kind: "amitHinge" },
+      );
+      expect(layers.map(({ activities }) => activities.word)).toEqual(["pass", "fail", "pass", "pass"]);
+      expect(none).toEqual([]);
+    });
+
+    test("errors of both views added, beside one view's input", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const [a, b] = [rows(errors, 0, 2), rows(errors, 2, 2)];
+          const both = record.combine({ a, b }, { alpha: 1, beta: 1 }, { y: "bothErrors" }).y;
+          return product(record, rows(input, 2, 2), both, "one");
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.word).toBe("both views");
+      expect(none).toEqual([]);
+    });
+
+    test.each([
+      ["change of its neighbour from the next input", 3, "pre"],
+      ["change of its neighbour at the next unit", 1, "post"],
+      ["trace of its neighbour", 3, "trace"],
+      ["strength of its neighbour", 3, "synapse"],
+    ] as const)("a synapse that takes in the %s: the intervention alone finds it", async (_, away, kind) => {
+      const {
+        layers,
+        found,
+        disagreements: doubts,
+      } = await audit(
+        conv2Learns((record, { input, synapses: { weight } }, errors) => {
+          const wide = record.tensor("wide", [4, 3, 3, 3], "update");
+          const [own, first] = [rows(wide, 0, 3), rows(wide, 0, 1)];
+          if (kind === "synapse") record.combine({ a: weight, b: weight }, { alpha: 1, beta: 1 }, { y: own });
+          else if (kind === "trace") product(record, rows(input, 0, 2), rows(errors, 2, 2), own);
+          else product(record, input, errors, own);
+          record.combine({ a: first, b: first }, { alpha: 1, beta: 1 }, { y: rows(wide, 3, 1) });
+          const neighbour = { ...own, name: "neighbour", window: { of: wide, offset: away } };
+          return record.combine({ a: own, b: neighbour }, { alpha: 1, beta: 1 }, { y: "together" }).y;
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.verdict).not.toBe("fail");
+      expect(layers[1].sources.map((source) => source.kind)).toContain(kind);
+      expect(found.map(({ outside }) => outside)).toEqual(["identical", "changed", "identical", "identical"]);
+      expect(doubts).toEqual(["noise outside the locality: changed, expected identical"]);
+    });
+
+    test("the strength of another synapse is not its own", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { synapses: { weight } }) => {
+          const [most, last] = [rows(weight, 1, 2), rows(weight, 0, 1)];
+          const turned = record.tensor("turned", weight.shape, "update");
+          record.combine({ a: most, b: most }, { alpha: 1, beta: 1 }, { y: rows(turned, 0, 2) });
+          record.combine({ a: last, b: last }, { alpha: 1, beta: 1 }, { y: rows(turned, 2, 1) });
+          return turned;
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.because).toEqual(["reads conv2.weight[0:1]", "reads conv2.weight[1:3]"]);
+      expect(none).toEqual([]);
+    });
+
+    test("an input that starts between two units: another image's, or none's", async () => {
+      const { layers, disagreements: none } = await audit(
+        conv2Learns((record, { input }, errors) => {
+          const view = rows(input, 1, 2);
+          const window = { of: input, offset: (view.window?.offset ?? 0) + 1 };
+          return product(record, { ...view, name: "askew", window }, rows(errors, 1, 2), "one");
+        }),
+        hinge,
+      );
+      expect(layers[1].activities.verdict).toBe("fail");
+      expect(none).toEqual([]);
+    });
+  });
+
+  test("an error that is held against the sum of all units' errors", async () => {
+    const {
+      layers,
+      found,
+      disagreements: none,
+    } = await audit(
+      rf((of) => ({ record }, trace, signal) => {
+        const { shape } = signal.error;
+        const { y: b } = record.reduce({ x: signal.error }, { kind: "sum" }, { y: "total" });
+        const { y } = record.addBias({ x: reshape(signal.error, [sizeOf(shape), 1]), b }, {}, { y: "against" });
+        return recordErrorPath(record, trace, { ...signal, error: reshape(y, shape) }, (synapses) =>
+          feedback(of, synapses),
+        );
+      }),
+    );
+    for (const { arithmetic } of layers)
+      expect(arithmetic).toMatchObject({ verdict: "fail", because: ["statistic of many units (reduce → total)"] });
+    expect(layers.map(({ activities }) => activities.word)).toEqual(["pass", "pass", "pass", "fail"]);
+    expect(found.map(({ outside }) => outside)).toEqual(["identical", "identical", "identical", "changed"]);
+    expect(none).toEqual([]);
+  });
+
+  test("errors with noise of the units' own are local", async () => {
+    const { layers, disagreements: none } = await audit(
+      rf((of) => ({ record, adam }, trace, signal) => {
+        if (!adam) throw new Error("a step that learns was expected");
+        const noise = { sigma: 0.1, relative: false, seed: 1, stream: 1 };
+        const error = record.gaussianNoise({ x: signal.error, counter: adam.step }, noise, { y: "noisyError" }).y;
+        return recordErrorPath(record, trace, { ...signal, error }, (synapses) => feedback(of, synapses));
+      }),
+    );
+    for (const condition of conditions) expect(summarise(condition, layers).verdict).toBe("pass");
+    expect(none).toEqual([]);
+  });
+
+  test("feedback that chases the weights from step to step", async () => {
+    const chasing = rf((of) => ({ record }, trace, signal) => {
+      const changes = recordErrorPath(record, trace, signal, (synapses) => feedback(of, synapses));
+      const chases = [...of].map(([w, b]) => ({
+        weight: b,
+        gradient: record.combine({ a: b, b: w }, { alpha: 1, beta: -1 }, { y: `${b.name}.behind` }).y,
+        learningRate: 1,
+      }));
+      return [...changes, ...chases];
+    });
+    const { layers, found, disagreements: none } = await audit(chasing);
+    expect(layers.map(({ layer }) => layer)).toEqual([
+      "conv1",
+      "conv2",
+      "conv2.feedback",
+      "conv3",
+      "conv3.feedback",
+      "head",
+      "head.feedback",
+    ]);
+    const own = layers.filter(({ layer }) => layer.endsWith("feedback"));
+    expect(own.map(({ transport }) => transport.because)).toEqual([
+      ["conv2.weight"],
+      ["conv3.weight"],
+      ["head.weight"],
+    ]);
+    expect(own.map(({ activities }) => activities.because)).toEqual([
+      ["reads conv2.weight"],
+      ["reads conv3.weight"],
+      ["reads head.weight"],
+    ]);
+    expect(summarise("transport", layers)).toMatchObject({ verdict: "fail", word: "fail" });
+    expect(own[0].sources).toContainEqual({ kind: "synapse", tensor: "conv2.feedback.weight" });
+    const [, , { weights, inside }] = found;
+    expect(weights).toBe("changed");
+    expect(inside).toEqual([{ tensor: "conv2.feedback.weight", kind: "synapse", outcome: "changed" }]);
+    expect(none).toEqual([]);
+  });
+
+  test("the same through something that stands between and carries nothing", async () => {
+    const between: Update = {
+      name: "RF",
+      prepare: (learners) => {
+        const { of, parameters } = createFeedback(learners);
+        const more = [...of.values()].map(({ name, shape }) => persistent(`${name}.between`, shape, "state"));
+        return {
+          parameters: [...parameters, ...more.map((tensor, i) => ({ ...parameters[i], tensor, place: [1, i] }))],
+          record: ({ record }, trace, signal) => {
+            const chase = (weight: Tensor, after: Tensor) => ({
+              weight,
+              gradient: record.combine({ a: weight, b: after }, { alpha: 1, beta: -1 }, { y: `${weight.name}.behind` })
+                .y,
+              learningRate: 1,
+            });
+            return [
+              ...recordErrorPath(record, trace, signal, (synapses) => feedback(of, synapses)),
+              ...[...of].flatMap(([w, b], i) => [chase(more[i], w), chase(b, more[i])]),
+            ];
+          },
+        };
+      },
+    };
+    const { layers, disagreements: none } = await audit(between);
+    const at = (name: string) => layers.find(({ layer }) => layer === name);
+    expect(at("conv2.feedback")?.activities.because).toEqual(["reads conv2.feedback.weight.between"]);
+    expect(at("conv2.feedback.weight.between")?.transport.because).toEqual(["conv2.weight"]);
+    expect(summarise("transport", layers).verdict).toBe("fail");
     expect(none).toEqual([]);
   });
 
@@ -322,12 +742,49 @@ describe("planted faults", () => {
     expect(found.map(({ outside }) => outside)).toEqual(["changed", "identical", "identical", "identical"]);
   });
 
+  test("a bias that takes in the change of its neighbour: the intervention finds it", async () => {
+    const biased: Encoder = { ...even, blocks: even.blocks.map((block) => ({ ...block, bias: true })) };
+    const { found, disagreements: doubts } = await audit(
+      rf((of) => ({ record }, trace, signal) => {
+        const changes = recordErrorPath(record, trace, signal, (synapses) => feedback(of, synapses));
+        return changes.map((change) => {
+          if (change.weight.name !== "conv2.bias") return change;
+          const wide = record.tensor("wide", [4], "update");
+          const [own, last] = [rows(wide, 0, 3), rows(wide, 3, 1)];
+          const first = rows(change.gradient, 0, 1);
+          record.combine({ a: change.gradient, b: change.gradient }, { alpha: 0.5, beta: 0.5 }, { y: own });
+          record.combine({ a: first, b: first }, { alpha: 0.5, beta: 0.5 }, { y: last });
+          const gradient = record.combine({ a: own, b: rows(wide, 1, 3) }, { alpha: 1, beta: 1 }, { y: "together" }).y;
+          return { ...change, gradient };
+        });
+      }),
+      { ...hinge, gradientBlock: true },
+      biased,
+    );
+    expect(found.map(({ layer, bias, outside }) => [layer, bias, outside])).toEqual([
+      ["conv1", true, "identical"],
+      ["conv1", false, "identical"],
+      ["conv2", true, "changed"],
+      ["conv2", false, "identical"],
+      ["conv3", true, "identical"],
+      ["conv3", false, "identical"],
+      ["head", false, "identical"],
+    ]);
+    expect(doubts).toEqual(["noise outside the locality at the biases: changed, expected identical"]);
+  });
+
   test("an intervention that does not bear a verdict out is said", async () => {
     const { layers, found } = await audit(carried((_, __, { weight }) => weight));
     const flattered: LayerAudit = { ...layers[0], transport: { verdict: "pass", word: "pass", because: [] } };
     expect(disagreements(flattered, found[0])).toEqual(["noise in forward weights: changed, expected identical"]);
     expect(disagreements(layers[0], { ...found[0], outside: "changed" })).toHaveLength(1);
     expect(disagreements(layers[0], { ...found[0], silent: true })).toHaveLength(1);
+    // A bias may know less than its layer's weights, but not more.
+    const bias = { ...found[0], bias: true, weights: "identical" } as const;
+    expect(disagreements(layers[0], bias)).toEqual([]);
+    expect(disagreements(layers[0], { ...bias, outside: "changed" })).toEqual([
+      "noise outside the locality at the biases: changed, expected identical",
+    ]);
   });
 });
 
@@ -398,6 +855,8 @@ test("the picture has a row for every layer and a cell for every verdict", async
   for (const layer of ["conv1", "head1", "conv3", "head3", "all"]) expect(svg).toContain(`>${layer}<`);
   expect(svg.match(/<rect [^>]*fill="#/g) ?? []).toHaveLength(4 * 7);
   expect(svg.match(/>head only</g)).toHaveLength(4);
+  // The caption's lines break where the picture ends.
+  expect(svg.replaceAll(/<\/text><text[^>]*>/g, " ")).toContain("head1, head2, head3 must remember 6 views (1.50 KiB)");
   expect(svg).not.toContain("not confirmed");
   const [first] = report.lessons[0].layers;
   const doubted = { ...report, lessons: [{ layers: [{ ...first, disagreements: ["noise in views: identical"] }] }] };

@@ -11,9 +11,13 @@ import {
   type Layer,
   layersOf,
   type Source,
+  type SynapseChange,
+  type SynapticTensors,
   sourcesOf,
+  synapticTensors,
   weightOperand,
 } from "./audit/layers.ts";
+import { comparesViews, negativesOf, rememberedOf, rowsOf } from "./audit/views.ts";
 import { type AnyOperation, inputsOf, outputsOf, type Program } from "./program.ts";
 import { bytesOf, ownerOf, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -32,6 +36,14 @@ export interface HeldActivity {
   readonly bytes: number;
   /** Operations of the step from its being written to its last reading. */
   readonly operations: number;
+}
+
+/** What must outlast the views of a stream that come one by one, for the error of one of them. */
+export interface Remembered {
+  /** Views whose activity is still needed. */
+  readonly views: number;
+  /** Of them all, at the width at which the layer compares them. */
+  readonly bytes: number;
 }
 
 export interface LayerAudit {
@@ -59,6 +71,8 @@ export interface LayerAudit {
   readonly held: readonly HeldActivity[];
   /** Views of other images that one view's error needs; undefined where views are not compared. */
   readonly negatives: number | undefined;
+  /** Undefined where the layer compares no views itself: its error comes from another, or from labels. */
+  readonly remembers: Remembered | undefined;
   /** What the paper's conditions do not ask, and the change uses all the same. */
   readonly leftAside: readonly string[];
 }
@@ -84,6 +98,7 @@ export function auditProgram(program: Program): ProgramAudit {
 
 function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): LayerAudit {
   const { operations } = flow.program;
+  const synaptic = synapticTensors(flow.program);
   const parts = layer.changes.map((change) => sourcesOf(flow, layers, layer, change));
   const sources = unique(
     parts.flatMap((part) => part.sources),
@@ -95,7 +110,7 @@ function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): Lay
   const labelled = inCone.some((operation) => computationOf(operation) === "teaching" || "labels" in operation.inputs);
   const carriers = inCone.filter(
     (operation) =>
-      computationOf(operation) === "transmission" && carriesError(operation) && carriedBySynapses(operation),
+      computationOf(operation) === "transmission" && carriesError(operation) && carrierOf(operation, synaptic, layer),
   );
   return {
     layer: layer.name,
@@ -103,20 +118,23 @@ function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): Lay
     activities: activitiesVerdict(
       sources,
       parts.flatMap(({ mixing }) => mixing),
-      negatives !== undefined && readsBothViews(sources),
+      comparesViews(flow.program) && readsBothViews(sources, layer.views),
     ),
-    arithmetic: arithmeticVerdict(inCone),
-    transport: transportVerdict(inCone, layers),
+    arithmetic: arithmeticVerdict(inCone, synaptic),
+    transport: transportVerdict(inCone, layers, layer),
     labels: labelled ? fail("used", ["labels"]) : pass("none"),
     sources: sources.map(({ kind, tensor }) => ({ kind, tensor: tensor.name })),
     locking: {
-      forward: layers.filter((one) => one.forward > layer.forward && cone.has(one.forward)).map(({ name }) => name),
+      forward: layers
+        .filter((one) => one.way === "forward" && one.forward > layer.forward && cone.has(one.forward))
+        .map(({ name }) => name),
       loss: inCone.some((operation) => lossComputations.has(computationOf(operation))),
       backward: unique(carriers.map((operation) => ownerOf(weightOperand(operation) as Tensor).name)),
       operations: [...cone].filter((number) => number > layer.forward).length,
     },
     held: heldActivities(flow, cone, sources),
     negatives,
+    remembers: remembered(flow, layer, cone, sources),
     leftAside: leftAside(flow, layer, inCone),
   };
 }
@@ -134,21 +152,25 @@ function activitiesVerdict(sources: readonly Source[], mixing: readonly string[]
     : pass();
 }
 
-/** Does the layer learn from all rows of its input, first views and second? */
-const readsBothViews = (sources: readonly Source[]): boolean =>
-  sources.some(({ kind, tensor }) => kind === "pre" && sizeOf(tensor.shape) === sizeOf(ownerOf(tensor).shape));
+/** Does the layer learn from more views than there are images, or from one by what it keeps of the other? */
+function readsBothViews(sources: readonly Source[], views: number): boolean {
+  const read = sources.flatMap(({ kind, tensor, firstView = 0 }) =>
+    kind === "pre" ? Array.from({ length: rowsOf(tensor) }, (_, i) => firstView + i) : [],
+  );
+  return 2 * new Set(read).size > views || sources.some(({ kind }) => kind === "trace");
+}
 
-function arithmeticVerdict(inCone: readonly AnyOperation[]): Verdict {
+function arithmeticVerdict(inCone: readonly AnyOperation[], synaptic: SynapticTensors): Verdict {
   const because = unique(
     inCone.flatMap((operation) => {
-      const what = forbidden(operation);
+      const what = forbidden(operation, synaptic);
       return what === undefined ? [] : [`${what} (${operation.kind} → ${outputsOf(operation)[0].name})`];
     }),
   );
   return because.length > 0 ? fail("fail", because) : pass();
 }
 
-function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Layer[]): Verdict {
+function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Layer[], layer: Layer): Verdict {
   /** Step tensors made of weights by something else than passing activity through them. */
   const made = new Map<Tensor, { weight: Tensor; signs: boolean }[]>();
   const weightsIn = (tensor: Tensor): { weight: Tensor; signs: boolean }[] => {
@@ -157,7 +179,13 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
   };
   const whole = new Set<Tensor>();
   const signs = new Set<Tensor>();
+  const feedback = new Set(layers.filter(({ way }) => way === "feedback").map(({ weight }) => weight));
+  /** Feedback that learns from weights carries them, if not in this step then in the next. */
+  const learn = ({ synapse, gradient }: Pick<SynapseChange, "synapse" | "gradient">): void => {
+    if (feedback.has(ownerOf(synapse))) for (const { weight } of weightsIn(gradient)) whole.add(weight);
+  };
   for (const operation of inCone) {
+    if (operation.kind === "adam") learn({ synapse: operation.updates.weight, gradient: operation.inputs.gradient });
     if (isForward(operation) || operation.kind === "adam") continue;
     const read = inputsOf(operation).flatMap(weightsIn);
     if (read.length === 0) continue;
@@ -174,6 +202,7 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
         read.map((one) => ({ ...one, signs: one.signs || only })),
       );
   }
+  for (const change of layer.changes) learn(change);
   const heads = new Set(layers.filter(({ head }) => head).map(({ weight }) => weight));
   const names = (set: Iterable<Tensor>): string[] => [...set].map(({ name }) => name);
   if (whole.size > 0) return fail([...whole].every((weight) => heads.has(weight)) ? "head only" : "fail", names(whole));
@@ -181,10 +210,11 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
   return pass();
 }
 
-const carriedBySynapses = (operation: AnyOperation): boolean => {
+/** The synapses through which an error comes down to a layer; its own feedback brings it nothing. */
+function carrierOf(operation: AnyOperation, synaptic: SynapticTensors, layer: Layer): Tensor | undefined {
   const w = weightOperand(operation);
-  return w !== undefined && ["weight", "feedback"].includes(ownerOf(w).role);
-};
+  return w !== undefined && synaptic.has(ownerOf(w)) && ownerOf(w) !== layer.weight ? ownerOf(w) : undefined;
+}
 
 const lossComputations: ReadonlySet<string> = new Set([
   "distance",
@@ -195,35 +225,9 @@ const lossComputations: ReadonlySet<string> = new Set([
   "division",
 ]);
 
-/** Views of other images that the error of one view depends on. */
-function negativesOf(operation: AnyOperation): number | undefined {
-  switch (operation.kind) {
-    case "hingeGates": {
-      const [n] = operation.inputs.distances.shape;
-      const { negatives } = operation.attributes;
-      return negatives.kind === "all"
-        ? n - 1
-        : negatives.kind === "authorsCode"
-          ? negatives.count - 1
-          : negatives.count;
-    }
-    case "pairGates":
-      return operation.attributes.negatives;
-    case "scoreGates":
-      return operation.inputs.scores.shape[0] - 1;
-    // A negative is a picture joined with one other.
-    case "goodnessGates":
-      return 1;
-    case "ntXent":
-      return operation.inputs.similarities.shape[0] - 2;
-    default:
-      return undefined;
-  }
-}
-
 /** Activities that must outlast the forward pass, because the change reads them. */
 function heldActivities(flow: Dataflow, cone: ReadonlySet<number>, sources: readonly Source[]): HeldActivity[] {
-  const kept = sources.filter(({ kind }) => kind === "pre" || kind === "post" || kind === "memory");
+  const kept = sources.filter(({ kind }) => ["pre", "trace", "post", "memory"].includes(kind));
   return unique(
     kept.map(({ tensor, reader }) => {
       const owner = ownerOf(tensor);
@@ -237,9 +241,28 @@ function heldActivities(flow: Dataflow, cone: ReadonlySet<number>, sources: read
   );
 }
 
+function remembered(
+  flow: Dataflow,
+  { way, pre }: Layer,
+  cone: ReadonlySet<number>,
+  sources: readonly Source[],
+): Remembered | undefined {
+  const { operations } = flow.program;
+  const has = (kind: Source["kind"]): boolean => sources.some((source) => source.kind === kind);
+  const gates = [...cone].find((number) => rememberedOf(operations[number]) !== undefined);
+  if (gates === undefined || way === "feedback" || (has("error") && !has("broadcast"))) return undefined;
+  const gate = operations[gates];
+  // What is superposed, or what the numbers of pairs of views are made from.
+  const [numbers] = inputsOf(gate);
+  const [writer] = flow.writersOf(gates, numbers);
+  const kept = gate.kind === "goodnessGates" ? pre : inputsOf(operations[writer])[0];
+  const views = rememberedOf(gate) ?? 0;
+  return { views, bytes: (views * bytesOf(kept)) / kept.shape[0] };
+}
+
 function leftAside(
   flow: Dataflow,
-  { pre, weight, forward, changes }: Layer,
+  { way, pre, weight, forward, changes }: Layer,
   inCone: readonly AnyOperation[],
 ): string[] {
   const has = (kind: AnyOperation["kind"]): boolean => inCone.some((operation) => operation.kind === kind);
@@ -247,7 +270,7 @@ function leftAside(
   const shared = flow.program.operations.some(
     (operation) =>
       operation.kind === "adam" &&
-      operation.updates.weight.role === "feedback" &&
+      operation.updates.weight.role === (way === "forward" ? "feedback" : "weight") &&
       changes.some(({ gradient }) => gradient === operation.inputs.gradient),
   );
   const joined = flow.writersOf(forward, pre).some((number) => flow.program.operations[number].kind === "combine");
@@ -261,6 +284,7 @@ function leftAside(
     has("goodnessGates") ? "a goodness over all units of a place gates each of them, by degrees" : "",
     joined ? "the activities of two views superposed at the layer's input" : "",
     shared ? "feedback receives the weights' own increments" : "",
+    way === "feedback" && has("gaussianNoise") ? "a second pass of every view, with noise" : "",
     relative ? "noise scaled to the standard deviation of a whole layer" : "",
     `the optimiser's 2 numbers per synapse (${2 * numbers})`,
   ].filter((line) => line !== "");

@@ -12,7 +12,9 @@ export type Outcome = "identical" | "changed";
 /** What became of the change of one synapse; "identical" is to the bit. */
 export interface LayerIntervention {
   readonly layer: string;
-  /** Numbers of the pre- and the post-synaptic unit: those of the largest change. */
+  /** Whether the synapse is a bias. */
+  readonly bias: boolean;
+  /** Numbers of the pre- and the post-synaptic unit: those of the largest change. A bias starts at no unit; its first number is 0. */
   readonly synapse: readonly [pre: number, post: number];
   /** Nothing changes there on these images: nothing can be shown. */
   readonly silent: boolean;
@@ -20,7 +22,7 @@ export interface LayerIntervention {
   readonly outside: Outcome;
   /** Noise in one tensor of the declared locality, all else as it was. */
   readonly inside: readonly { readonly tensor: string; readonly kind: Source["kind"]; readonly outcome: Outcome }[];
-  /** Noise in all forward weights, while every activity of the forward pass is held. */
+  /** Noise in all forward weights, while every activity of the forward pass is held; a synapse that reads its own strength keeps it. */
   readonly weights: Outcome;
   /** Other labels, while every activity is held. */
   readonly labels: Outcome;
@@ -33,7 +35,7 @@ export type StepValues = ReadonlyMap<Tensor, Numbers>;
 const draws = 8;
 
 /**
- * The declared locality of a synapse j → i: pre-synaptic activity j; of the post-synaptic unit i its activity, the errors that
+ * The declared locality of a synapse j → i: its own strength; pre-synaptic activity j, or a trace of it; of the post-synaptic unit i its activity, the errors that
  * reached it, its parameters and what it remembers; broadcast gates and labels.
  */
 export async function intervene(
@@ -45,13 +47,13 @@ export async function intervene(
   const flow = dataflow(program);
   const all = layersOf(flow);
   const random = randomStream(seed, interventions);
-  const audited = all.flatMap((layer) => {
-    const change = layer.changes.find(({ synapse }) => synapse === layer.weight);
-    if (change === undefined) return [];
+  const pairs = all.flatMap((layer) => layer.changes.map((change) => ({ layer, change })));
+  const audited = pairs.map(({ layer, change }) => {
     const { sources } = sourcesOf(flow, all, layer, change);
     const declared = sources.filter(({ kind }) => kind !== "foreign");
     const wanted = { reader: change.optimiser, tensor: change.gradient };
-    return [{ layer, declared, wanted, local: coneProgram(flow, [wanted], heldBy(declared)) }];
+    const readsItself = sources.some(({ tensor }) => ownerOf(tensor) === layer.weight);
+    return { layer, change, declared, readsItself, wanted, local: coneProgram(flow, [wanted], heldBy(declared)) };
   });
   const forward = forwardActivities(flow);
   const carried = coneProgram(
@@ -98,12 +100,14 @@ export async function intervene(
     program.operations.flatMap((operation) => (operation.kind === "gatherLabels" ? [operation.inputs.table] : [])),
   );
   const asItWas = await gradientsOfCarried(new Map());
-  const withoutWeights = await gradientsOfCarried(
-    replaced(
-      ({ role }) => role === "weight",
-      (values) => noise(values, random),
-    ),
-  );
+  const withoutWeights = (own?: Tensor): Promise<Numbers[]> =>
+    gradientsOfCarried(
+      replaced(
+        (tensor) => tensor.role === "weight" && tensor !== own,
+        (values) => noise(values, random),
+      ),
+    );
+  const withoutAllWeights = await withoutWeights();
   const withoutLabels = await gradientsOfCarried(
     replaced(
       (tensor) => labels.has(tensor),
@@ -112,8 +116,11 @@ export async function intervene(
   );
 
   const results: LayerIntervention[] = [];
-  for (const [number, { layer, declared, local }] of audited.entries()) {
-    const [c, o] = layer.weight.shape.slice(-2);
+  for (const [number, { layer, change, declared, readsItself, local }] of audited.entries()) {
+    const [c, o] = [1, ...change.synapse.shape].slice(-2);
+    /** Feedback starts where the forward synapse ends. */
+    const turned = layer.way === "feedback" && change.synapse === layer.weight;
+    const widths = turned ? ([o, c] as const) : ([c, o] as const);
     const heldValues = held(local);
     const gradient = async (instead: StepValues): Promise<Numbers> => {
       await run(local.program, instead);
@@ -121,10 +128,12 @@ export async function intervene(
     };
     const base = await gradient(heldValues);
     const largest = indexOfLargest(base);
-    const synapse = [Math.floor((largest % (c * o)) / o), largest % o] as const;
+    const element = largest % (c * o);
+    const [row, column] = [Math.floor(element / o), element % o];
+    const synapse = turned ? ([column, row] as const) : ([row, column] as const);
     const own = (values: Numbers): number[] => {
       const numbers: number[] = [];
-      for (let at = synapse[0] * o + synapse[1]; at < values.length; at += c * o) numbers.push(values[at]);
+      for (let at = element; at < values.length; at += c * o) numbers.push(values[at]);
       return numbers;
     };
     const ownBase = own(base);
@@ -135,7 +144,8 @@ export async function intervene(
     const copyOwn = (source: Source, from: Numbers, into: Numbers): void => {
       const at = offsetOf(source.tensor);
       for (let k = 0; k < sizeOf(source.tensor.shape); k++)
-        if (isOwn(source.kind, k, synapse, [c, o])) into[at + k] = from[at + k];
+        if (source.kind === "synapse" ? k % (c * o) === element : isOwn(source.kind, k, synapse, widths))
+          into[at + k] = from[at + k];
     };
     const outside = new Map<Tensor, Numbers>();
     for (const tensor of persistentTensors([local.program])) {
@@ -159,11 +169,12 @@ export async function intervene(
       sameBits(got[number], asItWas[number]) ? "identical" : "changed";
     results.push({
       layer: layer.name,
+      bias: change.synapse !== layer.weight,
       synapse,
       silent: base[largest] === 0,
       outside: outcome(await gradient(outside)),
       inside,
-      weights: compare(withoutWeights),
+      weights: compare(readsItself ? await withoutWeights(layer.weight) : withoutAllWeights),
       labels: compare(withoutLabels),
     });
   }
@@ -188,13 +199,14 @@ function heldBy(declared: readonly Source[]): Held {
 
 /** Is element `k` of a source one that the synapse j → i has at hand? Channels stand last. */
 function isOwn(
-  kind: Source["kind"],
+  kind: Exclude<Source["kind"], "synapse">,
   k: number,
   [j, i]: readonly [number, number],
   [c, o]: readonly [number, number],
 ): boolean {
   switch (kind) {
     case "pre":
+    case "trace":
       return k % c === j;
     case "post":
     case "memory":
@@ -211,11 +223,11 @@ function isOwn(
   }
 }
 
-/** Uniform noise, twice as large as what stood there and as a unit's largest slope reaches; whole numbers are the same ones in another order, so that they stay in range. */
+/** Uniform noise, twice as large as what stood there and as a unit's largest slope reaches; whole numbers are drawn from those that stood there, so that they stay in range. */
 function noise(values: Numbers, random: Stream): Numbers {
   const result = values.slice();
   if (result instanceof Int32Array || result instanceof Uint8Array) {
-    random.shuffle(result as Int32Array);
+    for (let at = 0; at < result.length; at++) result[at] = values[random.integer(values.length)];
     return result;
   }
   const size = 2 * Math.max(1, Math.abs(values[indexOfLargest(values)]));

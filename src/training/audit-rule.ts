@@ -14,12 +14,15 @@ import {
 import { randomStream } from "../program/random.ts";
 import { sizeOf, type Tensor } from "../program/tensor.ts";
 import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
-import { intervene, type LayerIntervention, type StepValues } from "./audit-intervention.ts";
+import { intervene, type LayerIntervention, type Outcome, type StepValues } from "./audit-intervention.ts";
 import type { Config } from "./config.ts";
 import { configuredModel, configuredRule, recordConfigured, smallestPicture } from "./configured-rule.ts";
 
 export interface AuditedLayer extends LayerAudit {
+  /** At the weights. */
   readonly intervention: LayerIntervention;
+  /** Undefined where there are none. */
+  readonly interventionAtBiases: LayerIntervention | undefined;
   /** Where the intervention does not bear a verdict out; empty where it does. */
   readonly disagreements: readonly string[];
 }
@@ -58,11 +61,7 @@ export async function auditConfigured(config: Config, backend: Backend): Promise
     const { operations, layers } = audits[number];
     lessons.push({
       operations,
-      layers: layers.map((layer): AuditedLayer => {
-        const intervention = found.find((one) => one.layer === layer.layer);
-        if (intervention === undefined) throw new Error(`no intervention at ${layer.layer}`);
-        return { ...layer, intervention, disagreements: disagreements(layer, intervention) };
-      }),
+      layers: layers.map((layer) => confirmed(layer, found)),
     });
   }
   const layers = lessons.flatMap((lesson) => lesson.layers);
@@ -122,16 +121,33 @@ export function startValues(config: Config, { model, loss, dataset }: RuleOption
 /** First word of every path of random numbers that make the audit's pictures. */
 const auditedPictures = 0xa0d1;
 
-/** What a layer's verdicts foretell and the intervention did not show. */
+/** A layer's verdicts beside what the interventions on its program found. */
+export function confirmed(layer: LayerAudit, found: readonly LayerIntervention[]): AuditedLayer {
+  const [intervention, interventionAtBiases] = [false, true].map((bias) =>
+    found.find((one) => one.layer === layer.layer && one.bias === bias),
+  );
+  if (intervention === undefined) throw new Error(`no intervention at ${layer.layer}`);
+  const shown = [intervention, ...(interventionAtBiases ? [interventionAtBiases] : [])];
+  return {
+    ...layer,
+    intervention,
+    interventionAtBiases,
+    disagreements: shown.flatMap((one) => disagreements(layer, one)),
+  };
+}
+
+/** What a layer's verdicts foretell and the intervention did not show. A bias may know less than its layer's weights do. */
 export function disagreements(layer: LayerAudit, found: LayerIntervention): string[] {
-  if (found.silent) return ["nothing changes on these images, so nothing is shown"];
-  const expected = (local: boolean): string => (local ? "identical" : "changed");
-  const differs = (what: string, got: string, wanted: string): string[] =>
-    got === wanted ? [] : [`${what}: ${got}, expected ${wanted}`];
+  const of = found.bias ? " at the biases" : "";
+  if (found.silent) return [`nothing changes${of} on these images, so nothing is shown`];
+  const differs = (what: string, got: Outcome, wanted: Outcome): string[] =>
+    got === wanted ? [] : [`${what}${of}: ${got}, expected ${wanted}`];
+  const follows = (what: string, got: Outcome, passes: boolean): string[] =>
+    found.bias && !passes ? [] : differs(what, got, passes ? "identical" : "changed");
   return [
-    ...differs("noise outside the locality", found.outside, expected(layer.activities.verdict !== "fail")),
+    ...follows("noise outside the locality", found.outside, layer.activities.verdict !== "fail"),
     ...found.inside.flatMap(({ tensor, outcome }) => differs(`noise in ${tensor}`, outcome, "changed")),
-    ...differs("noise in forward weights", found.weights, expected(layer.transport.verdict === "pass")),
-    ...differs("other labels", found.labels, expected(layer.labels.verdict === "pass")),
+    ...follows("noise in forward weights", found.weights, layer.transport.verdict === "pass"),
+    ...follows("other labels", found.labels, layer.labels.verdict === "pass"),
   ];
 }

@@ -35,7 +35,16 @@ const demands = [
 function formatAudit({ name, learning, update, loss, batch, summary, lessons, interventions }: AuditReport): string {
   const layers = lessons.flatMap((lesson) => lesson.layers);
   const table = [
-    ["layer", ...numerals.map((numeral) => `(${numeral})`), "waits for", "holds", "for", "negatives", "confirmed"],
+    [
+      "layer",
+      ...numerals.map((numeral) => `(${numeral})`),
+      "waits for",
+      "holds",
+      "for",
+      "negatives",
+      "remembers",
+      "confirmed",
+    ],
     ...layers.map((layer) => [
       layer.layer,
       ...conditions.map((condition) => layer[condition].word),
@@ -43,9 +52,10 @@ function formatAudit({ name, learning, update, loss, batch, summary, lessons, in
       formatBytes(layer.held.reduce((sum, { bytes }) => sum + bytes, 0)),
       `${Math.max(...layer.held.map(({ operations }) => operations))} ops`,
       layer.negatives === undefined ? "–" : String(layer.negatives),
+      layer.remembers === undefined ? "–" : `${layer.remembers.views} (${formatBytes(layer.remembers.bytes)})`,
       layer.disagreements.length === 0 ? "yes" : "NO",
     ]),
-    ["all", ...conditions.map((condition) => summary[condition].word), "–", "–", "–", "–", "–"],
+    ["all", ...conditions.map((condition) => summary[condition].word), "–", "–", "–", "–", "–", "–"],
   ];
   const explained = conditions.map((condition, i) => {
     const { word, because } = summary[condition];
@@ -65,6 +75,11 @@ function formatAudit({ name, learning, update, loss, batch, summary, lessons, in
     wrap("waits for: layers above that pass activity on ↑, the loss, synapses through which an error comes down ↓", 2),
     wrap("holds … for: activities that the change reads, and operations from their being written to that", 2),
     wrap("negatives: views of other images that one view's error needs", 2),
+    wrap(
+      "remembers: views, in order of time, whose activity one view's error needs: its partner, its negatives, and what lies " +
+        "between; the memory of the layer that compares them",
+      2,
+    ),
     wrap(`left aside by the paper: ${[...leftAside, "the optimiser's numbers in every synapse"].join(", ")}`, 2),
     wrap(
       `confirmed: on ${interventions.images} random pictures (${interventions.backend}), a synapse's change is the same to the ` +

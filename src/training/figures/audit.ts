@@ -1,6 +1,7 @@
 // The locality audit as a picture: a row for every layer, a cell for every condition, its verdict in words and in colour.
 
 import type { Condition, Verdict } from "../../program/audit.ts";
+import { formatBytes } from "../../program/explain.ts";
 import { plotMarkup } from "./plot.ts";
 import { areaColours, clip, colours, fontSize, margin, printable, sheet, sheetWidth } from "./sheet.ts";
 
@@ -15,6 +16,7 @@ export interface AuditFigure {
 
 type AuditRow = Readonly<Record<Condition, Verdict>> & {
   readonly layer: string;
+  readonly remembers: { readonly views: number; readonly bytes: number } | undefined;
   readonly locking: { readonly forward: readonly string[]; readonly backward: readonly string[] };
   readonly disagreements: readonly string[];
 };
@@ -32,7 +34,7 @@ const fills: Readonly<Record<Verdict["verdict"], string>> = {
   fail: areaColours[1],
 };
 
-const [rowHeight, headingHeight, layerWidth, cellWidth] = [34, 58, 104, 138];
+const [rowHeight, headingHeight, layerWidth, cellWidth] = [34, 58, 152, 132];
 
 export async function auditFigure(audit: AuditFigure): Promise<string> {
   const layers = audit.lessons.flatMap((lesson) => lesson.layers);
@@ -86,9 +88,20 @@ export async function auditFigure(audit: AuditFigure): Promise<string> {
   const unconfirmed = layers.filter(({ disagreements }) => disagreements.length > 0).map(({ layer }) => layer);
   return sheet({
     title: `${audit.name}: what a synapse has to know`,
-    caption: `${audit.loss.kind}, ${audit.learning}, ${audit.update}`,
+    caption: [`${audit.loss.kind}, ${audit.learning}, ${audit.update}`, ...memoryOf(layers)].join("; "),
     picture,
     pictureHeight: height,
     notes: unconfirmed.length > 0 ? [`not confirmed by intervention: ${unconfirmed.join(", ")}`] : [],
   });
+}
+
+/** Words for every amount that layers must remember. */
+function memoryOf(layers: readonly AuditRow[]): string[] {
+  const amounts = new Map<string, string[]>();
+  for (const { layer, remembers } of layers) {
+    if (remembers === undefined) continue;
+    const amount = `${remembers.views} views (${formatBytes(remembers.bytes)})`;
+    amounts.set(amount, [...(amounts.get(amount) ?? []), layer]);
+  }
+  return [...amounts].map(([amount, names]) => `for one view's error ${names.join(", ")} must remember ${amount}`);
 }
