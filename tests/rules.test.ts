@@ -22,22 +22,8 @@ import { kolenPollack } from "../src/rules/kolen-pollack.ts";
 import { signSymmetricFeedback } from "../src/rules/sign-symmetry.ts";
 import type { Update } from "../src/rules/update.ts";
 import { furthest } from "./goldens/compare.ts";
-import { adamDefaults, adamLosses, type OpenStep, openStep, type StepOptions } from "./step.ts";
+import { adamDefaults, adamLosses, type OpenStep, openStep, type StepOptions, small } from "./step.ts";
 import { type Comparison, compare } from "./tolerances.ts";
-
-/** Every kind of block, small enough for float64 loops; the last has an activation, so that DTP's inverses have one below and one without. */
-const small: Encoder = {
-  name: "small",
-  height: 8,
-  width: 8,
-  channels: 3,
-  blocks: [
-    { name: "conv1", outputs: 4, kernel: 3, stride: 1, padding: 1, bias: false, after: ["hardtanh"] },
-    { name: "conv2", outputs: 5, kernel: 3, stride: 1, padding: 1, bias: true, after: ["maxPool"] },
-    { name: "conv3", outputs: 6, kernel: 3, stride: 2, padding: 1, bias: false, after: ["tanh"] },
-  ],
-  head: { averagePool: 1, outputs: 7, bias: false },
-};
 
 const dtp = (options: Partial<DtpOptions> = {}) =>
   differenceTargetPropagation({ ...dtpDefaults, order: "targetsFirst", seed: 3, ...options });
