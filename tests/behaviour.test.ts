@@ -358,6 +358,16 @@ describe("batches", () => {
   });
 });
 
+test.each(lossNames.filter((loss) => !["crossEntropy", "amitHinge"].includes(loss)))(
+  "a step of %s is the same whatever the labels",
+  async (loss) => {
+    const config = configured({ ...usual, learning: "GLL", loss });
+    const step = (labels: Int32Array): Promise<State> =>
+      withTrainer(config, { ...images, labels }, (trainer) => advanced(trainer, 1));
+    expect(changed(await step(images.labels.map((_, i) => (i < 8 ? 0 : 1))), await step(images.labels))).toEqual([]);
+  },
+);
+
 describe("constraints", () => {
   const firstStep = (loss: object) =>
     withTrainer(configured(usual, { loss: { kind: "contrastiveHinge", ...loss } }), images, async (trainer) => {

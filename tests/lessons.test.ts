@@ -27,7 +27,7 @@ const classes = 5;
 const dataset = { count: 6, height: small.height, width: small.width, classes };
 
 /** The lessons of a rule on the reference backend, with weights, a dataset and a batch. */
-async function openRule(learning: keyof typeof learnings, update: Update, loss: Loss) {
+async function openRule(learning: keyof typeof learnings, update: Update, loss: Loss, shift = 0) {
   const recorded = recordRule({
     model: createModel(small),
     learning: learnings[learning],
@@ -65,7 +65,7 @@ async function openRule(learning: keyof typeof learnings, update: Update, loss: 
     inputs.parameters,
     drawViews(jitter, { from: small, to: small }, { seed: 2, epoch: 0, samples, views: loss.views }),
   );
-  const labels = Int32Array.from({ length: dataset.count }, (_, i) => (3 * i + 1) % classes);
+  const labels = Int32Array.from({ length: dataset.count }, (_, i) => (3 * i + 1 + shift) % classes);
   if (inputs.labels) engine.write(inputs.labels, labels);
   if (inputs.labelIndices) engine.write(inputs.labelIndices, samples);
   return { engine, lessons, tensors: parameters.map(({ tensor }) => tensor), labels: samples.map((i) => labels[i]) };
@@ -110,6 +110,22 @@ async function expectSame(
 
 /** Whether a synapse belongs to a block above those that learn: it has no place in the step. */
 const above = ({ name }: Tensor, { end }: LessonSpan): boolean => Number(/^conv(\d)/.exec(name)?.[1] ?? 0) > end;
+
+test.each(["E2E", "GLL"] as const)(
+  "what a supervised loss reads knows nothing of the labels (%s)",
+  async (learning) => {
+    const read = async (shift: number) => {
+      const { engine, lessons } = await openRule(learning, backpropagation, crossEntropy, shift);
+      const [{ program, adamStep, output, loss }] = lessons;
+      engine.write(adamStep, Int32Array.of(1));
+      await engine.run(program);
+      return { logits: await engine.read(output), loss: await engine.read(loss) };
+    };
+    const [own, other] = [await read(0), await read(1)];
+    expect(other.logits).toEqual(own.logits);
+    expect(other.loss).not.toEqual(own.loss);
+  },
+);
 
 const hinge = contrastiveHinge({ m1: 0.3, m2: 3, negatives: { kind: "all" }, gradientBlock: false });
 const blocked = contrastiveHinge({ m1: 0.3, m2: 3, negatives: { kind: "next", count: 2 }, gradientBlock: true });

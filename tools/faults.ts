@@ -306,6 +306,31 @@ const rules: readonly Fault[] = [
     only: "batches",
   },
   {
+    name: "partner-of-the-same-class",
+    file: "src/training/trainer.ts",
+    find: "const seen = [images, images.map(pairing.partner)];",
+    replace: "const seen = [images, images.map((i) => dataset.labels.indexOf(dataset.labels[i]))];",
+    breaks: "the labels choose the second view, so that a self-supervised run is taught the classes",
+    tests: ["behaviour"],
+    only: "whatever the labels",
+  },
+  {
+    name: "head-reads-labels",
+    file: "src/rules/rule.ts",
+    find: "record.makeViews({ images, indices, parameters },",
+    replace: `record.makeViews(
+    {
+      images,
+      indices:
+        inputs.labels && inputs.labelIndices
+          ? record.gatherLabels({ table: inputs.labels, indices: inputs.labelIndices }, {}, { y: "leak" }).y
+          : indices,
+      parameters,
+    },`,
+    breaks: "the picture that a supervised network sees is chosen by the label",
+    tests: ["lessons"],
+  },
+  {
     name: "classifier-ascends",
     file: `${kernels}/loss.ts`,
     find: "(share - (j == label ? 1 : 0)) / <f64>n",
