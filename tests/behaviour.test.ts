@@ -23,42 +23,50 @@ import { createTrainer, type StepResult, type Trainer } from "../src/training/tr
 const images = proceduralObjects({ split: "train", count: 17, seed: 1, size: 16 });
 const stepsPerEpoch = 2;
 
-/** Steps of an end-to-end run, and of each layer where layers learn alone. */
-const steps = { together: 20, alone: 14 };
+interface Pace {
+  /** Small enough that a sum over thousands of synapses does not step past the margins. */
+  readonly learningRate: number;
+  /** Of the run, or of each layer where layers learn alone. */
+  readonly steps: number;
+}
 
-/** Small enough that a sum over thousands of synapses does not step past the margins. */
-const learningRates: Record<LossName, { readonly together?: number; readonly alone: number }> = {
-  contrastiveHinge: { together: 1e-3, alone: 2e-4 },
-  simclr: { together: 3e-3, alone: 2e-3 },
-  crossEntropy: { together: 4e-3, alone: 3e-3 },
-  amitHinge: { together: 4e-3, alone: 3e-3 },
-  clapp: { together: 1e-3, alone: 2e-3 },
-  clappPatches: { together: 4e-3, alone: 2e-3 },
-  scff: { alone: 1e-3 },
+/** Enough for every layer to lower its loss with any of the seeds 1 to 4. */
+const paces: Record<LossName, { readonly together?: Pace; readonly alone: Pace }> = {
+  contrastiveHinge: { together: { learningRate: 1e-3, steps: 20 }, alone: { learningRate: 2e-4, steps: 14 } },
+  simclr: { together: { learningRate: 3e-3, steps: 20 }, alone: { learningRate: 1e-3, steps: 14 } },
+  crossEntropy: { together: { learningRate: 4e-3, steps: 20 }, alone: { learningRate: 3e-3, steps: 24 } },
+  amitHinge: { together: { learningRate: 4e-3, steps: 20 }, alone: { learningRate: 3e-3, steps: 24 } },
+  clapp: { together: { learningRate: 1e-3, steps: 20 }, alone: { learningRate: 1e-3, steps: 20 } },
+  clappPatches: { together: { learningRate: 2e-3, steps: 60 }, alone: { learningRate: 3e-3, steps: 28 } },
+  scff: { alone: { learningRate: 6e-3, steps: 24 } },
 };
 
 /** What a loss needs other than the rest. */
-const own: Partial<Record<LossName, { readonly augmentation: object; readonly loss: object; readonly adam: object }>> =
-  {
-    clappPatches: {
-      augmentation: { kind: "patches", crop: 16, size: 8, stride: 4 },
-      loss: { steps: 1, skip: 0, negatives: 5 },
-      // A mean over places and images of products of small maps: its gradients are near the usual 1e-8.
-      adam: { epsilon: 1e-12 },
-    },
-  };
+const own: Partial<
+  Record<LossName, { readonly augmentation?: object; readonly loss: object; readonly adam?: object }>
+> = {
+  clappPatches: {
+    augmentation: { kind: "patches", crop: 16, size: 8, stride: 4 },
+    loss: { steps: 1, skip: 0, negatives: 5 },
+    // A mean over places and images of products of small maps: its gradients are near the usual 1e-8.
+    adam: { epsilon: 1e-12 },
+  },
+  // Thresholds near each other and near the start leave next to nothing to lower: a layer as active for negatives as for positives
+  // pays 1.74 of a silent layer's 1.77 under the usual ones, 1.95 of 2.44 under these.
+  scff: { loss: { positiveThreshold: 2, negativeThreshold: 1 } },
+};
 
-/**
- * Loss after ÷ before that every layer must stay below: for each loss, and for SCFF, of which pulls up and down all but cancel: a layer
- * as active for negatives as for positives pays 2 log(1 + e^0.325) = 1.74 of the 1.77 at the start. Its ratios are 0.978 to 0.9964.
- */
-const loweredTo = (loss: LossName): number => (loss === "scff" ? 0.998 : 0.95);
+/** Steps whose loss is held against what it is for the same batches in the end: more where each step draws pairs of its own. */
+const heldAgain = (loss: LossName): number => (loss === "clappPatches" ? 6 : 2);
 
 const sharing = ({ learning }: Combination): "together" | "alone" => (learning === "E2E" ? "together" : "alone");
+/** A combination that is refused has none of its own. */
+const paceOf = (entry: Combination): Pace => paces[entry.loss][sharing(entry)] ?? paces[entry.loss].alone;
 const nameOf = ({ learning, update, loss }: Combination): string => `${learning} ${update} ${loss}`;
 
 function configured(entry: Combination, change: object = {}): Config {
   const { learning, update, loss } = entry;
+  const { learningRate, steps } = paceOf(entry);
   return parseConfig(
     {
       name: "behaviour",
@@ -69,10 +77,10 @@ function configured(entry: Combination, change: object = {}): Config {
       loss: { kind: loss, ...own[loss]?.loss },
       learning,
       update,
-      adam: { learningRate: learningRates[loss][sharing(entry)], ...own[loss]?.adam },
+      adam: { learningRate, ...own[loss]?.adam },
       batch: 8,
-      epochs: steps[sharing(entry)] / stepsPerEpoch,
-      ...(own[loss] && { augmentation: own[loss].augmentation }),
+      epochs: steps / stepsPerEpoch,
+      ...(own[loss]?.augmentation && { augmentation: own[loss].augmentation }),
       ...change,
     },
     "behaviour",
@@ -131,7 +139,7 @@ interface First {
 describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$name", ({ entry }) => {
   const config = configured(entry);
   /** In the middle of an epoch, and under GLL in the middle of the second layer. */
-  const stop = entry.learning === "E2E" ? 3 : 17;
+  const stop = entry.learning === "E2E" ? 3 : paceOf(entry).steps + 3;
   const end = stop + 2;
   let trainers: Trainer[] = [];
   let start: State;
@@ -214,7 +222,7 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
     const drawn = results.map(({ layer }) => layer);
     if (entry.learning === "E2E") expect(new Set(drawn)).toEqual(new Set([undefined]));
     else if (entry.learning === "GLL")
-      expect(drawn).toEqual([1, 2, 3].flatMap((layer) => Array(steps.alone).fill(layer)));
+      expect(drawn).toEqual([1, 2, 3].flatMap((layer) => Array(paceOf(entry).steps).fill(layer)));
     else {
       // Drawn, not in turns: the same layer now and then twice in a row.
       expect(drawn.some((layer, step) => layer === drawn[step - 1])).toBe(true);
@@ -227,9 +235,9 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
     const [, trainer] = trainers;
     const layers = entry.learning === "E2E" ? [undefined] : [1, 2, 3];
     for (const layer of layers) {
-      // The same two batches with the same views, before and after. The ratio's median is 0.42; the closest is RLL RF crossEntropy,
-      // layer 3, with 0.89, all others are below 0.83.
-      const seen = results.filter((result) => result.layer === layer).slice(0, 2);
+      // The same batches with the same views, before and after. Of all ratios with the seeds 1 to 4 the
+      // closest are 0.93 (SCFF under GLL, layer 3), 0.92 (E2E RF clappPatches) and 0.91 (RLL RF crossEntropy, layer 3).
+      const seen = results.filter((result) => result.layer === layer).slice(0, heldAgain(entry.loss));
       const again: number[] = [];
       for (const { position } of seen) {
         restore(trainer, last, position.step - 1);
@@ -237,7 +245,7 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
       }
       const before = seen.reduce((sum, { loss }) => sum + loss, 0);
       const after = again.reduce((sum, loss) => sum + loss, 0);
-      expect(after / before, `loss after ÷ before, layer ${layer ?? "all"}`).toBeLessThan(loweredTo(entry.loss));
+      expect(after / before, `loss after ÷ before, layer ${layer ?? "all"}`).toBeLessThan(0.95);
     }
   });
 });
@@ -349,6 +357,16 @@ describe("batches", () => {
       expect(changed(await taught(order.slice(at, at + 1)), own)).toEqual(learners(usual, own, undefined));
   });
 });
+
+test.each(lossNames.filter((loss) => !["crossEntropy", "amitHinge"].includes(loss)))(
+  "a step of %s is the same whatever the labels",
+  async (loss) => {
+    const config = configured({ ...usual, learning: "GLL", loss });
+    const step = (labels: Int32Array): Promise<State> =>
+      withTrainer(config, { ...images, labels }, (trainer) => advanced(trainer, 1));
+    expect(changed(await step(images.labels.map((_, i) => (i < 8 ? 0 : 1))), await step(images.labels))).toEqual([]);
+  },
+);
 
 describe("constraints", () => {
   const firstStep = (loss: object) =>

@@ -1,4 +1,4 @@
-// What makes each rule the rule that it is: identities that hold exactly on the reference backend, and within rounding on the others.
+// What makes each rule the rule that it is: identities that hold to the bit, or within the rounding of the backend that they run on.
 
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../src/backends/reference/backend.ts";
@@ -7,7 +7,7 @@ import type { Encoder } from "../src/encoders/encoder.ts";
 import { initialise } from "../src/encoders/model.ts";
 import { crossEntropy } from "../src/losses/classification.ts";
 import { contrastiveHinge } from "../src/losses/contrastive-hinge.ts";
-import { persistentTensors } from "../src/program/program.ts";
+import { outputsOf, persistentTensors } from "../src/program/program.ts";
 import { randomStream } from "../src/program/random.ts";
 import { sizeOf, type Tensor } from "../src/program/tensor.ts";
 import { backpropagation } from "../src/rules/backpropagation.ts";
@@ -21,21 +21,12 @@ import { randomFeedback, updatedRandomFeedback } from "../src/rules/feedback.ts"
 import { kolenPollack } from "../src/rules/kolen-pollack.ts";
 import { signSymmetricFeedback } from "../src/rules/sign-symmetry.ts";
 import type { Update } from "../src/rules/update.ts";
-import { adamDefaults, adamLosses, type OpenStep, openStep, type StepOptions } from "./step.ts";
+import { furthest } from "./goldens/compare.ts";
+import { adamDefaults, adamLosses, type OpenStep, openStep, type StepOptions, small } from "./step.ts";
+import { type Comparison, compare } from "./tolerances.ts";
 
-/** Every kind of block, small enough for float64 loops; the last has an activation, so that DTP's inverses have one below and one without. */
-const small: Encoder = {
-  name: "small",
-  height: 8,
-  width: 8,
-  channels: 3,
-  blocks: [
-    { name: "conv1", outputs: 4, kernel: 3, stride: 1, padding: 1, bias: false, after: ["hardtanh"] },
-    { name: "conv2", outputs: 5, kernel: 3, stride: 1, padding: 1, bias: true, after: ["maxPool"] },
-    { name: "conv3", outputs: 6, kernel: 3, stride: 2, padding: 1, bias: false, after: ["tanh"] },
-  ],
-  head: { averagePool: 1, outputs: 7, bias: false },
-};
+const dtp = (options: Partial<DtpOptions> = {}) =>
+  differenceTargetPropagation({ ...dtpDefaults, order: "targetsFirst", seed: 3, ...options });
 
 const hinge = contrastiveHinge({ m1: 0.3, m2: 3, negatives: { kind: "all" }, gradientBlock: false });
 const backends = [
@@ -95,12 +86,46 @@ async function weightsAfter(step: OpenStep, steps: number): Promise<Record<strin
   return result;
 }
 
+/** The step in which everything learns, with what some of its operations make to be read after it, by name. */
+async function openTensors(step: OpenStep, names: readonly string[]) {
+  const made = step.adamProgram.operations.flatMap(outputsOf);
+  const tensors = names.map((name) => {
+    const tensor = made.find((one) => one.name === name);
+    if (!tensor) throw new Error(`no ${name} in the step`);
+    return tensor;
+  });
+  const program = { ...step.adamProgram, results: [...step.adamProgram.results, ...tensors] };
+  const engine = await referenceBackend.prepare([program]);
+  for (const { tensor } of step.parameters) engine.write(tensor, await step.engine.read(tensor));
+  engine.write(step.views, await step.engine.read(step.views));
+  return {
+    engine,
+    /** Step number `count`, from 1. */
+    run: async (count: number): Promise<number[][]> => {
+      engine.write(step.adam.step, Int32Array.of(count));
+      await engine.run(program);
+      return Promise.all(tensors.map(async (tensor) => [...(await engine.read(tensor))]));
+    },
+  };
+}
+
+const spread = (values: readonly number[]): number => {
+  const mean = values.reduce((sum, value) => sum + value / values.length, 0);
+  return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2 / values.length, 0));
+};
+
 function cosine(a: readonly number[], b: readonly number[]): number {
   const dot = (x: readonly number[], y: readonly number[]): number => x.reduce((sum, v, i) => sum + v * y[i], 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
 }
 
-describe.each(backends)("on $name", ({ backend }) => {
+describe.each(backends)("on $name", ({ name: device, backend }) => {
+  /** In float64 to 12 digits, in float32 as near as the table of tolerances has it. */
+  const expectNear = (got: readonly number[], wanted: readonly number[], comparison: Comparison): void => {
+    if (device === "reference") expect(furthest(got, wanted), comparison.what).toBeLessThan(1e-12);
+    else expect(compare(Float32Array.from(got), Float64Array.from(wanted), comparison)).toBe("equal");
+  };
+
   test("RF with feedback equal to the weights is BP, to the bit", async () => {
     const bp = await start(backpropagation, { backend });
     const rf = await start(randomFeedback, { backend });
@@ -124,6 +149,102 @@ describe.each(backends)("on $name", ({ backend }) => {
     for (const name of weights) expect(after[name], name).toEqual(wanted[name]);
     for (const name of ["conv2", "conv3", "head"])
       expect(after[`${name}.feedback.weight`], name).toEqual(after[`${name}.weight`]);
+  });
+
+  test("under KP the gap shrinks by 1 − learningRate · decay in every step", async () => {
+    const step = await start(kolenPollack({ decay: 20 }), { backend });
+    const gaps = async () => {
+      const result: Record<string, number[]> = {};
+      for (const name of ["conv2", "conv3", "head"]) {
+        const [w, b] = [parameter(step, `${name}.weight`), parameter(step, `${name}.feedback.weight`)];
+        const feedback = await step.engine.read(b);
+        result[name] = Array.from(await step.engine.read(w), (value, i) => value - feedback[i]);
+      }
+      return result;
+    };
+    const before = await gaps();
+    await adamLosses(step, 10);
+    const factor = (1 - 20 * adamDefaults.learningRate) ** 10;
+    for (const [name, values] of Object.entries(await gaps())) {
+      const wanted = before[name].map((value) => factor * value);
+      expectNear(values, wanted, { kind: "adam", terms: 10, what: name });
+    }
+  });
+
+  test("SSF with feedback of the weights' sizes is BP, whatever the feedback's own signs", async () => {
+    const step = await start(signSymmetricFeedback, { backend });
+    await alignFeedback(step);
+    for (const name of ["conv2", "conv3", "head"]) {
+      const feedback = parameter(step, `${name}.feedback.weight`);
+      step.engine.write(
+        feedback,
+        (await step.engine.read(feedback)).map((x, i) => (i % 2 ? x : -x)),
+      );
+    }
+    const got = await gradientsOf(step);
+    for (const [what, wanted] of Object.entries(await gradientsOf(await start(backpropagation, { backend }))))
+      if (device === "reference") expect(got[what], what).toEqual(wanted);
+      else expectNear(got[what], wanted, { kind: "conv2dWeightGradient", terms: 8 * 64, what });
+  });
+
+  test.each([1, 2, 3])(
+    "DFA sends the error to the last of %i blocks as BP does when its matrix is the head's",
+    async (end) => {
+      const step = await start(directFeedbackAlignment, { backend, end });
+      const free = await gradientsOf(step);
+      await copy(step, parameter(step, "head.weight"), parameter(step, `conv${end}.direct.weight`));
+      const got = await gradientsOf(step);
+      const wanted = await gradientsOf(await start(backpropagation, { backend, end }));
+      expect(Object.keys(got)).toEqual(expect.arrayContaining(Object.keys(wanted)));
+      for (const [name, gradient] of Object.entries(wanted)) {
+        // Through its own matrix to every layer, and through no other layer's.
+        if (name.startsWith(`conv${end}.`) || name === "head.weight") expect(got[name], name).toEqual(gradient);
+        else {
+          expect(got[name], name).toEqual(free[name]);
+          expect(got[name], name).not.toEqual(gradient);
+        }
+        // A sum over views and anchors, whose errors cancel where all below is linear.
+        if (name !== "conv2.bias") expect(Math.max(...free[name].map(Math.abs)), name).toBeGreaterThan(0);
+      }
+    },
+  );
+
+  test("DFA changes no filter that is saturated everywhere", async () => {
+    const step = await start(directFeedbackAlignment, { backend });
+    const weight = parameter(step, "conv1.weight");
+    const outputs = small.blocks[0].outputs;
+    step.engine.write(
+      weight,
+      (await step.engine.read(weight)).map((w, i) => (i % outputs === 1 ? 1e3 : w)),
+    );
+    const change = (await gradientsOf(step))["conv1.weight"];
+    const largest = Array.from({ length: outputs }, (_, filter) =>
+      Math.max(...change.filter((_, i) => i % outputs === filter).map(Math.abs)),
+    );
+    expect(largest.map((value) => value > 0)).toEqual([true, false, true, true]);
+  });
+
+  test("a layer that learns alone learns as the one-layer network does under BP", async () => {
+    const alone: Encoder = { ...small, name: "alone", blocks: small.blocks.slice(0, 1) };
+    const lesson = await start(backpropagation, { backend, end: 1 });
+    const network = await start(backpropagation, { backend, encoder: alone });
+    const names = ["conv1.weight", "head.weight"];
+    const [got, wanted] = [await gradientsOf(lesson), await gradientsOf(network)];
+    expect(Object.keys(got)).toEqual(expect.arrayContaining(names));
+    for (const name of names) expect(got[name], name).toEqual(wanted[name]);
+  });
+
+  test("DTP changes the last block in proportion to BP, and the head as BP does", async () => {
+    const got = await gradientsOf(await start(dtp(), { backend }));
+    const wanted = await gradientsOf(await start(backpropagation, { backend }));
+    expect(got["head.weight"]).toEqual(wanted["head.weight"]);
+    // Mean squared error over all elements, targets a step of 0.5/n down: 2·(0.5/4)/N times BP's.
+    const elements = 8 * 2 * 2 * 6;
+    const scaled = wanted["conv3.weight"].map((value) => ((2 * 0.125) / elements) * value);
+    // Four pixels of eight pictures.
+    expectNear(got["conv3.weight"], scaled, { kind: "conv2dWeightGradient", terms: 32, what: "conv3.weight" });
+    expect(Math.abs(cosine(got["conv2.weight"], wanted["conv2.weight"]))).toBeLessThan(0.999);
+    expect(Math.max(...got["conv1.weight"].map(Math.abs))).toBeGreaterThan(0);
   });
 });
 
@@ -154,54 +275,7 @@ test("under RF the feedback never changes", async () => {
   expect(await step.engine.read(feedback)).toEqual(before);
 });
 
-test("under KP the gap shrinks by 1 − learningRate · decay in every step", async () => {
-  const step = await start(kolenPollack({ decay: 20 }));
-  const read = async (name: string) => step.engine.read(parameter(step, name));
-  const gap = async () => {
-    const [w, b] = [await read("conv3.weight"), await read("conv3.feedback.weight")];
-    return Array.from(w, (value, i) => value - b[i]);
-  };
-  const before = await gap();
-  await adamLosses(step, 10);
-  const factor = (1 - 20 * adamDefaults.learningRate) ** 10;
-  for (const [i, value] of (await gap()).entries()) expect(Math.abs(value - factor * before[i])).toBeLessThan(1e-13);
-});
-
-test("SSF with feedback of the weights' sizes is BP, to the bit, whatever the feedback's own signs", async () => {
-  const step = await start(signSymmetricFeedback);
-  await alignFeedback(step);
-  const feedback = parameter(step, "conv3.feedback.weight");
-  step.engine.write(
-    feedback,
-    (await step.engine.read(feedback)).map((x) => -x),
-  );
-  expect(only(await gradientsOf(step))).toEqual(only(await gradientsOf(await start(backpropagation))));
-});
-
-test("DFA sends the head's error to the last block as BP does when its matrix is the head's, and to no block through the others", async () => {
-  const step = await start(directFeedbackAlignment);
-  const free = await gradientsOf(step);
-  await copy(step, parameter(step, "head.weight"), parameter(step, "conv3.direct.weight"));
-  const got = await gradientsOf(step);
-  const wanted = await gradientsOf(await start(backpropagation));
-  expect(got["conv3.weight"]).toEqual(wanted["conv3.weight"]);
-  expect(got["head.weight"]).toEqual(wanted["head.weight"]);
-  expect(got["conv2.weight"]).toEqual(free["conv2.weight"]);
-  expect(got["conv1.weight"]).not.toEqual(wanted["conv1.weight"]);
-});
-
 describe("a layer that learns alone", () => {
-  const alone: Encoder = { ...small, name: "alone", blocks: small.blocks.slice(0, 1) };
-
-  test("learns as the one-layer network does under BP", async () => {
-    const lesson = await start(backpropagation, { end: 1 });
-    const network = await start(backpropagation, { encoder: alone });
-    const names = ["conv1.weight", "head.weight"];
-    const [got, wanted] = [await gradientsOf(lesson), await gradientsOf(network)];
-    expect(Object.keys(got)).toEqual(expect.arrayContaining(names));
-    for (const name of names) expect(got[name], name).toEqual(wanted[name]);
-  });
-
   test.each([
     { first: 0, above: ["conv2.weight", "conv3.weight"] },
     { first: 1, above: ["conv3.weight"] },
@@ -227,22 +301,6 @@ describe("a layer that learns alone", () => {
 });
 
 describe("DTP", () => {
-  const dtp = (options: Partial<DtpOptions> = {}) =>
-    differenceTargetPropagation({ ...dtpDefaults, order: "targetsFirst", seed: 3, ...options });
-
-  test("changes the last block in proportion to BP, and the head as BP does", async () => {
-    const got = await gradientsOf(await start(dtp()));
-    const wanted = await gradientsOf(await start(backpropagation));
-    expect(got["head.weight"]).toEqual(wanted["head.weight"]);
-    expect(cosine(got["conv3.weight"], wanted["conv3.weight"])).toBeCloseTo(1, 12);
-    // Mean squared error over all elements, targets a step of 0.5/n down: 2·(0.5/4)/N times BP's.
-    const elements = 8 * 2 * 2 * 6;
-    for (const [i, value] of got["conv3.weight"].entries())
-      expect(value).toBeCloseTo(((2 * 0.125) / elements) * wanted["conv3.weight"][i], 12);
-    expect(Math.abs(cosine(got["conv2.weight"], wanted["conv2.weight"]))).toBeLessThan(0.999);
-    expect(Math.max(...got["conv1.weight"].map(Math.abs))).toBeGreaterThan(0);
-  });
-
   test("under a mean loss steps by the target step itself", async () => {
     const labels = Int32Array.of(1, 0, 3, 2);
     const supervised = async (update: Update) => {
@@ -274,23 +332,11 @@ describe("DTP", () => {
         // The encoder's own steps are too small for float64 to see.
         adam: { ...adamDefaults, learningRate: 1e-300 },
       });
-      const losses = step.adamProgram.operations.flatMap((operation) =>
-        operation.kind === "meanSquaredError" && operation.outputs.loss.name.includes("inverse")
-          ? [operation.outputs.loss]
-          : [],
-      );
-      expect(losses).toHaveLength(2);
-      const program = { ...step.adamProgram, results: [...step.adamProgram.results, ...losses] };
-      const engine = await referenceBackend.prepare([program]);
-      for (const { tensor } of step.parameters) engine.write(tensor, await step.engine.read(tensor));
-      engine.write(step.views, await step.engine.read(step.views));
+      const losses = ["conv2.inverse.loss", "conv3.inverse.loss"];
+      const { engine, run } = await openTensors(step, losses);
       const frozen = await engine.read(parameter(step, "conv2.weight"));
       const history: number[][] = [];
-      for (let i = 1; i <= 60; i++) {
-        engine.write(step.adam.step, Int32Array.of(i));
-        await engine.run(program);
-        history.push(await Promise.all(losses.map(async (loss) => (await engine.read(loss))[0])));
-      }
+      for (let i = 1; i <= 60; i++) history.push((await run(i)).flat());
       const mean = (values: number[][], k: number): number =>
         values.reduce((sum, value) => sum + value[k] / values.length, 0);
       losses.forEach((_, k) => {
@@ -300,6 +346,52 @@ describe("DTP", () => {
       expect(await engine.read(parameter(step, "conv2.weight"))).toEqual(frozen);
     },
   );
+
+  test.each(["inversesFirst", "targetsFirst"] as const)(
+    "sets its targets by the inverses as they stand: %s",
+    async (order) => {
+      const step = await start(dtp({ order, inverseLearningRate: 1e-2 }), {
+        // The encoder's own steps are too small for float64 to see.
+        adam: { ...adamDefaults, learningRate: 1e-300 },
+      });
+      // Its gradient program changes nothing.
+      const judge = await start(dtp());
+      const before = await gradientsOf(judge);
+      await adamLosses(step, 1);
+      for (const [i, { tensor }] of judge.parameters.entries())
+        judge.engine.write(tensor, await step.engine.read(step.parameters[i].tensor));
+      const after = await gradientsOf(judge);
+      const [learnt, other] = order === "inversesFirst" ? [after, before] : [before, after];
+      for (const name of ["conv1.weight", "conv2.weight"]) {
+        const moments = step.adam.moments.get(parameter(step, name));
+        if (!moments) throw new Error(`${name} has not learnt`);
+        // The first moment after one step is 1 − β₁ of the gradient.
+        const gradient = Array.from(await step.engine.read(moments.m), (m) => m / (1 - adamDefaults.beta1));
+        expect(cosine(gradient, learnt[name]), name).toBeCloseTo(1, 12);
+        expect(cosine(gradient, other[name]), name).toBeLessThan(0.9999);
+      }
+    },
+  );
+
+  test.each([
+    { kind: "relative", size: 0.3 },
+    { kind: "absolute", size: 0.2 },
+  ] as const)("lets its inverses learn under noise of the size that is asked for: %o", async (noise) => {
+    const step = await start(dtp({ noise }), { batch: 16 });
+    const names = ["conv2", "conv3"].flatMap((name) => [`${name}.inverse.noisy`, `${name}.inverse.loss`]);
+    const { engine, run } = await openTensors(step, names);
+    const inputs = step.blocks.slice(1).map(({ input }) => input);
+    await step.engine.run(step.gradientProgram);
+    const [noisy2, , noisy3] = await run(1);
+    for (const [i, noisy] of [noisy2, noisy3].entries()) {
+      const x = [...(await step.engine.read(inputs[i]))];
+      const drawn = spread(noisy.map((value, k) => value - x[k]));
+      const wanted = noise.size * (noise.kind === "relative" ? spread(x) : 1);
+      // Three standard errors of a standard deviation from this many draws.
+      expect(Math.abs(drawn / wanted - 1)).toBeLessThan(3 / Math.sqrt(2 * x.length));
+    }
+    await engine.dispose();
+  });
 
   test("with feedback at the head reads no forward weight on the way to the first target", async () => {
     const step = await start(dtp({ head: "feedback" }));
@@ -313,8 +405,8 @@ describe("DTP", () => {
     expect(before["conv2.weight"]).not.toEqual(wanted["conv2.weight"]);
   });
 
-  test("with exact inverses on a linear network sets the Gauss–Newton targets (Meulemans et al. 2020)", async () => {
-    // Fully connected, square and linear: 1 × 1 convolutions on one pixel. J = ∂x_3/∂x_l is a product of weights.
+  /** A linear network whose inverses are exact: fully connected and square, 1 × 1 convolutions on one pixel. */
+  async function openLinear(options: Partial<DtpOptions>) {
     const c = 4;
     const linear: Encoder = {
       name: "linear",
@@ -332,7 +424,7 @@ describe("DTP", () => {
       })),
       head: { averagePool: 1, outputs: 7, bias: false },
     };
-    const step = await start(dtp({ noise: { kind: "absolute", size: 0 } }), { encoder: linear });
+    const step = await start(dtp(options), { encoder: linear });
     const matrix = async (name: string) => [...(await step.engine.read(parameter(step, name)))];
     for (const i of [2, 3]) {
       // Activities are rows: y = x·W, so x = y·W⁻¹; the inverse's kernel [c in, c out] carries y back as y·Kᵀ.
@@ -341,6 +433,20 @@ describe("DTP", () => {
       step.engine.write(parameter(step, `conv${i}.inverse.weight`), Float64Array.from(transposed));
       step.engine.write(parameter(step, `conv${i}.inverse.bias`), new Float64Array(c));
     }
+    return { step, c, matrix };
+  }
+
+  test("with exact inverses gives them nothing to learn, whatever the noise", async () => {
+    // g(f(x + ε)) = x + ε: it is the noisy input that goes up and that must come back.
+    const { step } = await openLinear({ noise: { kind: "absolute", size: 2 } });
+    const { engine, run } = await openTensors(step, ["conv2.inverse.loss", "conv3.inverse.loss"]);
+    for (const [loss] of await run(1)) expect(loss).toBeLessThan(1e-20);
+    await engine.dispose();
+  });
+
+  test("with exact inverses on a linear network sets the Gauss–Newton targets (Meulemans et al. 2020)", async () => {
+    // J = ∂x_3/∂x_l is a product of weights.
+    const { step, c, matrix } = await openLinear({ noise: { kind: "absolute", size: 0 } });
     const got = await gradientsOf(step);
     const rows = 8;
     const x = await Promise.all(step.blocks.map(async ({ input }) => [...(await step.engine.read(input))]));

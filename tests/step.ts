@@ -10,6 +10,20 @@ import { persistent, type Tensor } from "../src/program/tensor.ts";
 import { type Adam, type AdamOptions, createAdam, recordAdam } from "../src/rules/optimiser.ts";
 import type { Update } from "../src/rules/update.ts";
 
+/** Every kind of block, small enough for float64 loops; the last has an activation, so that DTP's inverses have one below and one without. */
+export const small: Encoder = {
+  name: "small",
+  height: 8,
+  width: 8,
+  channels: 3,
+  blocks: [
+    { name: "conv1", outputs: 4, kernel: 3, stride: 1, padding: 1, bias: false, after: ["hardtanh"] },
+    { name: "conv2", outputs: 5, kernel: 3, stride: 1, padding: 1, bias: true, after: ["maxPool"] },
+    { name: "conv3", outputs: 6, kernel: 3, stride: 2, padding: 1, bias: false, after: ["tanh"] },
+  ],
+  head: { averagePool: 1, outputs: 7, bias: false },
+};
+
 export interface OpenStep {
   readonly model: Model;
   readonly head: HeadModel | undefined;

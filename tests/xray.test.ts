@@ -218,6 +218,32 @@ describe("units", () => {
   });
 });
 
+test("open gates are the shares of pairs beyond the margins, positives and negatives each of their own", async () => {
+  const margins = { m1: 1.8, m2: 2.3 };
+  const change = { loss: { kind: "contrastiveHinge", ...margins, negatives: 3 } };
+  const { engine, layer } = await openProgram(change);
+  const { output } = layer("head");
+  const [embeddings, d] = [await engine.read(output), output.shape[1]];
+  const distance = (s: number, t: number): number => {
+    let sum = 0;
+    for (let k = 0; k < d; k++) sum += Math.abs(embeddings[s * d + k] - embeddings[(batch + t) * d + k]);
+    return sum;
+  };
+  let [positives, negatives] = [0, 0];
+  for (let s = 0; s < batch; s++) {
+    if (distance(s, s) > margins.m1) positives++;
+    for (const t of [1, 2, 3]) if (distance(s, (s + t) % batch) < margins.m2) negatives++;
+  }
+  const wanted = { activePositives: positives / batch, activeNegatives: negatives / (3 * batch) };
+  // Neither is 0 or 1, and they differ: a share that is not one, or the other's, would show.
+  for (const share of Object.values(wanted)) expect(Math.abs(share - 0.5)).toBeLessThan(0.5);
+  expect(wanted.activePositives).not.toBe(wanted.activeNegatives);
+  const trainer = await open(change);
+  const [seen] = await trainer.xray();
+  expect(seen.metrics).toEqual(wanted);
+  await Promise.all([engine.dispose(), trainer.dispose()]);
+});
+
 test("DTP's reconstruction error is that of its inverse, computed by plain loops", async () => {
   const { engine, layer } = await openProgram({ update: "DTP" });
   const trainer = await open({ update: "DTP" });

@@ -265,6 +265,38 @@ const rules: readonly Fault[] = [
     tests: ["rules"],
   },
   {
+    name: "order-ignored",
+    file: "src/rules/difference-target-propagation.ts",
+    find: "  const { order, inverseLearningRate } = options;",
+    replace: '  const { order, inverseLearningRate } = { ...options, order: "targetsFirst" as DtpOptions["order"] };',
+    breaks: "targets are set by the inverses as they were, whatever the order",
+    tests: ["rules"],
+  },
+  {
+    name: "inverse-removes-the-noise",
+    file: "src/rules/difference-target-propagation.ts",
+    find: "{ x: rebuilt.output, target: noisy },",
+    replace: "{ x: rebuilt.output, target: input },",
+    breaks: "inverses learn to give the input back without its noise",
+    tests: ["rules"],
+  },
+  {
+    name: "dfa-unrouted",
+    file: "src/rules/direct-feedback.ts",
+    find: "const routed = recordRouting(record, block, picture, firstRow);",
+    replace: "const routed = i === 0 ? picture : recordRouting(record, block, picture, firstRow);",
+    breaks: "under DFA saturated units of the first block learn",
+    tests: ["rules"],
+  },
+  {
+    name: "sum-taken-for-a-mean",
+    file: "src/rules/rule.ts",
+    find: "reduction: loss.reduction, images: batch };",
+    replace: 'reduction: "mean" as const, images: batch };',
+    breaks: "DTP steps by as many times its target step as there are images",
+    tests: ["lessons"],
+  },
+  {
     name: "labels-of-another-image",
     file: "src/training/trainer.ts",
     find: "if (to.labelIndices) engine.write(to.labelIndices, images);",
@@ -272,6 +304,31 @@ const rules: readonly Fault[] = [
     breaks: "every image has the label of the first",
     tests: ["behaviour"],
     only: "batches",
+  },
+  {
+    name: "partner-of-the-same-class",
+    file: "src/training/trainer.ts",
+    find: "const seen = [images, images.map(pairing.partner)];",
+    replace: "const seen = [images, images.map((i) => dataset.labels.indexOf(dataset.labels[i]))];",
+    breaks: "the labels choose the second view, so that a self-supervised run is taught the classes",
+    tests: ["behaviour"],
+    only: "whatever the labels",
+  },
+  {
+    name: "head-reads-labels",
+    file: "src/rules/rule.ts",
+    find: "record.makeViews({ images, indices, parameters },",
+    replace: `record.makeViews(
+    {
+      images,
+      indices:
+        inputs.labels && inputs.labelIndices
+          ? record.gatherLabels({ table: inputs.labels, indices: inputs.labelIndices }, {}, { y: "leak" }).y
+          : indices,
+      parameters,
+    },`,
+    breaks: "the picture that a supervised network sees is chosen by the label",
+    tests: ["lessons"],
   },
   {
     name: "classifier-ascends",

@@ -37,7 +37,7 @@ export function refusal({ learning, update, loss }: Combination): string | undef
   if (headless && update === "DFA")
     return `loss ${loss} with update DFA: the loss reads a layer's picture, and DFA sends down the error of a head; use another loss`;
   if (headless && layerWise && update !== "BP")
-    return `loss ${loss} with learning ${learning} and update ${update}: without a head no error passes through feedback weights; use update BP`;
+    return `loss ${loss} with learning ${learning} and update ${update}: between the loss and a layer that learns alone there is no weight for feedback to stand in for, so this would be BP; use update BP`;
   return undefined;
 }
 

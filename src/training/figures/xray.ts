@@ -52,7 +52,7 @@ interface Panel {
   readonly title: string;
   readonly lines: readonly Line[];
   readonly scale: (highest: number) => Ticks;
-  /** Where chance lies, from low to high. */
+  /** Where chance would lie if every synapse were drawn by itself, from low to high. */
   readonly chance?: readonly (readonly [number, number])[];
 }
 
@@ -84,7 +84,7 @@ export async function xrayFigure({ title, points }: XrayFigure): Promise<string>
   const heads = anyHead ? ["dotted: the heads above"] : [];
   return sheet({
     title,
-    caption: ["one fixed batch, by step", "grey: chance (95 %)", ...heads].join("; "),
+    caption: ["one fixed batch, by step", ...heads, "grey: 95 % of independent directions"].join("; "),
     keys: blocks.map(({ name }, i) => ({ text: name, colour: depthColour(i, blocks.length), thickness: 4 })),
     picture: placed.join(""),
     pictureHeight: Math.ceil(panels.length / columns) * (panelHeight + panelGap),
