@@ -42,8 +42,11 @@ export interface AuditReport {
   readonly interventions: { readonly backend: string; readonly images: number };
 }
 
-/** Random pictures in the small batch. With two, every image has the other as its negative. */
-const images = 2;
+/**
+ * Random pictures in the small batch. Every image has two negatives: against one alone, where all gates are open, CLAPP's context
+ * would get as much from negatives as from positives, and its bias would not change.
+ */
+const images = 3;
 
 export async function auditConfigured(config: Config, backend: Backend): Promise<AuditReport> {
   const picture = smallestPicture(config);
