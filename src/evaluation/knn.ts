@@ -39,15 +39,15 @@ async function accuracies(
 ): Promise<number[]> {
   const { width, count, classes } = train;
   const mean = columnMean(train);
-  const stored = unitRows(train, mean);
-  const keys = persistent("keys", [width, count], "input");
+  const keys = persistent("keys", [count, width], "input");
   const queries = persistent("queries", [chunk, width], "input");
   const record = recordProgram("similarities");
-  const { y } = record.linear({ x: queries, w: keys }, {}, { y: "similarities" });
+  // Inner products of rows with rows: queries·keysᵀ.
+  const { dx: y } = record.linearInputGradient({ dy: queries, w: keys }, {}, { dx: "similarities" });
   const program = record.finish([y]);
   const engine = await backend.prepare([program]);
   try {
-    engine.write(keys, transpose(stored, count, width));
+    engine.write(keys, unitRows(train, mean));
     const right = counts.map(() => 0);
     const most = Math.min(Math.max(...counts), count);
     for (let start = 0; start < test.count; start += chunk) {
@@ -87,12 +87,6 @@ function unitRows({ rows, count, width }: Features, mean: Float64Array): Float32
     for (let k = 0; k < width; k++) unit[i * width + k] = (rows[i * width + k] - mean[k]) * scale;
   }
   return unit;
-}
-
-function transpose(matrix: Float32Array, rows: number, columns: number): Float32Array {
-  const result = new Float32Array(matrix.length);
-  for (let i = 0; i < rows; i++) for (let k = 0; k < columns; k++) result[k * rows + i] = matrix[i * columns + k];
-  return result;
 }
 
 /** Indices of the `k` largest values, largest first; the earlier one on a tie. */
