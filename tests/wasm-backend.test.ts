@@ -188,9 +188,9 @@ describe("a stage in one piece equals its operations one by one", () => {
   });
 });
 
-test("one, two and three threads give the same bytes, and so does a second run", async () => {
+test("one, two, three and eight threads give the same bytes, and so does a second run", async () => {
   const one = await withEngine(wasmBackend({ threads: 1 }), all);
-  for (const threads of [2, 3])
+  for (const threads of [2, 3, 8])
     await withEngine(wasmBackend({ threads }), async (engine) => {
       expect(await all(engine)).toEqual(one);
       expect(await all(engine)).toEqual(one);
