@@ -13,7 +13,7 @@ import { runLength } from "./trainer.ts";
  */
 function decisive(config: Config): object {
   const { epochs, checkpointEvery, metricsEvery, xrayEvery, probe, name, ...rest } = config;
-  const { folder, ...data } = rest.data;
+  const { folder, file, ...data } = rest.data;
   return { ...rest, data, ...(config.learning === "GLL" ? { epochs } : {}) };
 }
 
