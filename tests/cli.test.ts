@@ -549,6 +549,7 @@ describe("a stop", () => {
     expect(readdirSync(join(root, run)).sort()).toEqual([
       "checkpoints",
       "config.yaml",
+      "data.json",
       "environment.json",
       "figures",
       "metrics.jsonl",

@@ -34,7 +34,8 @@ export async function openArrays(request: DatasetRequest, refuse: Refuse): Promi
     );
   const { height, width, channels, channelsFirst } = layoutOf(images.path, header.shape);
   const total = header.shape[0];
-  if (total === 0) throw new SaccadeError(`${images.path}: must hold at least one picture, got ${shown(header.shape)}`);
+  if (total === 0)
+    throw new SaccadeError(`${images.path}: must hold at least one picture, got ${shown(header.shape)}; save some`);
   if (labels) await checkLabels(labels, total);
   const names = labels ? (classes ?? (await countClasses(arrays))) : [unlabelledClass];
   const count = Math.min(limit, total);
@@ -95,7 +96,7 @@ function choose(place: string, arrays: Arrays, split: Split, refuse: Refuse): Ch
     return refuse("split", `one that ${place} has pictures of (it has ${splits.join(", ")})`, split);
   if (images === undefined)
     throw new SaccadeError(
-      `${place}: must hold an array of pictures called images or x, or train_images, x_test and so on, got ${few([...arrays.keys()]) || "none"}`,
+      `${place}: must hold an array of pictures called images or x, or train_images, x_test and so on, got ${few([...arrays.keys()]) || "none"}; save them as numpy.savez(file, images=…, labels=…) does`,
     );
   if (named === undefined && split === "test")
     return refuse("split", `left out for ${place}, whose arrays are of one split`, split);
@@ -159,7 +160,9 @@ async function checkLabels({ path, header }: StoredArray, count: number): Promis
       `${path}: labels must be one number for each picture, [${count}], got ${shown(shape)}; of one-hot rows save y.argmax(1)`,
     );
   if (n !== count)
-    throw new SaccadeError(`${path}: must hold ${count} labels, one for each picture, got ${n ?? "one"}`);
+    throw new SaccadeError(
+      `${path}: must hold ${count} labels, one for each picture, got ${n ?? "one"}; save one for each`,
+    );
 }
 
 /** Classes are the numbers that the labels of all splits use, which begin with 0 and leave none out. */

@@ -3,10 +3,11 @@
 // A file is one line of JSON (the key of what was decoded, which pictures were broken, a checksum) and the bytes behind it. One that is
 // of another key, cut short or damaged counts as none.
 
-import { createHash, randomBytes } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
+import { checksum, pieces } from "./checksum.ts";
 import { readPart } from "./formats/file.ts";
 
 export interface DecodedPictures {
@@ -19,7 +20,7 @@ export interface DecodedPictures {
 /** $XDG_CACHE_HOME/saccade, else ~/.cache/saccade. */
 export const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "saccade");
 
-export const cacheKey = (content: unknown): string => checksum(Buffer.from(JSON.stringify(content)));
+export const cacheKey = (content: unknown): string => checksum(JSON.stringify(content));
 
 /** The file for a folder that is read in one way: another state of the folder overwrites it. */
 export const cacheFile = (way: readonly unknown[]): string =>
@@ -59,15 +60,4 @@ export function writeCache(path: string, key: string, { pixels, broken }: Decode
     rmSync(beside, { force: true });
     throw error;
   }
-}
-
-function checksum(bytes: Uint8Array): string {
-  const hash = createHash("sha256");
-  for (const piece of pieces(bytes)) hash.update(piece);
-  return hash.digest("hex");
-}
-
-/** What one call of the system takes. */
-function* pieces(bytes: Uint8Array): Iterable<Uint8Array> {
-  for (let at = 0; at < bytes.length; at += 2 ** 30) yield bytes.subarray(at, at + 2 ** 30);
 }

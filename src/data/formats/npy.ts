@@ -31,6 +31,7 @@ const longest = 10_000;
 /** So many bytes hold every header that is read. */
 export const npyHeaderBytes = longest + 12;
 const mend = "save it with numpy.save, as whole numbers";
+const floats = " (floats from 0 to 1: (255 * x).round().astype('uint8'))";
 
 /** Reads the header from a file's beginning, of `npyHeaderBytes` where it has as many; `path` names the file in what is refused. */
 export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHeader {
@@ -55,7 +56,9 @@ export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHe
   const width = Number(bytes);
   const type = `${order}${kind}${bytes}`;
   if (!(kind === "u" || kind === "i") || ![1, 2, 4, 8].includes(width) || (order === ">" && width > 1))
-    throw new SaccadeError(`${path}: must hold whole numbers, lowest byte first, got ${type}; ${mend}`);
+    throw new SaccadeError(
+      `${path}: must hold whole numbers, lowest byte first, got ${type}; ${mend}${kind === "f" ? floats : ""}`,
+    );
   if (fortran === "True") throw new SaccadeError(`${path}: must be in C order, got Fortran order; ${mend}`);
   const stored = shape.reduce((product, extent) => product * extent, 1);
   const wanted = at + length + stored * width;

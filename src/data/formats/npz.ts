@@ -18,6 +18,8 @@ export interface StoredArray {
 
 /** Arrays of a file at most. */
 const most = 1000;
+/** Letters of a name at most. */
+const longestName = 100;
 /** Bytes that deflate makes of one at most: what claims more lies. */
 const inflation = 1032;
 const mend = "save it again with numpy.savez";
@@ -31,6 +33,7 @@ export async function openNpz(path: string): Promise<ReadonlyMap<string, StoredA
       if (++entries > most) throw new SaccadeError(`${path}: must hold at most ${most} arrays, got more; ${mend}`);
       if (!entry.fileName.endsWith(".npy")) continue;
       const name = entry.fileName.slice(0, -".npy".length);
+      if (name.length > longestName || /\p{Cc}/u.test(name)) throw damaged(path, "a name that is none");
       if (arrays.has(name)) throw damaged(path, `two arrays ${name}`);
       if (entry.compressedSize > size || entry.uncompressedSize > entry.compressedSize * inflation)
         throw damaged(path, `${entry.uncompressedSize} bytes in ${Math.min(entry.compressedSize, size)}`);
