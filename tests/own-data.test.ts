@@ -7,6 +7,7 @@ import {
   mkdtempSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   symlinkSync,
   truncateSync,
@@ -495,22 +496,17 @@ describe("decoded pictures are kept", () => {
   test.each<[string, () => void, number[]]>([
     ["a picture more", () => write("kept/b/2.png", plain(3)), [1, 2, 3]],
     ["a picture less", () => rmSync(join(root, "kept/a"), { recursive: true }), [2]],
-    [
-      "a renamed class",
-      () => {
-        write("kept/c/1.png", plain(1));
-        rmSync(join(root, "kept/a"), { recursive: true });
-      },
-      [2, 1],
-    ],
+    ["a renamed class", () => renameSync(join(root, "kept/a"), join(root, "kept/c")), [2, 1]],
     ["another picture", () => write("kept/a/1.png", plain(7, 5)), [7, 2]],
     [
       "a picture of the same size at another time",
       () => {
-        write("kept/a/1.png", plain(8));
-        utimesSync(join(root, "kept/a/1.png"), 1000, 1000);
+        const [before, after] = [plain(2), plain(9)];
+        expect(after).toHaveLength(before.length);
+        write("kept/b/1.png", after);
+        utimesSync(join(root, "kept/b/1.png"), 1000, 1000);
       },
-      [8, 2],
+      [1, 9],
     ],
   ])("but not after %s", async (_, change, wanted) => {
     make();
@@ -519,6 +515,15 @@ describe("decoded pictures are kept", () => {
     const { decoded, values } = await load();
     expect([decoded, ...values]).toEqual([wanted.length, ...wanted]);
     expect((await load()).decoded).toBe(0);
+  });
+
+  test("but not after two of one size and time have changed places", async () => {
+    rmSync(join(root, "kept"), { recursive: true, force: true });
+    const [one, other] = [write("kept/a/1.png", plain(2)), write("kept/b/1.png", plain(9))];
+    for (const path of [one, other]) utimesSync(path, 1000, 1000);
+    expect((await load()).values).toEqual([2, 9]);
+    renameSync(join(root, "kept/a"), join(root, "kept/c"));
+    expect((await load()).values).toEqual([9, 2]);
   });
 
   test.each<[string, (path: string) => void]>([
