@@ -195,7 +195,8 @@ describe("help", () => {
       // The shipped configuration takes the example's overrides too.
       const [command, path = ""] = words;
       const overrides = words.filter((word) => /^[\w.]+=/.test(word));
-      if (/^configs\//.test(path)) expect(readConfig(path, overrides, { device: "wasm" }).name, command).toBeTruthy();
+      if (/^configs\//.test(path))
+        expect((await readConfig(path, overrides, { device: "wasm" })).name, command).toBeTruthy();
     }
   });
 });
@@ -338,7 +339,7 @@ describe("train", () => {
     expect(trained.stderr).toMatch(/^probing: 100 %, .*k nearest neighbours, 2 labels a class: [\d.]+ %/m);
   });
 
-  test("makes a whole run folder", () => {
+  test("makes a whole run folder", async () => {
     const inside = (...path: string[]): string => join(root, trainedRun, ...path);
     expect(readdirSync(inside()).sort()).toEqual(
       ["checkpoints", "config.yaml", "environment.json", "figures", "metrics.jsonl", "probe.json"].sort(),
@@ -351,7 +352,7 @@ describe("train", () => {
       .slice(0, -1)
       .map((line) => JSON.parse(line).kind);
     expect(kinds).toEqual(["xray", "step", "step", "step", "step", "xray"]);
-    const { seed, batch, data, probe } = readConfig(inside("config.yaml"), [], { device: "wasm" });
+    const { seed, batch, data, probe } = await readConfig(inside("config.yaml"), [], { device: "wasm" });
     expect({ seed, batch, limit: data.limit, readOuts: probe?.readOuts }).toEqual({
       seed: 7,
       batch: 10,
@@ -389,7 +390,7 @@ describe("train", () => {
       .map((line) => JSON.parse(line))
       .filter(({ kind }) => kind === "step");
     expect(metrics.map(({ step }) => step)).toEqual(Array.from({ length: 2 * epochs }, (_, i) => i + 1));
-    expect(readConfig(join(root, run, "config.yaml"), [], { device: "wasm" }).epochs).toBe(epochs);
+    expect((await readConfig(join(root, run, "config.yaml"), [], { device: "wasm" })).epochs).toBe(epochs);
   });
 
   test("--device reference trains as well, and says so", async () => {
@@ -548,6 +549,7 @@ describe("a stop", () => {
     expect(readdirSync(join(root, run)).sort()).toEqual([
       "checkpoints",
       "config.yaml",
+      "data.json",
       "environment.json",
       "figures",
       "metrics.jsonl",

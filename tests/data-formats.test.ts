@@ -14,6 +14,8 @@ import { type PickledArray, readPickle } from "../src/data/formats/pickle.ts";
 import { readStl10Images, readStl10Labels, stl10Side } from "../src/data/formats/stl10.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { randomStream } from "../src/program/random.ts";
+import { damaged } from "./damaged.ts";
+import { npy } from "./numpy-files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "saccade-formats-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -201,14 +203,6 @@ describe("STL-10", () => {
   });
 });
 
-/** As numpy.save writes it. */
-function npy(type: string, shape: readonly number[], values: Buffer): Buffer {
-  const plain = `{'descr': '${type}', 'fortran_order': False, 'shape': (${shape.join(", ")}${shape.length === 1 ? "," : ""}), }`;
-  const header = `${plain.padEnd(Math.ceil((plain.length + 11) / 64) * 64 - 11)}\n`;
-  const length = Buffer.of(header.length & 255, header.length >> 8);
-  return Buffer.concat([latin("\x93NUMPY\x01\x00"), length, latin(header), values]);
-}
-
 describe(".npy", () => {
   const bytes = randomBytes(2 * 3 * 4);
   const path = write("images.npy", npy("|u1", [2, 3, 4], bytes));
@@ -301,31 +295,10 @@ describe("two thousand damaged files each", () => {
     },
   ];
 
-  /** Bytes changed, cut out, put in, doubled, or the end cut off; most damage near the beginning, where headers are. */
-  function damaged(valid: Buffer): Buffer {
-    const place = (): number => Math.floor(valid.length * random.uniform() ** 3);
-    const at = place();
-    switch (random.integer(5)) {
-      case 0: {
-        const copy = Buffer.from(valid);
-        for (let i = random.integer(4); i >= 0; i--) copy[place()] = random.integer(256);
-        return copy;
-      }
-      case 1:
-        return valid.subarray(0, at);
-      case 2:
-        return Buffer.concat([valid.subarray(0, at), valid.subarray(at + 1 + random.integer(8))]);
-      case 3:
-        return Buffer.concat([valid.subarray(0, at), randomBytes(1 + random.integer(8)), valid.subarray(at)]);
-      default:
-        return Buffer.concat([valid.subarray(0, at), valid]);
-    }
-  }
-
   test.each(readers)("$name: an error that says what to do, or an array that is whole", ({ valid, read }) => {
     let refused = 0;
     for (let i = 0; i < 2000; i++) {
-      const path = write("damaged", damaged(valid));
+      const path = write("damaged", damaged(valid, random));
       try {
         expect(read(path)).toBe(true);
       } catch (error) {

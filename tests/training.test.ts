@@ -156,6 +156,7 @@ describe("one seed", () => {
     expect(readdirSync(run.path).sort()).toEqual([
       "checkpoints",
       "config.yaml",
+      "data.json",
       "environment.json",
       "figures",
       "metrics.jsonl",

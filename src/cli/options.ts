@@ -24,13 +24,13 @@ export async function openBackend({ device, threads }: CommonOptions): Promise<B
   return wasmBackend(threads === undefined ? {} : { threads });
 }
 
-/** A configuration whose datasets exist by name and fit its network; their files may still be missing. */
-export function readConfig(path: string, overrides: readonly string[], { seed }: CommonOptions): Config {
+/** A configuration whose datasets exist by name and fit its network; but for a researcher's own, their files may still be missing. */
+export async function readConfig(path: string, overrides: readonly string[], { seed }: CommonOptions): Promise<Config> {
   const raw = readYaml(path);
   for (const assignment of overrides) override(raw, assignment, parseValue);
   if (seed !== undefined) (raw as Record<string, unknown>).seed = seed;
   const config = parseConfig(raw, path);
-  describeData(config, path);
+  await describeData(config, path);
   return config;
 }
 

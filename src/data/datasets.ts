@@ -1,7 +1,6 @@
 // Loads datasets: where their files are looked for, and how each is read. What each holds stands in known-datasets.ts.
 
 import { existsSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
@@ -9,15 +8,10 @@ import { type PythonLayout, readCifarPython } from "./formats/cifar-python.ts";
 import { type Idx, readIdx } from "./formats/idx.ts";
 import { readStl10Images, readStl10Labels } from "./formats/stl10.ts";
 import { greyscale, type ImageSet } from "./images.ts";
-import {
-  type DatasetRequest,
-  describeDataset,
-  emnistParts,
-  type KnownDataset,
-  knownDatasets,
-  type Split,
-} from "./known-datasets.ts";
+import { emnistParts, type KnownDataset, knownDatasets, mostBytes, openDataset } from "./known-datasets.ts";
+import { cacheFolder } from "./picture-cache.ts";
 import { proceduralMovie, proceduralObjects } from "./procedural-objects.ts";
+import type { DatasetRequest, LoadEvents, Split } from "./request.ts";
 
 /** Reads the first images of a split, at most `limit`. */
 type Reader = (
@@ -26,9 +20,6 @@ type Reader = (
   split: Split,
   limit: number | undefined,
 ) => Omit<ImageSet, "name" | "classes">;
-
-/** Bytes of rendered pictures at most: where the memory of the wasm engine ends. */
-const mostRendered = 2 ** 32;
 
 const readers: Readonly<Record<string, Reader>> = {
   mnist: idxReader({ folder: "MNIST", stem: mnistStem }),
@@ -61,17 +52,19 @@ const readers: Readonly<Record<string, Reader>> = {
 };
 
 /** Reads or renders a dataset. */
-export async function loadDataset(request: DatasetRequest): Promise<ImageSet> {
-  const set = load(request);
+export async function loadDataset(request: DatasetRequest, events: LoadEvents = {}): Promise<ImageSet> {
+  const set = await load(request, events);
   return request.grey ? greyscale(set) : set;
 }
 
-function load(request: DatasetRequest): ImageSet {
-  const { name, classes, count, height, width, channels } = describeDataset({ ...request, grey: false });
+async function load(request: DatasetRequest, events: LoadEvents): Promise<ImageSet> {
+  const { described, read } = await openDataset(request);
+  if (read) return { ...described, ...(await read(events)) };
+  const { name, classes, count, height, width, channels } = described;
   const { dataset, split, limit, seed = 0, size, folder = defaultFolder() } = request;
   const known = knownDatasets[dataset];
   if (known.rendered) {
-    const most = Math.floor(mostRendered / (height * width * channels));
+    const most = Math.floor(mostBytes / (height * width * channels));
     if (count > most) throw wrong("loadDataset", "limit", `at most ${most}, which is 4 GiB of pictures`, count);
     const rendered = { split, count, seed, ...(size === undefined ? {} : { size }) };
     return known.rendered === "movie" ? proceduralMovie(rendered) : proceduralObjects(rendered);
@@ -81,8 +74,7 @@ function load(request: DatasetRequest): ImageSet {
 
 /** Where datasets are looked for unless a folder is given. */
 function defaultFolder(): string {
-  const { SACCADE_DATA: data, XDG_CACHE_HOME: cache } = process.env;
-  return data || join(cache || join(homedir(), ".cache"), "saccade");
+  return process.env.SACCADE_DATA || cacheFolder();
 }
 
 /** The paths of files, each in its first spelling that exists; else an error that says what to do. */

@@ -1,28 +1,11 @@
-// The datasets that Saccade knows by name: what each holds, known without reading a file.
+// The datasets that Saccade knows by name: what each holds, known without reading a file, and what a researcher's own hold, looked up.
 
 import { wrong } from "../program/errors.ts";
-import type { ImageSet } from "./images.ts";
+import { openArrays } from "./arrays.ts";
+import { openImageFolder } from "./image-folder.ts";
 import { nearest } from "./nearest.ts";
 import { movieClips, proceduralClasses } from "./procedural-objects.ts";
-
-export type Split = "train" | "test" | "unlabelled";
-
-export interface DatasetRequest {
-  /** One of `datasetNames`. */
-  readonly dataset: string;
-  /** `unlabelled` exists for STL-10 and for what is rendered. */
-  readonly split: Split;
-  /** Where the files are; default $SACCADE_DATA, else saccade/ in $XDG_CACHE_HOME, else ~/.cache/saccade. */
-  readonly folder?: string | undefined;
-  /** The first so many images; default all, or of rendered data 10,000 unlabelled, 2,000 train, 2,000 test. */
-  readonly limit?: number | undefined;
-  /** Seed of rendered data, 0 to 4294967295; default 0. Files ignore it. */
-  readonly seed?: number | undefined;
-  /** Pixels along each side of rendered pictures, 8 to 256; default 32. */
-  readonly size?: number | undefined;
-  /** Colours become grey levels; default false. */
-  readonly grey?: boolean | undefined;
-}
+import type { DatasetRequest, DescribedDataset, OpenedDataset, Refuse, Split } from "./request.ts";
 
 export interface KnownDataset {
   /** What a person calls it. */
@@ -111,43 +94,78 @@ export const knownDatasets: Readonly<Record<string, KnownDataset>> = {
   "procedural-movie": { title: "procedural movie", ...solids, rendered: "movie" },
 };
 
-export const datasetNames: readonly string[] = Object.keys(knownDatasets);
+/** A researcher's own, each with the keys of a request that are for it. */
+const ownDatasets: Readonly<
+  Record<
+    string,
+    {
+      readonly open: (request: DatasetRequest, refuse: Refuse) => Promise<OpenedDataset>;
+      readonly keys: readonly (keyof DatasetRequest)[];
+    }
+  >
+> = {
+  "image-folder": { open: openImageFolder, keys: ["skipBroken"] },
+  arrays: { open: openArrays, keys: ["file", "classes"] },
+};
 
-/** A dataset without its pictures and labels. */
-export type DescribedDataset = Omit<ImageSet, "pixels" | "labels">;
+export const datasetNames: readonly string[] = [...Object.keys(knownDatasets), ...Object.keys(ownDatasets)];
+
+/** Bytes of pictures at most: where the memory of the wasm engine ends. */
+export const mostBytes = 2 ** 32;
+
+/** What `openDataset` says of a dataset, in grey where that is asked for. */
+export async function describeDataset(
+  request: DatasetRequest,
+  operation?: string,
+  path?: string,
+): Promise<DescribedDataset> {
+  const { described } = await openDataset(request, operation, path);
+  if (!request.grey || described.channels === 1) return described;
+  return { ...described, name: `${described.name}, grey`, channels: 1 };
+}
 
 /**
  * What `loadDataset` will bring, or the refusal of what no dataset has. `operation` and `path` say where the request stands: a
- * configuration's file, and "data." in it.
+ * configuration's file, and "data." in it. A researcher's own files are looked at, and can be read from here; no others are.
  */
-export function describeDataset(
-  { dataset, split, limit, size, grey }: DatasetRequest,
+export async function openDataset(
+  request: DatasetRequest,
   operation = "loadDataset",
   path = "",
-): DescribedDataset {
-  const refuse = (argument: string, wanted: string, got: unknown, mend?: string): never => {
+): Promise<Pick<OpenedDataset, "described"> & Partial<OpenedDataset>> {
+  const refuse: Refuse = (argument, wanted, got, mend) => {
     throw wrong(operation, `${path}${argument}`, wanted, got, mend);
   };
-  if (!Object.hasOwn(knownDatasets, dataset)) {
+  const { dataset, limit, size } = request;
+  if (!datasetNames.includes(dataset)) {
     const close = nearest(String(dataset), datasetNames);
     refuse("dataset", `one of ${datasetNames.join(", ")}`, dataset, close && `did you mean ${close}?`);
   }
+  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
+    refuse("limit", "a whole number of at least 1", limit);
+  if (size !== undefined && dataset !== "image-folder" && !knownDatasets[dataset]?.rendered)
+    refuse("size", `left out for ${dataset}`, size, "its pictures have a size of their own");
+  for (const [name, { keys }] of Object.entries(ownDatasets))
+    for (const key of keys)
+      if (request[key] !== undefined && name !== dataset)
+        refuse(key, `left out for ${dataset}`, request[key], `it is for ${name}`);
+  if (!Object.hasOwn(ownDatasets, dataset)) return { described: describeKnown(request, refuse) };
+  const opened = await ownDatasets[dataset].open(request, refuse);
+  const { count, height, width, channels } = opened.described;
+  const most = Math.floor(mostBytes / (height * width * channels));
+  if (count > most) refuse("limit", `at most ${most}, which is 4 GiB of pictures`, count);
+  return opened;
+}
+
+function describeKnown({ dataset, split, limit, size }: DatasetRequest, refuse: Refuse): DescribedDataset {
   const { title, classes, counts, side, channels, rendered } = knownDatasets[dataset];
   const whole = counts[split];
   if (whole === undefined) {
     const mend = split === "unlabelled" ? "take stl-10 or procedural-objects for unlabelled images" : undefined;
     return refuse("split", `${Object.keys(counts).join(" or ")} for ${title}`, split, mend);
   }
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1))
-    refuse("limit", "a whole number of at least 1", limit);
-  if (size !== undefined && !rendered)
-    refuse("size", `left out for ${dataset}`, size, "its pictures have a size of their own");
   const count = rendered ? (limit ?? whole) : Math.min(limit ?? whole, whole);
   const [height, width] = [size ?? side, size ?? side];
-  const made = { name: `${title} ${split}`, classes, count, height, width };
-  return {
-    ...made,
-    ...(grey && channels === 3 ? { name: `${made.name}, grey`, channels: 1 } : { channels }),
-    ...(rendered === "movie" ? { clips: movieClips(count) } : {}),
-  };
+  const described = { name: `${title} ${split}`, classes, count, height, width, channels };
+  return rendered === "movie" ? { ...described, clips: movieClips(count) } : described;
 }

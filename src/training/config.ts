@@ -51,14 +51,20 @@ const data = z.strictObject({
   split: z.enum(["train", "test", "unlabelled"]).default("train"),
   /** Where the files are; else $SACCADE_DATA, else the cache. */
   folder: z.string().optional(),
+  /** Of arrays: the .npz file. */
+  file: z.string().optional(),
   /** The first so many images. */
   limit: count.optional(),
   /** Colours become grey levels: one channel. */
   grey: z.boolean().default(false),
   /** Seed of rendered data. */
   seed: z.int().min(0).default(0),
-  /** Pixels along each side of rendered pictures; default 32. */
+  /** Pixels along each side of rendered pictures, and of a folder's, brought to it; default 32. */
   size: z.int().min(8).max(256).optional(),
+  /** Of image-folder: files that are no pictures, or broken, are left out instead of refused. */
+  skipBroken: z.boolean().optional(),
+  /** Of arrays: what the classes are called, in the order of their numbers. */
+  classes: z.array(z.string()).min(1).optional(),
 });
 
 const hinge = z.strictObject({

@@ -1,32 +1,40 @@
-// What a configuration's datasets will be, known without reading them, and the refusal of what no reading could mend.
+// What a configuration's datasets will be, known before their pictures are read, and the refusal of what no reading could mend.
 
 import { requireSameClasses } from "../data/images.ts";
-import { type DescribedDataset, describeDataset } from "../data/known-datasets.ts";
+import { describeDataset } from "../data/known-datasets.ts";
+import type { DescribedDataset } from "../data/request.ts";
 import { networks } from "../encoders/networks.ts";
-import { SaccadeError } from "../program/errors.ts";
+import { SaccadeError, wrong } from "../program/errors.ts";
 import type { Config, DataConfig } from "./config.ts";
 import { configuredModel, configuredRule, type TrainingShape } from "./configured-rule.ts";
 
 /** The dataset that a configuration trains on. `where` is the configuration's file, for what is refused. */
-export function describeData(config: Config, where: string): TrainingShape {
+export async function describeData(config: Config, where: string): Promise<TrainingShape> {
   const { data, probe, encoder } = config;
   const { channels } = networks[encoder];
-  const describe = (set: DataConfig, key: string): DescribedDataset => {
-    const described = describeDataset(set, where, `${key}.`);
+  const describe = async (set: DataConfig, key: string): Promise<DescribedDataset> => {
+    const described = await describeDataset(set, where, `${key}.`);
     if (described.channels === channels) return described;
     const mend = channels === 1 ? `; set ${key}.grey=true` : "";
     throw new SaccadeError(
       `${where}: ${key}.dataset ${set.dataset} has ${countChannels(described.channels)}, the ${encoder} network reads ${channels}${mend}`,
     );
   };
-  const described = describe(data, "data");
+  const described = await describe(data, "data");
   const shape = { ...described, classes: described.classes.length };
-  configuredRule(config, configuredModel(config), shape);
+  const { loss } = configuredRule(config, configuredModel(config), shape);
+  if (loss.labelled) requireClasses(where, "data", described);
   if (probe) {
-    const sets = [describe(probe.train, "probe.train"), describe(probe.test, "probe.test")] as const;
+    const sets = [await describe(probe.train, "probe.train"), await describe(probe.test, "probe.test")] as const;
     requireSameClasses(where, "probe.train and probe.test", sets);
+    requireClasses(where, "probe.train and probe.test", sets[0]);
   }
   return shape;
+}
+
+function requireClasses(where: string, argument: string, { name, classes }: DescribedDataset): void {
+  if (classes.length < 2)
+    throw wrong(where, argument, "of at least 2 classes", `${name}, of ${classes.join(", ")} alone`);
 }
 
 const countChannels = (channels: number): string => (channels === 1 ? "1 channel" : `${channels} channels`);

@@ -4,6 +4,7 @@ import type { ImageSet } from "../data/images.ts";
 import { SaccadeError } from "../program/errors.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
+import { checkData } from "./run-data.ts";
 import { fingerprint, openRun, type RunFolder, readMetrics } from "./run-folder.ts";
 import { runLength } from "./trainer.ts";
 
@@ -13,14 +14,14 @@ import { runLength } from "./trainer.ts";
  */
 function decisive(config: Config): object {
   const { epochs, checkpointEvery, metricsEvery, xrayEvery, probe, name, ...rest } = config;
-  const { folder, ...data } = rest.data;
+  const { folder, file, ...data } = rest.data;
   return { ...rest, data, ...(config.learning === "GLL" ? { epochs } : {}) };
 }
 
 /** Fingerprint of what decides the numbers of a run. */
 export const configKey = (config: Config): string => fingerprint(decisive(config));
 
-/** Refuses to go on under another configuration, to an end that lies behind, or beside metrics that cannot be read. */
+/** Refuses to go on under another configuration or on other pictures, to an end that lies behind, or beside metrics that cannot be read. */
 export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, from: Checkpoint): void {
   if (from.config !== configKey(config)) {
     const differing = differences(decisive(openRun(run.path).config), decisive(config));
@@ -30,6 +31,7 @@ export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, f
         : `${from.path}: was written by another configuration than config.yaml holds now; put that file back as it was`,
     );
   }
+  checkData(run, dataset);
   const { step } = from.position;
   const { totalSteps } = runLength(config, dataset);
   if (step > totalSteps) {

@@ -6,6 +6,7 @@ import { collapseAlarm, embeddingHealth, type Health, requireFinite } from "./al
 import { type Checkpoint, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { checkResume, configKey } from "./resume.ts";
+import { recordData } from "./run-data.ts";
 import { drawRunFigures } from "./run-figures.ts";
 import { appendMetric, type Metric, type RunFolder, readMetrics, truncateMetrics } from "./run-folder.ts";
 import { createTrainer, type StepResult, type Trainer } from "./trainer.ts";
@@ -66,6 +67,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     await truncateMetrics(run, trainer.position().step);
     alarmed = readMetrics(run).some(({ kind }) => kind === "alarm");
     if (!from) {
+      await recordData(run, dataset);
       await xray();
       await save();
     }

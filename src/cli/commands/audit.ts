@@ -13,7 +13,7 @@ interface AuditOptions extends CommonOptions {
 }
 
 export async function auditCommand(path: string, overrides: readonly string[], options: AuditOptions): Promise<number> {
-  const config = readConfig(path, overrides, options);
+  const config = await readConfig(path, overrides, options);
   const report = await auditConfigured(config, await openBackend(options));
   if (options.out !== undefined) {
     const svg = await auditFigure(report);

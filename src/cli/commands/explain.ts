@@ -12,8 +12,8 @@ export async function explainCommand(
   overrides: readonly string[],
   options: CommonOptions,
 ): Promise<number> {
-  const config = readConfig(path, overrides, options);
-  const { lessons } = recordConfigured(config, configuredModel(config), describeData(config, path));
+  const config = await readConfig(path, overrides, options);
+  const { lessons } = recordConfigured(config, configuredModel(config), await describeData(config, path));
   // One program, or under GLL and RLL one for each layer.
   const explanations = lessons.map(({ program }) => explain(program));
   process.stdout.write(

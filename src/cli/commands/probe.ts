@@ -4,7 +4,6 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../../backends/backend.ts";
-import { loadDataset } from "../../data/datasets.ts";
 import { type ImageSet, requireSameClasses } from "../../data/images.ts";
 import { type NetworkName, networks } from "../../encoders/networks.ts";
 import { type ProbeReport, probe } from "../../evaluation/probe.ts";
@@ -18,6 +17,7 @@ import { readText, writeWhole } from "../../training/files.ts";
 import { openRun, type RunFolder } from "../../training/run-folder.ts";
 import { lockRun } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue, shellWord } from "../options.ts";
 import { showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
@@ -62,7 +62,7 @@ export interface ProbeSets {
 
 /** Loads what a probe reads, and refuses what it could not be measured with: before the hours of training, not after them. */
 export async function loadProbeSets(wanted: ProbeConfig, encoder: NetworkName): Promise<ProbeSets> {
-  const [train, test] = [await loadDataset(wanted.train), await loadDataset(wanted.test)];
+  const [train, test] = [await loadShown(wanted.train), await loadShown(wanted.test)];
   requireSameClasses("probe", "train and test", [train, test]);
   const { channels } = networks[encoder];
   if (train.channels !== channels)

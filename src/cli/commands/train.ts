@@ -1,6 +1,5 @@
 // saccade train: a run from a configuration, or the rest of one, with its progress, and the probe at its end.
 
-import { loadDataset } from "../../data/datasets.ts";
 import { networks } from "../../encoders/networks.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
@@ -14,6 +13,7 @@ import { lockRun } from "../../training/run-lock.ts";
 import { train } from "../../training/train.ts";
 import { runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue, readConfig, shellWord } from "../options.ts";
 import { duration, showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
@@ -30,7 +30,7 @@ export async function trainCommand(
   overrides: readonly string[],
   options: TrainCommandOptions,
 ): Promise<number> {
-  const { config, resumed } = configuration(path, overrides, options);
+  const { config, resumed } = await configuration(path, overrides, options);
   const signals = catchSignals();
   let release = (): void => {};
   const hold = (run: RunFolder): void => {
@@ -58,7 +58,7 @@ async function trainAndProbe(
   const from = resumed ? latestCheckpoint(resumed.checkpoints) : undefined;
   if (resumed && !from) throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
   const backend = await openBackend(options);
-  const dataset = await loadDataset(config.data);
+  const dataset = await loadShown(config.data);
   // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.
   recordConfigured(config, configuredModel(config), { ...dataset, classes: dataset.classes.length });
   if (resumed && from) checkResume(resumed, config, dataset, from);
@@ -133,11 +133,11 @@ const print = (value: object): void => {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 };
 
-function configuration(
+async function configuration(
   path: string | undefined,
   overrides: readonly string[],
   options: TrainCommandOptions,
-): { config: Config; resumed?: RunFolder } {
+): Promise<{ config: Config; resumed?: RunFolder }> {
   if (options.resume !== undefined) {
     if (options.seed !== undefined)
       throw new SaccadeError("--resume: a run keeps its seed; leave --seed out, or start a new run");
@@ -148,7 +148,7 @@ function configuration(
       override(raw, assignment, parseValue);
     return { config: parseConfig(raw, options.resume), resumed: run };
   }
-  return { config: readConfig(path ?? "", overrides, options) };
+  return { config: await readConfig(path ?? "", overrides, options) };
 }
 
 const countSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" : "steps"}`;

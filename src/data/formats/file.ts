@@ -1,6 +1,6 @@
 // Reads or opens a file; what is not one, or may not be read, is a sentence.
 
-import { fstatSync, openSync, readFileSync } from "node:fs";
+import { fstatSync, openSync, readFileSync, readSync } from "node:fs";
 import { SaccadeError } from "../../program/errors.ts";
 
 export function readFile(path: string): Uint8Array {
@@ -14,6 +14,15 @@ export function openFile(path: string): number {
     if (fstatSync(file).isDirectory()) throw Object.assign(new Error("a folder"), { code: "EISDIR" });
     return file;
   });
+}
+
+/** `count` bytes of an open file from `start` on, fewer where it ends; one read brings 2 GiB at most, so it may take several. */
+export function readPart(file: number, start: number, count: number): Buffer {
+  const bytes = Buffer.alloc(count);
+  let done = 0;
+  for (let got = -1; done < count && got !== 0; done += got)
+    got = readSync(file, bytes, done, Math.min(count - done, 2 ** 30), start + done);
+  return bytes.subarray(0, done);
 }
 
 function orSentence<T>(path: string, read: () => T): T {

@@ -1,0 +1,20 @@
+// Loads a dataset for a command: pictures that are being decoded and what is to be known of them go to stderr.
+
+import { loadDataset } from "../data/datasets.ts";
+import type { ImageSet } from "../data/images.ts";
+import type { DatasetRequest } from "../data/request.ts";
+import { showProgress } from "./progress.ts";
+
+export async function loadShown(request: DatasetRequest): Promise<ImageSet> {
+  const progress = showProgress("decoding", "pictures");
+  const notes: string[] = [];
+  try {
+    return await loadDataset(request, {
+      onPicture: (done, total) => progress.update(done, total, `${done} of ${total}`),
+      onNote: (sentence) => notes.push(sentence),
+    });
+  } finally {
+    progress.end();
+    for (const note of notes) process.stderr.write(`note: ${note}\n`);
+  }
+}

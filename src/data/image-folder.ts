@@ -1,0 +1,261 @@
+// A folder of pictures as a dataset: one subfolder for each class, as torchvision's ImageFolder has it, in subfolders for splits where there
+// are any. Pictures come in turn from every class, so that the first so many are of all classes.
+
+import { type Dirent, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { SaccadeError } from "../program/errors.ts";
+import { pictureDecoder } from "./formats/picture.ts";
+import { cacheFile, cacheKey, type DecodedPictures, readCache, writeCache } from "./picture-cache.ts";
+import {
+  type DatasetRequest,
+  few,
+  type LoadEvents,
+  type OpenedDataset,
+  type Refuse,
+  type Split,
+  unlabelledClass,
+} from "./request.ts";
+
+/** Pixels along each side, unless told. */
+const defaultSize = 32;
+const picture = /\.(png|jpe?g|webp)$/i;
+/** What systems leave beside pictures. */
+const litter = /^(\..*|Thumbs\.db|desktop\.ini|__MACOSX)$/i;
+/** The subfolders that a split may stand in, the first of which is taken. Without labels the pictures to train on will do. */
+const splitFolders: Readonly<Record<Split, readonly string[]>> = {
+  train: ["train"],
+  test: ["test", "val"],
+  unlabelled: ["unlabelled", "unlabeled", "train"],
+};
+const allSplitFolders = [...new Set(Object.values(splitFolders).flat())];
+
+/** What was found: paths below the folder in the order of the dataset. */
+interface Listing {
+  readonly folder: string;
+  readonly classes: readonly string[];
+  readonly pictures: readonly { readonly path: string; readonly label: number }[];
+  /** Files that are no pictures by their names. */
+  readonly strange: readonly string[];
+}
+
+export async function openImageFolder(request: DatasetRequest, refuse: Refuse): Promise<OpenedDataset> {
+  const { folder, split, limit = Number.POSITIVE_INFINITY, size = defaultSize, skipBroken = false } = request;
+  if (folder === undefined) return refuse("folder", "the folder of your pictures", "nothing");
+  const chosen = splitFolder(folder, split, refuse);
+  const listing = split === "unlabelled" ? listUnlabelled(chosen) : listClasses(chosen);
+  if (listing.strange.length > 0 && !skipBroken)
+    throw new SaccadeError(
+      `${chosen}: must hold pictures alone (.png, .jpg, .jpeg, .webp), got ${few(listing.strange)}; move them out, convert them, or set skipBroken: true`,
+    );
+  const pictures = listing.pictures.slice(0, limit);
+  const name = chosen === folder ? split : basename(chosen);
+  return {
+    described: {
+      name: `${basename(resolve(folder))} ${name}`,
+      classes: listing.classes,
+      count: pictures.length,
+      height: size,
+      width: size,
+      channels: 3,
+    },
+    read: (events) => readListed({ ...listing, pictures }, size, skipBroken, events),
+  };
+}
+
+/** The folder that holds a split: a subfolder, or where there is none the folder itself. */
+function splitFolder(folder: string, split: Split, refuse: Refuse): string {
+  const folders = entriesOf(folder).flatMap(({ name, kind }) => (kind === "folder" ? [name] : []));
+  const splits = folders.filter((name) => allSplitFolders.includes(name));
+  if (splits.length === 0) {
+    if (split !== "test") return folder;
+    return refuse("split", `train or unlabelled for ${folder}, which has no subfolder test or val`, split);
+  }
+  const others = folders.filter((name) => !splits.includes(name));
+  if (others.length > 0)
+    throw new SaccadeError(
+      `${folder}: must hold folders of splits (${allSplitFolders.join(", ")}) or of classes, got both: ${few(splits)} beside ${few(others)}; move or rename them`,
+    );
+  const found = splitFolders[split].find((name) => splits.includes(name));
+  if (found === undefined)
+    return refuse("split", `one that ${folder} has a subfolder for (it has ${splits.join(", ")})`, split);
+  return join(folder, found);
+}
+
+function listClasses(folder: string): Listing {
+  const entries = entriesOf(folder);
+  const flat = entries.filter(({ name, kind }) => kind === "file" && picture.test(name)).map(({ name }) => name);
+  const classes = entries.flatMap(({ name, kind }) => (kind === "folder" ? [name] : []));
+  if (classes.length === 0)
+    throw new SaccadeError(
+      `${folder}: must hold a subfolder of pictures for each class, got none; put the pictures into such, or set split: unlabelled`,
+    );
+  if (flat.length > 0)
+    throw new SaccadeError(
+      `${folder}: every picture must be in its class's subfolder, got ${few(flat)} beside them; move or remove them`,
+    );
+  const found = classes.map((name) => walk(folder, name));
+  const empty = classes.filter((_, label) => found[label].pictures.length === 0);
+  if (empty.length > 0)
+    throw new SaccadeError(
+      `${folder}: every class must have pictures (.png, .jpg, .jpeg, .webp), got none in ${few(empty)}; fill or remove the subfolder`,
+    );
+  return {
+    folder,
+    classes,
+    pictures: inTurn(found.map(({ pictures }, label) => pictures.map((path) => ({ path, label })))),
+    strange: found.flatMap(({ strange }) => strange),
+  };
+}
+
+/** Pictures wherever they stand in the folder, all of one class: in turn from its subfolders, and those that are in none. */
+function listUnlabelled(folder: string): Listing {
+  const entries = entriesOf(folder);
+  const flat = sorted(entries.filter(({ kind }) => kind !== "folder"));
+  const found = entries.flatMap(({ name, kind }) => (kind === "folder" ? [walk(folder, name)] : []));
+  const paths = inTurn([flat.pictures, ...found.map(({ pictures }) => pictures)]);
+  if (paths.length === 0) throw new SaccadeError(`${folder}: must hold pictures (.png, .jpg, .jpeg, .webp), got none`);
+  return {
+    folder,
+    classes: [unlabelledClass],
+    pictures: paths.map((path) => ({ path, label: 0 })),
+    strange: [flat, ...found].flatMap(({ strange }) => strange),
+  };
+}
+
+/** The first of every list, the second of every list, … */
+function inTurn<T>(lists: readonly (readonly T[])[]): T[] {
+  const longest = lists.reduce((most, { length }) => Math.max(most, length), 0);
+  return Array.from({ length: longest }, (_, i) => lists.flatMap((list) => (i < list.length ? [list[i]] : []))).flat();
+}
+
+interface Found {
+  readonly pictures: readonly string[];
+  readonly strange: readonly string[];
+}
+
+/** What is in a subfolder at any depth, paths below `folder`: a folder's own files by name, then those of its subfolders. */
+function walk(folder: string, below: string, above: readonly string[] = []): Found {
+  const path = join(folder, below);
+  const real = orSentence(path, () => realpathSync(path));
+  if (above.includes(real))
+    throw new SaccadeError(`${path}: must not lead back to a folder that it is in, got a link to ${real}; remove it`);
+  const entries = entriesOf(path).map(({ name, kind }) => ({ name: join(below, name), kind }));
+  const here = sorted(entries.filter(({ kind }) => kind !== "folder"));
+  const deeper = entries.flatMap(({ name, kind }) => (kind === "folder" ? [walk(folder, name, [...above, real])] : []));
+  return {
+    pictures: [here, ...deeper].flatMap(({ pictures }) => pictures),
+    strange: [here, ...deeper].flatMap(({ strange }) => strange),
+  };
+}
+
+const sorted = (entries: readonly Entry[]): Found => ({
+  pictures: entries.filter(({ name, kind }) => kind === "file" && picture.test(name)).map(({ name }) => name),
+  strange: entries.filter(({ name, kind }) => kind !== "file" || !picture.test(name)).map(({ name }) => name),
+});
+
+interface Entry {
+  readonly name: string;
+  readonly kind: "file" | "folder" | "other";
+}
+
+/** What is in a folder, links followed, in the order of code points, as Python sorts; without what systems leave there. */
+function entriesOf(folder: string): Entry[] {
+  const entries = orSentence(folder, () => readdirSync(folder, { withFileTypes: true }));
+  return entries
+    .filter(({ name }) => !litter.test(name))
+    .map((entry): Entry => ({ name: entry.name, kind: kindOf(entry.isSymbolicLink() ? target(folder, entry) : entry) }))
+    .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+}
+
+const kindOf = (what: Dirent | Stats | undefined): Entry["kind"] =>
+  what?.isDirectory() ? "folder" : what?.isFile() ? "file" : "other";
+
+/** What a link leads to; undefined where it leads nowhere. */
+function target(folder: string, link: Dirent): Stats | undefined {
+  try {
+    return statSync(join(folder, link.name));
+  } catch {
+    return undefined;
+  }
+}
+
+function orSentence<T>(path: string, look: () => T): T {
+  try {
+    return look();
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SaccadeError(`${path}: cannot be read (${code}); pictures must be in folders that you may read`);
+  }
+}
+
+async function readListed(
+  { folder, pictures, strange }: Listing,
+  size: number,
+  skipBroken: boolean,
+  { onPicture, onNote }: LoadEvents,
+): ReturnType<OpenedDataset["read"]> {
+  const decoder = await pictureDecoder();
+  const states = pictures.map(({ path }) => {
+    const { size: bytes, mtimeMs } = orSentence(join(folder, path), () => statSync(join(folder, path)));
+    return [path, bytes, mtimeMs];
+  });
+  const key = cacheKey([decoder.version, size, states]);
+  const file = cacheFile([realpathSync(folder), size, pictures.length, skipBroken]);
+  let decoded = readCache(file, key);
+  if (decoded === undefined) {
+    const paths = pictures.map(({ path }) => join(folder, path));
+    decoded = await decodeAll(paths, size, decoder.decode, onPicture);
+    const [first] = decoded.broken;
+    if (first && !skipBroken) {
+      const more = decoded.broken.slice(1).map(([i]) => pictures[i].path);
+      const others = more.length > 0 ? `; the same of ${few(more)}` : "";
+      throw new SaccadeError(`${first[1]}${others}; or set skipBroken: true`);
+    }
+    try {
+      writeCache(file, key, decoded);
+    } catch (error) {
+      onNote?.(`the decoded pictures could not be kept, so they will be decoded anew: ${(error as Error).message}`);
+    }
+  }
+  const { pixels, broken } = decoded;
+  if (broken.length > 0)
+    onNote?.(`${broken.length} of ${pictures.length} pictures cannot be read and are left out: ${broken[0][1]}`);
+  if (strange.length > 0) onNote?.(`left out, as they are no pictures: ${few(strange)}`);
+  const out = new Set(broken.map(([i]) => i));
+  if (out.size === pictures.length)
+    throw new SaccadeError(`${folder}: must hold pictures that can be read, got none; ${broken[0][1]}`);
+  const labels = Int32Array.from(pictures.filter((_, i) => !out.has(i)).map(({ label }) => label));
+  return { pixels, labels, count: labels.length };
+}
+
+async function decodeAll(
+  paths: readonly string[],
+  size: number,
+  decode: (path: string, size: number) => Promise<Uint8Array>,
+  onPicture: LoadEvents["onPicture"],
+): Promise<DecodedPictures> {
+  const each = size * size * 3;
+  const pixels = new Uint8Array(paths.length * each);
+  const broken: [number, string][] = [];
+  let next = 0;
+  let done = 0;
+  const work = async (): Promise<void> => {
+    for (let i = next++; i < paths.length; i = next++) {
+      try {
+        pixels.set(await decode(paths[i], size), i * each);
+      } catch (error) {
+        if (!(error instanceof SaccadeError)) throw error;
+        broken.push([i, error.message]);
+      }
+      onPicture?.(++done, paths.length);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, work));
+  broken.sort(([a], [b]) => a - b);
+  const out = new Set(broken.map(([i]) => i));
+  let kept = 0;
+  for (let i = 0; out.size > 0 && i < paths.length; i++)
+    if (!out.has(i)) pixels.copyWithin(each * kept++, i * each, (i + 1) * each);
+  return { pixels: out.size === 0 ? pixels : pixels.slice(0, kept * each), broken };
+}

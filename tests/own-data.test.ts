@@ -1,0 +1,849 @@
+// A researcher's own pictures and arrays as datasets: what is read, in which order, what is refused, and what damage does.
+
+import { execFileSync } from "node:child_process";
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  utimesSync,
+  writeFileSync,
+} from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { crc32 } from "node:zlib";
+import { PNG } from "pngjs";
+import sharp, { type Sharp } from "sharp";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { loadDataset } from "../src/data/datasets.ts";
+import { type PictureDecoder, pictureDecoder } from "../src/data/formats/picture.ts";
+import { describeDataset } from "../src/data/known-datasets.ts";
+import type { DatasetRequest } from "../src/data/request.ts";
+import { SaccadeError } from "../src/program/errors.ts";
+import { randomStream } from "../src/program/random.ts";
+import { damaged } from "./damaged.ts";
+import { npy, npz } from "./numpy-files.ts";
+
+const root = mkdtempSync(join(tmpdir(), "saccade-own-"));
+const cache = join(root, "cache");
+const cachedBefore = process.env.XDG_CACHE_HOME;
+let decoder: PictureDecoder;
+beforeAll(async () => {
+  process.env.XDG_CACHE_HOME = cache;
+  decoder = await pictureDecoder();
+});
+afterEach(() => rmSync(cache, { recursive: true, force: true }));
+afterAll(() => {
+  if (cachedBefore === undefined) delete process.env.XDG_CACHE_HOME;
+  else process.env.XDG_CACHE_HOME = cachedBefore;
+  rmSync(root, { recursive: true });
+});
+
+function write(path: string, bytes: Uint8Array | string): string {
+  const whole = join(root, path);
+  mkdirSync(dirname(whole), { recursive: true });
+  writeFileSync(whole, bytes);
+  return whole;
+}
+
+const random = randomStream(11, 0x0117);
+const randomBytes = (count: number): Buffer =>
+  Buffer.from(Uint8Array.from({ length: count }, () => random.integer(256)));
+
+/** A picture of bytes [height, width, channels], for sharp to write. */
+const raw = (height: number, width: number, values: Uint8Array | Uint16Array): Sharp =>
+  sharp(values, { raw: { height, width, channels: (values.length / height / width) as 1 | 2 | 3 | 4 } });
+
+/** A PNG by pngjs, of red, green and blue. */
+function png(height: number, width: number, rgb: Uint8Array): Buffer {
+  const data = Buffer.alloc(height * width * 4, 255);
+  for (let i = 0; i < height * width; i++) data.set(rgb.subarray(3 * i, 3 * i + 3), 4 * i);
+  return PNG.sync.write({ height, width, data }, { colorType: 2 });
+}
+
+/** One of one colour, which says who it is. */
+const plain = (value: number, side = 4): Buffer => png(side, side, new Uint8Array(side * side * 3).fill(value));
+
+/** The sentence of a refusal, without the folder of this test. */
+async function refusal(of: Promise<unknown>): Promise<string> {
+  const error = await of.then(
+    () => new Error("nothing was refused"),
+    (refused) => refused,
+  );
+  if (!(error instanceof SaccadeError)) throw error;
+  return error.message.replaceAll(`${root}/`, "");
+}
+
+const folderRequest = (folder: string, more: Partial<DatasetRequest> = {}): DatasetRequest => ({
+  dataset: "image-folder",
+  folder: join(root, folder),
+  split: "train",
+  size: 8,
+  ...more,
+});
+/** What every picture of one colour says: its first byte. */
+const firstBytes = ({ pixels, count }: { pixels: Uint8Array; count: number }): number[] =>
+  Array.from({ length: count }, (_, i) => pixels[(i * pixels.length) / count]);
+
+describe("a picture is decoded", () => {
+  const decode = async (bytes: Uint8Array, size = 4): Promise<number[]> => [
+    ...(await decoder.decode(write("one", bytes), size)),
+  ];
+  const rgb = randomBytes(4 * 4 * 3);
+
+  test("to the very pixels of a file that keeps them and has the size", async () => {
+    expect(await decode(png(4, 4, rgb))).toEqual([...rgb]);
+    expect(await decode(await raw(4, 4, rgb).webp({ lossless: true }).toBuffer())).toEqual([...rgb]);
+    expect(await decode(await raw(4, 4, rgb).png({ progressive: true }).toBuffer())).toEqual([...rgb]);
+  });
+
+  test("from JPEG and from lossy WebP, closely", async () => {
+    const smooth = Uint8Array.from({ length: 32 * 32 * 3 }, (_, i) => 40 + 3 * (Math.floor(i / 3) % 32) + 30 * (i % 3));
+    for (const file of [
+      await raw(32, 32, smooth).jpeg({ quality: 95, chromaSubsampling: "4:4:4" }).toBuffer(),
+      await raw(32, 32, smooth).jpeg({ quality: 95, progressive: true }).toBuffer(),
+      await raw(32, 32, smooth).webp({ quality: 95 }).toBuffer(),
+    ]) {
+      const got = await decode(file, 32);
+      const mean = got.reduce((sum, value, i) => sum + Math.abs(value - smooth[i]), 0) / got.length;
+      expect(mean).toBeLessThan(3);
+    }
+  });
+
+  test("grey in three equal channels, from 8 and from 16 bits, whose upper byte counts", async () => {
+    const grey = randomBytes(16);
+    const three = [...grey].flatMap((value) => [value, value, value]);
+    expect(await decode(await raw(4, 4, grey).toColourspace("b-w").png().toBuffer())).toEqual(three);
+    const deep = Uint16Array.from(grey, (value, i) => value * 256 + i * 15);
+    const grey16 = await raw(4, 4, deep).toColourspace("grey16").png().toBuffer();
+    expect((await sharp(grey16).metadata()).depth).toBe("ushort");
+    expect(await decode(grey16)).toEqual(three);
+  });
+
+  test("16-bit colours, by their upper byte", async () => {
+    const deep = Uint16Array.from(rgb, (value, i) => value * 256 + i);
+    expect(await decode(await raw(4, 4, deep).toColourspace("rgb16").png().toBuffer())).toEqual([...rgb]);
+  });
+
+  test("a palette", async () => {
+    const two = Uint8Array.from({ length: 48 }, (_, i) => (Math.floor(i / 3) % 2 === 0 ? 10 : 200));
+    const file = await raw(4, 4, two).png({ palette: true, colours: 2, dither: 0 }).toBuffer();
+    expect((await sharp(file).metadata()).isPalette).toBe(true);
+    expect(await decode(file)).toEqual([...two]);
+  });
+
+  test("transparency on white", async () => {
+    const rgba = Uint8Array.from({ length: 64 }, (_, i) => (i % 4 === 3 ? [0, 255, 128, 255][(i >> 2) % 4] : 100));
+    const white = [255, 100, 255 - Math.round((155 * 128) / 255), 100];
+    const got = await decode(await raw(4, 4, rgba).png().toBuffer());
+    expect(got.every((value, i) => Math.abs(value - white[Math.floor(i / 3) % 4]) <= 1)).toBe(true);
+  });
+
+  test("CMYK brought to red, green and blue", async () => {
+    const red = Uint8Array.from({ length: 48 }, (_, i) => (i % 3 === 0 ? 220 : 30));
+    const file = await raw(4, 4, red).toColourspace("cmyk").jpeg({ quality: 100 }).toBuffer();
+    expect((await sharp(file).metadata()).space).toBe("cmyk");
+    const [r, g, b] = await decode(file);
+    expect([r > 180, g < 80, b < 80]).toEqual([true, true, true]);
+  });
+
+  test.each([
+    ["upright", 1, [0, 1, 2, 3]],
+    ["mirrored", 2, [1, 0, 3, 2]],
+    ["upside down", 3, [3, 2, 1, 0]],
+    ["a quarter turned clockwise", 6, [2, 0, 3, 1]],
+    ["a quarter turned anticlockwise", 8, [1, 3, 0, 2]],
+  ])("%s, as its EXIF says", async (_, orientation, quarters) => {
+    // Four quarters of one grey each, in two rows.
+    const greys = [20, 90, 160, 230];
+    const picture = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => {
+      const [y, x] = [Math.floor(i / 48), Math.floor(i / 3) % 16];
+      return greys[2 * Math.floor(y / 8) + Math.floor(x / 8)];
+    });
+    for (const file of [
+      await raw(16, 16, picture).withMetadata({ orientation }).png().toBuffer(),
+      await raw(16, 16, picture).withMetadata({ orientation }).jpeg({ quality: 100 }).toBuffer(),
+    ]) {
+      const got = await decode(file, 16);
+      const seen = [0, 8].flatMap((y) => [0, 8].map((x) => got[((y + 4) * 16 + x + 4) * 3]));
+      seen.forEach((value, i) => {
+        expect(Math.abs(value - greys[quarters[i]])).toBeLessThan(4);
+      });
+    }
+  });
+
+  test("scaled by its shorter side and cut to its centre", async () => {
+    // Thirds: dark, bright, dark. The centre of a picture three times as wide as high is the bright third.
+    const wide = Uint8Array.from({ length: 30 * 90 * 3 }, (_, i) => (Math.floor(i / 90) % 3 === 1 ? 200 : 10));
+    const got = await decode(png(30, 90, wide), 10);
+    expect(got.every((value) => Math.abs(value - 200) <= 40)).toBe(true);
+    expect(got[(5 * 10 + 5) * 3]).toBe(200);
+    // A checkerboard of single pixels is grey when it is smoothed, and black and white when pixels are dropped.
+    const board = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => {
+      const pixel = Math.floor(i / 3);
+      return ((pixel % 64) + Math.floor(pixel / 64)) % 2 === 0 ? 0 : 255;
+    });
+    const small = await decode(png(64, 64, board), 8);
+    expect(small.every((value) => Math.abs(value - 127.5) < 12)).toBe(true);
+    // A smaller one is enlarged.
+    expect(await decode(plain(77, 2), 8)).toEqual(new Array(8 * 8 * 3).fill(77));
+  });
+
+  const pillow = (() => {
+    try {
+      execFileSync("python3", ["-c", "import numpy, PIL"], { stdio: "ignore" });
+      return "";
+    } catch {
+      return " (skipped: no python3 with numpy and Pillow)";
+    }
+  })();
+  test.skipIf(pillow)(`as Pillow does it, which torchvision takes${pillow}`, async () => {
+    const smooth = Uint8Array.from({ length: 50 * 70 * 3 }, (_, i) => {
+      const [y, x, c] = [Math.floor(i / 210), Math.floor(i / 3) % 70, i % 3];
+      return 128 + 60 * Math.sin(y / 5 + c) + 60 * Math.cos(x / 7);
+    });
+    const path = write("smooth.png", png(50, 70, smooth));
+    const script = [
+      "import sys, numpy, PIL.Image as I",
+      "i = I.open(sys.argv[1]).convert('RGB').resize((28, 20), I.LANCZOS).crop((4, 0, 24, 20))",
+      "print(numpy.asarray(i).ravel().tolist())",
+    ].join("\n");
+    const wanted: number[] = JSON.parse(execFileSync("python3", ["-c", script, path], { encoding: "utf8" }));
+    const got = [...(await decoder.decode(path, 20))];
+    const apart = got.map((value, i) => Math.abs(value - wanted[i]));
+    expect(Math.max(...apart)).toBeLessThanOrEqual(6);
+    expect(apart.reduce((sum, value) => sum + value, 0) / apart.length).toBeLessThan(1);
+  });
+
+  /** A PNG of a few bytes that says it is 12,000 × 12,000. */
+  function bomb(): Buffer {
+    const file = plain(0);
+    file.writeUInt32BE(12_000, 16);
+    file.writeUInt32BE(12_000, 20);
+    file.writeUInt32BE(crc32(file.subarray(12, 29)), 29);
+    return file;
+  }
+  test.each<[string, () => Promise<Uint8Array> | Uint8Array, string]>([
+    [
+      "a bomb of pixels",
+      bomb,
+      "one: must have at most 134217728 pixels (2²⁷), got more; scale it down, or take it out",
+    ],
+    [
+      "nothing",
+      () => new Uint8Array(),
+      "one: must begin as a PNG, JPEG or WebP picture, got an empty file; convert it",
+    ],
+    [
+      "a drawing that calls itself a picture",
+      () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'),
+      "one: must begin as a PNG, JPEG or WebP picture, got something else; convert it",
+    ],
+    [
+      "a JPEG cut short",
+      async () =>
+        (
+          await raw(64, 64, randomBytes(64 * 64 * 3))
+            .jpeg()
+            .toBuffer()
+        ).subarray(0, -500),
+      "one: must be a whole picture, got a damaged one (VipsJpeg: premature end of JPEG image); mend it",
+    ],
+    ["a PNG cut short", () => png(4, 4, rgb).subarray(0, -20), "one: must be a whole picture, got a damaged one ("],
+  ])("%s is refused", async (_, bytes, wanted) => {
+    const sentence = await refusal(decoder.decode(write("one", await bytes()), 4));
+    expect(sentence.slice(0, wanted.length)).toBe(wanted);
+  });
+});
+
+describe("a folder of pictures", () => {
+  test("has a class for each subfolder, whose pictures come in turn", async () => {
+    write("order/dog/b.png", plain(11));
+    write("order/dog/a.JPG", plain(10));
+    write("order/cat/deep/z.png", plain(22));
+    write("order/cat/1.webp", plain(20));
+    write("order/cat/2.jpeg", plain(21));
+    write("order/Zebra/x.png", plain(30));
+    for (const litter of ["order/.DS_Store", "order/cat/Thumbs.db", "order/cat/.hidden.png", "order/__MACOSX/a.png"])
+      write(litter, "x");
+    const request = folderRequest("order");
+    const set = await loadDataset(request);
+    expect(set).toMatchObject({ name: "order train", count: 6, height: 8, width: 8, channels: 3 });
+    expect(set.classes).toEqual(["Zebra", "cat", "dog"]);
+    expect(firstBytes(set)).toEqual([30, 20, 10, 21, 11, 22]);
+    expect([...set.labels]).toEqual([0, 1, 2, 1, 2, 1]);
+    const { pixels, labels, ...rest } = set;
+    expect(await describeDataset(request)).toEqual(rest);
+    const some = await loadDataset({ ...request, limit: 4 });
+    expect([some.count, ...some.labels]).toEqual([4, 0, 1, 2, 1]);
+    expect([...some.pixels]).toEqual([...pixels.subarray(0, 4 * 192)]);
+    const grey = await loadDataset({ ...request, grey: true });
+    expect([grey.name, grey.channels, ...firstBytes(grey)]).toEqual(["order train, grey", 1, 30, 20, 10, 21, 11, 22]);
+    expect((await describeDataset({ ...request, grey: true })).channels).toBe(1);
+    const whole = await loadDataset({ ...request, size: undefined });
+    expect([whole.height, whole.width]).toEqual([32, 32]);
+  });
+
+  test("may have subfolders for its splits", async () => {
+    for (const [i, path] of ["train/a/1", "train/b/1", "val/a/1", "val/b/1", "val/b/2"].entries())
+      write(`splits/${path}.png`, plain(10 * i));
+    const of = async (split: DatasetRequest["split"], folder = "splits") => {
+      const { name, classes, ...set } = await loadDataset(folderRequest(folder, { split }));
+      return [name, classes.join(), ...firstBytes(set), ...set.labels];
+    };
+    expect(await of("train")).toEqual(["splits train", "a,b", 0, 10, 0, 1]);
+    expect(await of("test")).toEqual(["splits val", "a,b", 20, 30, 40, 0, 1, 1]);
+    expect(await of("unlabelled")).toEqual(["splits train", "unlabelled", 0, 10, 0, 0]);
+    write("splits/test/a/1.png", plain(50));
+    write("splits/unlabeled/1.png", plain(60));
+    expect(await of("test")).toEqual(["splits test", "a", 50, 0]);
+    expect(await of("unlabelled")).toEqual(["splits unlabeled", "unlabelled", 60, 0]);
+  });
+
+  test("needs no classes where no label is wanted", async () => {
+    write("flat/b.png", plain(2));
+    write("flat/a.png", plain(1));
+    write("flat/more/deep/c.png", plain(3));
+    const set = await loadDataset(folderRequest("flat", { split: "unlabelled" }));
+    expect([...firstBytes(set), ...set.labels]).toEqual([1, 3, 2, 0, 0, 0]);
+  });
+
+  test("may hold links, but none that leads back", async () => {
+    write("elsewhere/1.png", plain(5));
+    mkdirSync(join(root, "links/a"), { recursive: true });
+    symlinkSync(join(root, "elsewhere"), join(root, "links/b"));
+    symlinkSync(join(root, "elsewhere/1.png"), join(root, "links/a/2.png"));
+    const set = await loadDataset(folderRequest("links"));
+    expect([set.classes.join(), ...firstBytes(set)]).toEqual(["a,b", 5, 5]);
+    symlinkSync(join(root, "links"), join(root, "links/a/back"));
+    expect(await refusal(loadDataset(folderRequest("links")))).toMatch(
+      /^links\/a\/back\/a: must not lead back to a folder that it is in, got a link to .*links\/a; remove it$/,
+    );
+  });
+
+  test.each<[string, () => void, Partial<DatasetRequest>, string]>([
+    ["of no folder", () => {}, {}, "bad: cannot be read (ENOENT); pictures must be in folders that you may read"],
+    [
+      "no folder given",
+      () => {},
+      { folder: undefined },
+      "loadDataset: folder must be the folder of your pictures, got nothing",
+    ],
+    [
+      "a file",
+      () => write("bad", ""),
+      {},
+      "bad: cannot be read (ENOTDIR); pictures must be in folders that you may read",
+    ],
+    [
+      "no classes",
+      () => write("bad/1.png", plain(1)),
+      {},
+      "bad: must hold a subfolder of pictures for each class, got none; put the pictures into such, or set split: unlabelled",
+    ],
+    [
+      "a picture beside the classes",
+      () => {
+        write("bad/1.png", plain(1));
+        write("bad/a/1.png", plain(1));
+      },
+      {},
+      "bad: every picture must be in its class's subfolder, got 1.png beside them; move or remove them",
+    ],
+    [
+      "an empty class",
+      () => {
+        mkdirSync(join(root, "bad/empty"), { recursive: true });
+        write("bad/a/1.png", plain(1));
+      },
+      {},
+      "bad: every class must have pictures (.png, .jpg, .jpeg, .webp), got none in empty; fill or remove the subfolder",
+    ],
+    [
+      "no pictures",
+      () => write("bad/a/.DS_Store", ""),
+      { split: "unlabelled" },
+      "bad: must hold pictures (.png, .jpg, .jpeg, .webp), got none",
+    ],
+    [
+      "other files",
+      () => {
+        write("bad/a/1.png", plain(1));
+        write("bad/a/1.gif", plain(1));
+        for (const name of ["x.txt", "y.txt", "z.txt"]) write(`bad/a/${name}`, "");
+      },
+      {},
+      "bad: must hold pictures alone (.png, .jpg, .jpeg, .webp), got a/1.gif, a/x.txt, a/y.txt and 1 more; move them out, convert them, or set skipBroken: true",
+    ],
+    [
+      "a link that leads nowhere",
+      () => {
+        write("bad/a/1.png", plain(1));
+        symlinkSync(join(root, "nowhere"), join(root, "bad/a/2.png"));
+      },
+      {},
+      "bad: must hold pictures alone (.png, .jpg, .jpeg, .webp), got a/2.png; move them out, convert them, or set skipBroken: true",
+    ],
+    [
+      "splits beside classes",
+      () => {
+        for (const name of ["train", "bus", "car"]) write(`bad/${name}/1.png`, plain(1));
+      },
+      {},
+      "bad: must hold folders of splits (train, test, val, unlabelled, unlabeled) or of classes, got both: train beside bus, car; move or rename them",
+    ],
+    [
+      "a split that is not there",
+      () => write("bad/train/a/1.png", plain(1)),
+      { split: "test" },
+      "loadDataset: split must be one that bad has a subfolder for (it has train), got test",
+    ],
+    [
+      "a test split of a folder without splits",
+      () => write("bad/a/1.png", plain(1)),
+      { split: "test" },
+      "loadDataset: split must be train or unlabelled for bad, which has no subfolder test or val, got test",
+    ],
+    [
+      "keys of another dataset",
+      () => {},
+      { file: "x.npz" },
+      "loadDataset: file must be left out for image-folder, got x.npz; it is for arrays",
+    ],
+  ])("%s is refused", async (_, make, more, wanted) => {
+    rmSync(join(root, "bad"), { recursive: true, force: true });
+    make();
+    expect(await refusal(loadDataset(folderRequest("bad", more)))).toBe(wanted);
+  });
+
+  test.skipIf(process.getuid?.() === 0)(
+    "a class that may not be read is refused (skipped as root, who may)",
+    async () => {
+      write("locked/a/1.png", plain(1));
+      chmodSync(join(root, "locked/a"), 0);
+      expect(await refusal(loadDataset(folderRequest("locked")))).toBe(
+        "locked/a: cannot be read (EACCES); pictures must be in folders that you may read",
+      );
+      chmodSync(join(root, "locked/a"), 0o700);
+    },
+  );
+
+  test("broken pictures are named, or left out and said to be", async () => {
+    for (let i = 0; i < 4; i++) write(`broken/a/${i}.png`, i % 2 === 0 ? plain(i) : plain(i).subarray(0, -30));
+    write("broken/b/0.png", plain(9));
+    expect(await refusal(loadDataset(folderRequest("broken")))).toMatch(
+      /^broken\/a\/1\.png: must be a whole picture, got a damaged one \(.+\); mend it, or take it out; the same of a\/3\.png; or set skipBroken: true$/,
+    );
+    write("broken/b/notes.txt", "");
+    for (const way of ["decoded", "kept"]) {
+      const notes: string[] = [];
+      const set = await loadDataset(folderRequest("broken", { skipBroken: true }), {
+        onNote: (note) => notes.push(note.replaceAll(`${root}/`, "")),
+      });
+      expect([set.count, ...firstBytes(set), ...set.labels], way).toEqual([3, 0, 9, 2, 0, 1, 0]);
+      expect(notes[0]).toMatch(/^2 of 5 pictures cannot be read and are left out: broken\/a\/1\.png: must be a whole/);
+      expect(notes.slice(1)).toEqual(["left out, as they are no pictures: b/notes.txt"]);
+    }
+    write("allbroken/a/1.png", "x");
+    expect(await refusal(loadDataset(folderRequest("allbroken", { skipBroken: true })))).toMatch(
+      /^allbroken: must hold pictures that can be read, got none; allbroken\/a\/1\.png: must begin as a PNG/,
+    );
+  });
+
+  test("more than 4 GiB of pictures is refused before any is read", async () => {
+    mkdirSync(join(root, "many/a"), { recursive: true });
+    const most = Math.floor(2 ** 32 / (256 * 256 * 3));
+    for (let i = 0; i <= most; i++) symlinkSync("nothing.png", join(root, `many/a/${i}.png`));
+    write("many/a/nothing.png", "");
+    expect(await refusal(describeDataset(folderRequest("many", { size: 256 })))).toBe(
+      `loadDataset: limit must be at most ${most}, which is 4 GiB of pictures, got ${most + 2}`,
+    );
+  });
+});
+
+describe("decoded pictures are kept", () => {
+  const load = async (more: Partial<DatasetRequest> = {}) => {
+    let decoded = 0;
+    const notes: string[] = [];
+    const set = await loadDataset(folderRequest("kept", more), {
+      onPicture: () => decoded++,
+      onNote: (note) => notes.push(note),
+    });
+    return { decoded, notes, values: firstBytes(set) };
+  };
+  const files = (): string[] => readdirSync(join(cache, "saccade", "pictures"));
+  const make = (): void => {
+    rmSync(join(root, "kept"), { recursive: true, force: true });
+    write("kept/a/1.png", plain(1));
+    write("kept/b/1.png", plain(2));
+  };
+
+  test("and decoded once, for every size and number", async () => {
+    make();
+    expect(await load()).toEqual({ decoded: 2, notes: [], values: [1, 2] });
+    expect(await load()).toEqual({ decoded: 0, notes: [], values: [1, 2] });
+    expect((await load({ size: 16 })).decoded).toBe(2);
+    expect((await load({ limit: 1 })).decoded).toBe(1);
+    expect((await load()).decoded).toBe(0);
+    expect(files()).toHaveLength(3);
+  });
+
+  test.each<[string, () => void, number[]]>([
+    ["a picture more", () => write("kept/b/2.png", plain(3)), [1, 2, 3]],
+    ["a picture less", () => rmSync(join(root, "kept/a"), { recursive: true }), [2]],
+    ["a renamed class", () => renameSync(join(root, "kept/a"), join(root, "kept/c")), [2, 1]],
+    ["another picture", () => write("kept/a/1.png", plain(7, 5)), [7, 2]],
+    [
+      "a picture of the same size at another time",
+      () => {
+        const [before, after] = [plain(2), plain(9)];
+        expect(after).toHaveLength(before.length);
+        write("kept/b/1.png", after);
+        utimesSync(join(root, "kept/b/1.png"), 1000, 1000);
+      },
+      [1, 9],
+    ],
+  ])("but not after %s", async (_, change, wanted) => {
+    make();
+    await load();
+    change();
+    const { decoded, values } = await load();
+    expect([decoded, ...values]).toEqual([wanted.length, ...wanted]);
+    expect((await load()).decoded).toBe(0);
+  });
+
+  test("but not after two of one size and time have changed places", async () => {
+    rmSync(join(root, "kept"), { recursive: true, force: true });
+    const [one, other] = [write("kept/a/1.png", plain(2)), write("kept/b/1.png", plain(9))];
+    for (const path of [one, other]) utimesSync(path, 1000, 1000);
+    expect((await load()).values).toEqual([2, 9]);
+    renameSync(join(root, "kept/a"), join(root, "kept/c"));
+    expect((await load()).values).toEqual([9, 2]);
+  });
+
+  test.each<[string, (path: string) => void]>([
+    ["cut short", (path) => truncateSync(path, 200)],
+    ["empty", (path) => truncateSync(path, 0)],
+    [
+      "of other bytes",
+      (path) => {
+        const bytes = readFileSync(path);
+        bytes[bytes.length - 1] ^= 1;
+        writeFileSync(path, bytes);
+      },
+    ],
+  ])("and a file of them that is %s counts as none", async (_, damage) => {
+    make();
+    await load();
+    damage(join(cache, "saccade", "pictures", files()[0]));
+    expect(await load()).toEqual({ decoded: 2, notes: [], values: [1, 2] });
+    expect((await load()).decoded).toBe(0);
+    expect(files()).toHaveLength(1);
+  });
+
+  test("or not, where they cannot be, which is said", async () => {
+    make();
+    writeFileSync(cache, "a file where the folder should be");
+    const { decoded, notes, values } = await load();
+    expect([decoded, ...values]).toEqual([2, 1, 2]);
+    expect(notes).toHaveLength(1);
+    expect(notes[0]).toMatch(/^the decoded pictures could not be kept, so they will be decoded anew: E/);
+  });
+});
+
+/** Labels as NumPy makes them by default. */
+function i8(...values: number[]): Buffer {
+  const bytes = Buffer.alloc(8 * values.length);
+  values.forEach((value, i) => {
+    bytes.writeBigInt64LE(BigInt(value), 8 * i);
+  });
+  return npy("<i8", [values.length], bytes);
+}
+
+describe("arrays", () => {
+  const pixels = randomBytes(4 * 5 * 6 * 3);
+  const x = npy("|u1", [4, 5, 6, 3], pixels);
+  const y = i8(0, 1, 1, 0);
+  const arrays = (more: Partial<DatasetRequest> = {}): DatasetRequest => ({
+    dataset: "arrays",
+    split: "train",
+    file: join(root, "a.npz"),
+    ...more,
+  });
+  const save = (content: Record<string, Buffer>, deflated = false): string => write("a.npz", npz(content, deflated));
+
+  test.each([false, true])("of an .npz, deflated %s, as many as are wanted", async (deflated) => {
+    save({ x, y }, deflated);
+    const set = await loadDataset(arrays());
+    expect(set).toMatchObject({ name: "a.npz", count: 4, height: 5, width: 6, channels: 3, classes: ["0", "1"] });
+    expect([...set.pixels]).toEqual([...pixels]);
+    expect([...set.labels]).toEqual([0, 1, 1, 0]);
+    const some = await loadDataset(arrays({ limit: 3 }));
+    expect([...some.pixels, ...some.labels]).toEqual([...pixels.subarray(0, 270), 0, 1, 1]);
+    const { pixels: _, labels, ...rest } = some;
+    expect(await describeDataset(arrays({ limit: 3 }))).toEqual(rest);
+    expect((await loadDataset(arrays({ grey: true }))).channels).toBe(1);
+  });
+
+  test("of a folder of .npy files", async () => {
+    write("npys/images.npy", x);
+    write("npys/labels.npy", npy("|u1", [4, 1], Buffer.of(2, 0, 1, 1)));
+    write("npys/readme.txt", "");
+    const set = await loadDataset(arrays({ file: undefined, folder: join(root, "npys") }));
+    expect([set.name, ...set.labels]).toEqual(["npys", 2, 0, 1, 1]);
+    expect([...set.pixels]).toEqual([...pixels]);
+  });
+
+  test("channels last, channels first, and none", async () => {
+    const first = Buffer.alloc(pixels.length);
+    for (let n = 0; n < 4; n++)
+      for (let c = 0; c < 3; c++)
+        for (let i = 0; i < 30; i++) first[(n * 3 + c) * 30 + i] = pixels[(n * 30 + i) * 3 + c];
+    save({ x: npy("|u1", [4, 3, 5, 6], first), y });
+    const set = await loadDataset(arrays());
+    expect([set.height, set.width, set.channels]).toEqual([5, 6, 3]);
+    expect([...set.pixels]).toEqual([...pixels]);
+    for (const shape of [
+      [4, 5, 6],
+      [4, 5, 6, 1],
+      [4, 1, 5, 6],
+    ]) {
+      save({ x: npy("|u1", shape, pixels.subarray(0, 120)), y });
+      const one = await loadDataset(arrays());
+      expect([one.height, one.width, one.channels, ...one.pixels]).toEqual([5, 6, 1, ...pixels.subarray(0, 120)]);
+    }
+  });
+
+  test("splits by the arrays' names", async () => {
+    const rows = (count: number, value: number): Buffer => npy("|u1", [count, 4, 4], Buffer.alloc(16 * count, value));
+    save({
+      x_train: rows(3, 1),
+      y_train: i8(0, 2, 1),
+      test_images: rows(2, 2),
+      Test_Labels: i8(1, 0),
+      val_images: rows(1, 3),
+      val_labels: i8(0),
+    });
+    const of = async (split: DatasetRequest["split"]) => {
+      const { name, classes, ...set } = await loadDataset(arrays({ split }));
+      return [name, classes.length, ...firstBytes(set), ...set.labels];
+    };
+    expect(await of("train")).toEqual(["a.npz train", 3, 1, 1, 1, 0, 2, 1]);
+    // The highest class is not among these two, and is one all the same.
+    expect(await of("test")).toEqual(["a.npz test", 3, 2, 2, 1, 0]);
+    expect(await of("unlabelled")).toEqual(["a.npz train", 1, 1, 1, 1, 0, 0, 0]);
+    save({ X: rows(2, 5) });
+    expect(await of("unlabelled")).toEqual(["a.npz", 1, 5, 5, 0, 0]);
+  });
+
+  test("classes by name", async () => {
+    save({ x, y: i8(3, 1, 1, 3) });
+    const set = await loadDataset(arrays({ classes: ["ant", "bee", "cat", "dog"] }));
+    expect([...set.classes, ...set.labels]).toEqual(["ant", "bee", "cat", "dog", 3, 1, 1, 3]);
+  });
+
+  const floats = npy("<f4", [4, 5, 6, 3], Buffer.alloc(4 * pixels.length));
+  test.each<[string, Record<string, Buffer>, Partial<DatasetRequest>, string]>([
+    [
+      "floats",
+      { x: floats, y },
+      {},
+      "a.npz: x: must hold whole numbers, lowest byte first, got <f4; save it with numpy.save, as whole numbers (floats from 0 to 1: (255 * x).round().astype('uint8'))",
+    ],
+    [
+      "pictures of wide numbers",
+      { x: npy("<i2", [1, 2, 2], Buffer.alloc(8)), y: i8(0) },
+      {},
+      "a.npz: x: pictures must be bytes, 0 to 255 (uint8), got <i2; save x.astype(numpy.uint8)",
+    ],
+    [
+      "channels that may be rows",
+      { x: npy("|u1", [1, 3, 8, 3], Buffer.alloc(72)), y: i8(0) },
+      {},
+      "a.npz: x: channels must be told from rows and columns by an extent of 1 or 3 first or last, got [1, 3, 8, 3], which has both; save pictures of one channel as [n, h, w], others larger than 3 × 3",
+    ],
+    [
+      "four channels",
+      { x: npy("|u1", [1, 8, 8, 4], Buffer.alloc(256)), y: i8(0) },
+      {},
+      "a.npz: x: pictures must be [n, h, w], [n, h, w, c] or [n, c, h, w] with 1 or 3 channels, got [1, 8, 8, 4]; pictures of several sizes must be brought to one, a fourth channel left out",
+    ],
+    [
+      "no pictures",
+      { x: npy("|u1", [0, 8, 8], Buffer.alloc(0)), y: i8() },
+      {},
+      "a.npz: x: must hold at least one picture, got [0, 8, 8]; save some",
+    ],
+    [
+      "labels from 1",
+      { x, y: i8(1, 2, 2, 1) },
+      {},
+      "a.npz: y: labels must be 0 to 1, as they are of 2 classes, got 1 to 2; number them so, or name every class: classes: [cat, dog]",
+    ],
+    [
+      "a class left out",
+      { x, y: i8(0, 1, 3, 1_000_000) },
+      {},
+      "a.npz: y: labels must be 0 to 3, as they are of 4 classes, got 0 to 1000000; number them so, or name every class: classes: [cat, dog]",
+    ],
+    [
+      "negative labels",
+      { x, y: i8(0, -1, 1, 0) },
+      {},
+      "a.npz: y: labels must be 0 to 2, as they are of 3 classes, got -1 to 1; number them so, or name every class: classes: [cat, dog]",
+    ],
+    [
+      "a label beyond the named classes",
+      { x, y: i8(0, 2, 1, 0) },
+      { classes: ["a", "b"] },
+      "a.npz: y: label 1 must be from 0 to 1, as there are 2 classes, got 2; number them so, or name every class",
+    ],
+    [
+      "too few labels",
+      { x, y: i8(0, 1) },
+      {},
+      "a.npz: y: must hold 4 labels, one for each picture, got 2; save one for each",
+    ],
+    [
+      "one-hot labels",
+      { x, y: npy("|u1", [4, 2], Buffer.of(1, 0, 0, 1, 0, 1, 1, 0)) },
+      {},
+      "a.npz: y: labels must be one number for each picture, [4], got [4, 2]; of one-hot rows save y.argmax(1)",
+    ],
+    [
+      "no labels",
+      { x },
+      {},
+      "a.npz: must hold labels beside the pictures, called labels or y, got x; or set split: unlabelled",
+    ],
+    [
+      "names that say nothing",
+      { arr_0: x, arr_1: y },
+      {},
+      "a.npz: must hold an array of pictures called images or x, or train_images, x_test and so on, got arr_0, arr_1; save them as numpy.savez(file, images=…, labels=…) does",
+    ],
+    [
+      "two arrays for one",
+      { x, images: x, y },
+      {},
+      "a.npz: must hold one array of images, got x and images; save it without the others",
+    ],
+    [
+      "a split that is not there",
+      { x_train: x, y_train: y },
+      { split: "test" },
+      "loadDataset: split must be one that a.npz has pictures of (it has train), got test",
+    ],
+    [
+      "a test split of arrays without splits",
+      { x, y },
+      { split: "test" },
+      "loadDataset: split must be left out for a.npz, whose arrays are of one split, got test",
+    ],
+    [
+      "a size",
+      { x, y },
+      { size: 32 },
+      "loadDataset: size must be left out for arrays, got 32; its pictures have a size of their own",
+    ],
+    [
+      "file and folder",
+      { x, y },
+      { folder: "b" },
+      "loadDataset: file must be an .npz file, or folder a folder of .npy files, got both",
+    ],
+  ])("%s is refused", async (_, content, more, wanted) => {
+    save(content);
+    expect(await refusal(loadDataset(arrays(more)))).toBe(wanted);
+  });
+
+  test("an .npz that lies about its size or holds another checksum is refused", async () => {
+    const whole = npz({ x, y });
+    const place = whole.indexOf(pixels);
+    whole[place] ^= 1;
+    write("a.npz", whole);
+    expect(await refusal(loadDataset(arrays()))).toBe(
+      "a.npz: must be a whole .npz file, got a damaged one (another checksum); save it again with numpy.savez",
+    );
+    // The directory says that 4 GiB are in a few hundred bytes.
+    const bomb = npz({ x, y }, true);
+    bomb.writeUInt32LE(0xfffffff0, bomb.indexOf("PK\x01\x02") + 24);
+    write("a.npz", bomb);
+    expect(await refusal(loadDataset(arrays()))).toMatch(
+      /^a\.npz: must be a whole \.npz file, got a damaged one \(4294967280 bytes in \d+\); save it again with numpy\.savez$/,
+    );
+    expect(await refusal(loadDataset(arrays({ file: join(root, "none.npz") })))).toBe(
+      "none.npz: cannot be read (ENOENT); it must be a file that you may read",
+    );
+  });
+
+  const numpy = (() => {
+    try {
+      execFileSync("python3", ["-c", "import numpy"], { stdio: "ignore" });
+      return "";
+    } catch {
+      return " (skipped: no python3 with numpy)";
+    }
+  })();
+  test.skipIf(numpy)(`are what NumPy writes${numpy}`, async () => {
+    for (const how of ["savez", "savez_compressed"]) {
+      const script = `import numpy as n; n.${how}(${JSON.stringify(join(root, "a.npz"))}, x=(n.arange(300) % 251).astype('u1').reshape(4, 5, 5, 3), y=n.array([1, 0, 2, 1]))`;
+      execFileSync("python3", ["-c", script]);
+      const set = await loadDataset(arrays());
+      expect([...set.pixels]).toEqual(Array.from({ length: 300 }, (_, i) => i % 251));
+      expect([...set.labels]).toEqual([1, 0, 2, 1]);
+    }
+  });
+});
+
+describe("two thousand damaged files each", () => {
+  const rgb = randomBytes(6 * 6 * 3);
+  const arrays = { x: npy("|u1", [3, 4, 4], randomBytes(48)), y: i8(0, 1, 2) };
+  const readArrays = async (file: string): Promise<number[]> => {
+    const { pixels, labels } = await loadDataset({ dataset: "arrays", split: "train", file });
+    return [...pixels, ...labels];
+  };
+  const decode = async (path: string): Promise<number[]> => [...(await decoder.decode(path, 6))];
+  /** Those with checksums come back as they were or not at all. */
+  const kinds: readonly {
+    name: string;
+    valid: () => Promise<Buffer>;
+    read: (path: string) => Promise<number[]>;
+    checked: boolean;
+  }[] = [
+    { name: ".npz, stored", valid: async () => npz(arrays), read: readArrays, checked: true },
+    { name: ".npz, deflated", valid: async () => npz(arrays, true), read: readArrays, checked: true },
+    { name: "PNG", valid: async () => png(6, 6, rgb), read: decode, checked: true },
+    { name: "JPEG", valid: () => raw(6, 6, rgb).jpeg().toBuffer(), read: decode, checked: false },
+    { name: "WebP", valid: () => raw(6, 6, rgb).webp().toBuffer(), read: decode, checked: false },
+  ];
+
+  test.each(kinds)("$name: an error that says what to do, or what is whole", async ({ valid, read, checked }) => {
+    const file = await valid();
+    const whole = await read(write("valid", file));
+    let refused = 0;
+    for (let i = 0; i < 2000; i++) {
+      // A zip has its directory at its end: half of the damage begins there.
+      const bytes = i % 2 === 0 ? damaged(file, random) : damaged(Buffer.from(file).reverse(), random).reverse();
+      const path = write("damaged", bytes);
+      try {
+        const got = await read(path);
+        expect(got).toHaveLength(whole.length);
+        if (checked) expect(got).toEqual(whole);
+      } catch (error) {
+        if (!(error instanceof SaccadeError)) throw error;
+        expect(error.message.startsWith(path)).toBe(true);
+        expect(error.message.length).toBeLessThan(path.length + 250);
+        expect(error.message).toMatch(/, got [^\n]+; [^\n]+$/);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(500);
+    expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
+  });
+});
