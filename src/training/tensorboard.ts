@@ -128,20 +128,22 @@ const scalars = (values: object, tagOf: (name: string) => string): Summary[] =>
 /** In equal buckets from the lowest number to the highest; what is not finite is left out. */
 export function histogram(numbers: Numbers, buckets = 50): Histogram {
   let [min, max, sum, sumOfSquares, count] = [Infinity, -Infinity, 0, 0, 0];
-  for (const value of numbers) {
+  // Indexed, not for…of: that takes several times as long, and a network has a million weights.
+  for (let i = 0; i < numbers.length; i++) {
+    const value = numbers[i];
     if (!Number.isFinite(value)) continue;
-    min = Math.min(min, value);
-    max = Math.max(max, value);
+    if (value < min) min = value;
+    if (value > max) max = value;
     sum += value;
-    sumOfSquares += value ** 2;
+    sumOfSquares += value * value;
     count++;
   }
   if (count === 0) return { min: 0, max: 0, count, sum, sumOfSquares, limits: [0], buckets: [0] };
   if (min === max) return { min, max, count, sum, sumOfSquares, limits: [max], buckets: [count] };
   const held = new Array<number>(buckets).fill(0);
   const scale = buckets / (max - min);
-  for (const value of numbers)
-    if (Number.isFinite(value)) held[Math.min(buckets - 1, Math.floor((value - min) * scale))]++;
+  for (let i = 0; i < numbers.length; i++)
+    if (Number.isFinite(numbers[i])) held[Math.min(buckets - 1, Math.floor((numbers[i] - min) * scale))]++;
   const limits = held.map((_, i) => (i === buckets - 1 ? max : min + (i + 1) / scale));
   return { min, max, count, sum, sumOfSquares, limits, buckets: held };
 }
