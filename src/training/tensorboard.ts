@@ -1,7 +1,7 @@
 // What of a run TensorBoard shows: RUN/tensorboard/events.out.tfevents.*, written beside metrics.jsonl as training goes on.
 
 import { appendFileSync, existsSync, readdirSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { Numbers } from "../backends/backend.ts";
 import type { Config } from "./config.ts";
@@ -46,7 +46,11 @@ export async function openEvents(run: RunFolder, config: Config, upTo: number): 
   ];
   const path = join(folder, fileName(Math.max(Math.floor(began), newest === undefined ? 0 : secondsOf(newest) + 1)));
   await writeWhole(path, Buffer.concat(records.map(({ record }) => record)));
-  for (const old of before) await rm(join(folder, old), { force: true });
+  // A TensorBoard that looks on without its data server must find the file that it reads, if only to see that it has ended.
+  for (const old of before) {
+    if (old === newest) await truncate(join(folder, old));
+    else await rm(join(folder, old), { force: true });
+  }
 
   const append = (step: number, summaries: readonly Summary[]): void => {
     try {

@@ -49,7 +49,6 @@ function writeValue(writer: BinaryWriter, value: Summary): void {
     const stringType = 7;
     message(writer, 8, (tensor) => {
       tensor.tag(1, WireType.Varint).int32(stringType);
-      message(tensor, 2, (shape) => message(shape, 2, (dimension) => dimension.tag(1, WireType.Varint).int64(1)));
       tensor.tag(8, WireType.LengthDelimited).string(value.text);
     });
     message(writer, 9, (metadata) =>
