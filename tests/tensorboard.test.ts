@@ -11,7 +11,7 @@ import { proceduralObjects } from "../src/data/procedural-objects.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { latestCheckpoint } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
-import { createRun, type RunFolder, readMetrics, runFolder } from "../src/training/run-folder.ts";
+import { appendMetric, createRun, type RunFolder, readMetrics, runFolder } from "../src/training/run-folder.ts";
 import { crc32c } from "../src/training/tensorboard/event-file.ts";
 import { histogram, openEvents } from "../src/training/tensorboard.ts";
 import { train } from "../src/training/train.ts";
@@ -299,6 +299,19 @@ describe("a run's events", () => {
     ]);
   });
 
+  test("leave out what is no number, as metrics.jsonl has to", async () => {
+    const run = runFolder(join(root, "no number"));
+    mkdirSync(run.path);
+    const line = { kind: "step", step: 1, epoch: 0.25, loss: 3, spread: Number.NaN, effectiveRank: Infinity } as const;
+    const events = await openEvents(run, configured(), 0);
+    appendMetric(run, line);
+    events.metric(line);
+    const written = timeless(run);
+    expect(scalarsOf(run)).toEqual(["train/epoch@1 = 0.25", "train/loss@1 = 3"]);
+    await openEvents(run, configured(), 1);
+    expect(timeless(run)).toEqual(written);
+  });
+
   test("are left out where the configuration says so", async () => {
     const run = await trained("silent", configured({ logs: { tensorboard: false }, epochs: 1 }), undefined);
     expect(readdirSync(run.path)).not.toContain("tensorboard");
@@ -306,7 +319,7 @@ describe("a run's events", () => {
 });
 
 describe("a run that was stopped", () => {
-  /** Stopped after step 4 with a checkpoint, then killed in step 6; and how long its events were after step 4. */
+  /** Stopped after step 4 with a checkpoint, then lost all checkpoints that came after; and how long its events were after step 4. */
   let killed: RunFolder;
   let afterFour: number;
   beforeAll(async () => {
@@ -314,7 +327,7 @@ describe("a run that was stopped", () => {
     const kept = join(root, "kept");
     cpSync(killed.checkpoints, kept, { recursive: true });
     afterFour = statSync(fileOf(killed)).size;
-    await go(killed, configured(), 5);
+    await go(killed, configured());
     rmSync(killed.checkpoints, { recursive: true });
     cpSync(kept, killed.checkpoints, { recursive: true });
   });
@@ -327,14 +340,14 @@ describe("a run that was stopped", () => {
 
   test("has the points of an undisturbed one, each once", () => expect(timeless(stopped)).toEqual(timeless(whole)));
 
-  test("by a crash after its last checkpoint does step 5 again; what is kept keeps its time", async () => {
+  test("by a crash after its last checkpoint does the rest again; what is kept keeps its time", async () => {
     const run = copyOfKilled("again");
     const times = new Map(pointsOf(run).map(({ step, wallTime }) => [step, wallTime]));
     await go(run, configured());
     expect(timeless(run)).toEqual(timeless(whole));
     for (const { step, wallTime } of pointsOf(run))
       if (step <= 4) expect(wallTime).toBe(times.get(step));
-      else expect(wallTime).toBeGreaterThan(times.get(5) ?? Infinity);
+      else expect(wallTime).toBeGreaterThan(times.get(6) ?? Infinity);
   });
 
   test.each<[string, (bytes: Buffer) => Buffer]>([
@@ -448,6 +461,16 @@ describe.skipIf(reason !== "")(`the real TensorBoard${reason}`, () => {
     expect(status, stderr).toBe(0);
     return JSON.parse(stdout);
   }
+
+  test("reads a file that a crash has cut, up to the record that is cut", () => {
+    const run = runFolder(join(root, "cut for TensorBoard"));
+    mkdirSync(folderOf(run), { recursive: true });
+    const cut = readFileSync(fileOf(whole)).subarray(0, -7);
+    writeFileSync(join(folderOf(run), basename(fileOf(whole))), cut);
+    const { scalars, images: shown } = read(run);
+    expect(scalars.map(([tag, step, value]) => `${tag}@${step} = ${value}`).sort()).toEqual(expectedScalars(whole));
+    expect(shown.map(([tag, step]) => [tag, step])).toEqual([["figures/views", 1]]);
+  });
 
   test("reads what metrics.jsonl says, in an undisturbed run and in one that was stopped", async () => {
     for (const run of [whole, inTurn, stopped]) {

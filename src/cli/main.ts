@@ -164,7 +164,8 @@ const runs = command(
     const { least, most } = runCounts[what];
     if (paths.length < least)
       runs.error(`error: missing argument 'run', ${what} takes ${least} or more; saccade runs list shows the runs`);
-    if (paths.length > most) runs.error(`error: too many arguments, ${what} takes ${most || "no run"}`);
+    if (paths.length > most)
+      runs.error(`error: too many arguments, ${what} takes ${most === 0 ? "no run" : "one run"}`);
     if (options.figure !== undefined && what !== "compare") runs.error("error: option '--figure' is for compare");
     if (options.yes && what !== "rm") runs.error("error: option '--yes' is for rm");
     if (what === "compare") {

@@ -20,7 +20,7 @@ export interface EventLog {
 
 /**
  * Begins the file anew: metrics and configuration as the run's folder has them now, and from the file before what only it
- * remembers, images and histograms up to the last metric. So what a crash has cut off or a checkpoint takes back is neither
+ * remembers, images and histograms to step `upTo`, the checkpoint's. So what a crash has cut off or a checkpoint takes back is neither
  * there twice nor missing. A session that starts at step 0 tells a TensorBoard that looks on to forget the file before.
  */
 export async function openEvents(run: RunFolder, config: Config, upTo: number): Promise<EventLog> {
