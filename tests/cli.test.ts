@@ -25,7 +25,7 @@ import { randomStream } from "../src/program/random.ts";
 
 const main = resolve("dist/cli/main.js");
 const commands = ["train", "probe", "explain", "audit", "runs", "devices", "version"];
-const exampleRun = "runs/2026-11-24_10-00-00_quickstart_1a2b3c";
+const exampleRuns = ["runs/2026-11-24_10-00-00_quickstart_1a2b3c", "runs/2026-11-25_09-00-00_quickstart_4d5e6f"];
 let root: string;
 
 interface Ended {
@@ -167,7 +167,10 @@ const examplesIn = (help: string): string[][] =>
   lines(help.split("Examples:")[1] ?? "")
     .filter((line) => line.startsWith("  $ saccade "))
     .map((line) =>
-      [...line.slice("  $ saccade ".length).matchAll(/"([^"]*)"|\S+/g)].map(([word, quoted]) => quoted ?? word),
+      [...line.slice("  $ saccade ".length).matchAll(/"([^"]*)"|\S+/g)].flatMap(([word, quoted]) =>
+        // A shell's glob is a shell's work.
+        word.endsWith("*") ? exampleRuns.filter((run) => run.startsWith(word.slice(0, -1))) : [quoted ?? word],
+      ),
     );
 
 describe("help", () => {
@@ -186,7 +189,7 @@ describe("help", () => {
   });
 
   test("gives examples that work, each run here on small data", async () => {
-    cpSync(join(root, digitsRun), join(root, exampleRun), { recursive: true });
+    for (const run of exampleRuns) cpSync(join(root, digitsRun), join(root, run), { recursive: true });
     const examples = (await Promise.all(commands.map((name) => output(name, "--help")))).flatMap(examplesIn);
     expect(examples.length).toBeGreaterThanOrEqual(10);
     for (const words of examples) {
@@ -217,7 +220,7 @@ describe("a command line that is not understood", () => {
     [["probe"], /missing required argument 'run'/],
     [["explain"], /missing required argument 'config'/],
     [["runs"], /missing required argument 'what'/],
-    [["runs", "delete"], /Allowed choices are list, show/],
+    [["runs", "delete"], /Allowed choices are list, show, compare, rm\./],
     [["runs", "show"], /missing argument 'run'/],
     [["version", "more"], /too many arguments/],
     [["runs", "list", "--version"], /unknown option '--version'/],
@@ -342,7 +345,15 @@ describe("train", () => {
   test("makes a whole run folder", async () => {
     const inside = (...path: string[]): string => join(root, trainedRun, ...path);
     expect(readdirSync(inside()).sort()).toEqual(
-      ["checkpoints", "config.yaml", "environment.json", "figures", "metrics.jsonl", "probe.json"].sort(),
+      [
+        "checkpoints",
+        "config.yaml",
+        "environment.json",
+        "figures",
+        "metrics.jsonl",
+        "probe.json",
+        "tensorboard",
+      ].sort(),
     );
     const figures = ["loss", "probe", "views", "xray"].flatMap((name) => [`${name}.png`, `${name}.svg`]);
     expect(readdirSync(inside("figures")).sort()).toEqual(figures);
@@ -492,7 +503,7 @@ describe("a run that is resumed", () => {
     const later = readdirSync(inside()).filter((name) => /^environment-\d+\.json$/.test(name));
     const newest = JSON.parse(readFileSync(inside(later.sort().at(-1) ?? ""), "utf8"));
     expect(newest).toMatchObject({ fromStep: 4, backend: "reference", node: process.versions.node });
-    expect(await output("runs", "show", path)).toMatch(/^6 steps, 3 of 3 epochs/m);
+    expect(await output("runs", "show", path)).toMatch(/^done, 6 steps, 3 of 3 epochs/m);
   });
 
   test("that cannot go on is left as it is", async () => {
@@ -553,6 +564,7 @@ describe("a stop", () => {
       "environment.json",
       "figures",
       "metrics.jsonl",
+      "tensorboard",
     ]);
   });
 });
@@ -683,7 +695,7 @@ describe("runs", () => {
   test("list prints a line for each run, also as JSON", async () => {
     const text = await output("runs", "list", "--runs", "trained");
     const name = trainedRun.split("/").at(-1);
-    expect(text).toMatch(new RegExp(`^${name}  E2E BP, procedural-objects +1/1 +[\\d.]+$`, "m"));
+    expect(text).toMatch(new RegExp(`^${name}  E2E BP +1/1 +done +[\\d.]+ +[\\d.]+$`, "m"));
     expect(widest(text)).toBeLessThanOrEqual(80);
     const listed = JSON.parse(await output("runs", "list", "--runs", "trained", "--json"));
     expect(listed).toMatchObject([{ name, path: trainedRun, step: 4, epoch: 1, epochs: 1, config: { seed: 7 } }]);
@@ -698,7 +710,7 @@ describe("runs", () => {
 
   test("show prints the configuration and the probe, also as JSON", async () => {
     const text = await output("runs", "show", trainedRun);
-    expect(text).toMatch(/^4 steps, 1 of 1 epochs, loss [\d.]+$/m);
+    expect(text).toMatch(/^done, 4 steps, 1 of 1 epochs, loss [\d.]+$/m);
     expect(text).toMatch(/^ {2}readOuts: \[kNN\]$/m);
     expect(text).toMatch(/^k nearest neighbours/m);
     expect(widest(text)).toBeLessThanOrEqual(80);

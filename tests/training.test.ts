@@ -160,6 +160,7 @@ describe("one seed", () => {
       "environment.json",
       "figures",
       "metrics.jsonl",
+      "tensorboard",
     ]);
     expect(readdirSync(run.figures).sort()).toEqual(["loss.png", "loss.svg", "views.png", "views.svg"]);
     // The newest three: epochs 1 to 3; what a run began with is not kept for ever.

@@ -185,6 +185,14 @@ const foundation: readonly Fault[] = [
     breaks: "the number of neighbours is chosen on the test set",
     tests: ["evaluation"],
   },
+  {
+    name: "events-not-taken-back",
+    file: "src/training/tensorboard.ts",
+    find: ".filter(({ step }) => step <= upTo)",
+    replace: "",
+    breaks: "a resumed run shows histograms and pictures twice that its checkpoint takes back",
+    tests: ["tensorboard"],
+  },
 ];
 
 /** What makes a rule another rule, or none. */

@@ -136,20 +136,48 @@ command(
     process.exitCode = await auditCommand(config, overrides, options);
   });
 
+type RunsWhat = "list" | "show" | "compare" | "rm";
+const runCounts: Readonly<Record<RunsWhat, { least: number; most: number }>> = {
+  list: { least: 0, most: 0 },
+  show: { least: 1, most: 1 },
+  compare: { least: 2, most: Infinity },
+  rm: { least: 1, most: Infinity },
+};
+
 const runs = command(
   "runs",
-  "List the runs, or show one.",
-  ["runs list", "runs show runs/2026-11-24_10-00-00_quickstart_1a2b3c --json"],
+  "List the runs, show one, compare some, or remove them.",
+  [
+    "runs list",
+    "runs show runs/2026-11-24_10-00-00_quickstart_1a2b3c --json",
+    "runs compare runs/2026-11-24_* runs/2026-11-25_* --figure loss.png",
+    "runs rm runs/2026-11-25_09-00-00_quickstart_4d5e6f --yes",
+  ],
   {},
 )
-  .addArgument(new Argument("<what>", "list or show").choices(["list", "show"]))
-  .argument("[run]", "run folder, for show")
-  .option("--runs <folder>", "where run folders are", "runs")
-  .action(async (what, run, options) => {
-    if (what === "show" && run === undefined)
-      runs.error("error: missing argument 'run'; saccade runs list shows the runs");
-    const { runsCommand } = await import("./commands/runs.ts");
-    process.exitCode = await runsCommand(what === "show" ? run : undefined, options);
+  .addArgument(new Argument("<what>", "what to do").choices(["list", "show", "compare", "rm"]))
+  .argument("[runs...]", "run folders: one for show, two or more for compare, any number for rm")
+  .option("--runs <folder>", "where run folders are, for list", "runs")
+  .option("--figure <file>", "for compare: draw the losses over each other, .svg or .png")
+  .option("--yes", "for rm: remove without asking")
+  .action(async (what: RunsWhat, paths: string[], options) => {
+    const { least, most } = runCounts[what];
+    if (paths.length < least)
+      runs.error(`error: missing argument 'run', ${what} takes ${least} or more; saccade runs list shows the runs`);
+    if (paths.length > most)
+      runs.error(`error: too many arguments, ${what} takes ${most === 0 ? "no run" : "one run"}`);
+    if (options.figure !== undefined && what !== "compare") runs.error("error: option '--figure' is for compare");
+    if (options.yes && what !== "rm") runs.error("error: option '--yes' is for rm");
+    if (what === "compare") {
+      const { compareRuns } = await import("./commands/compare-runs.ts");
+      process.exitCode = await compareRuns(paths, options);
+    } else if (what === "rm") {
+      const { removeRuns } = await import("./commands/remove-runs.ts");
+      process.exitCode = await removeRuns(paths, options);
+    } else {
+      const { runsCommand } = await import("./commands/runs.ts");
+      process.exitCode = await runsCommand(paths[0], options);
+    }
   });
 
 command(

@@ -17,7 +17,7 @@ export const labelsPerClassText = (labels: number | "all"): string =>
   labels === "all" ? "all labels" : `${labels} ${labels === 1 ? "label" : "labels"} a class`;
 
 /** `+8.3`, `−2.5`, `0.0`. */
-const signed = (value: number): string => {
+export const signed = (value: number): string => {
   const digits = Math.abs(value).toFixed(1);
   return digits === "0.0" ? digits : `${value < 0 ? "−" : "+"}${digits}`;
 };
@@ -68,11 +68,11 @@ export function wrap(line: string, indent = 0, columns = textWidth()): string {
   return [...lines, current].join("\n");
 }
 
-/** Columns padded with spaces; the first two to the left, numbers to the right. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
+/** Columns padded with spaces; the first `left` to the left, numbers to the right. */
+export function formatTable(rows: readonly (readonly string[])[], left = 2): string {
   const widths = rows[0].map((_, i) => Math.max(...rows.map((row) => row[i].length)));
   const line = (row: readonly string[]): string =>
-    row.map((cell, i) => (i < 2 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ");
+    row.map((cell, i) => (i < left ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("  ");
   return [line(rows[0]), widths.map((width) => "─".repeat(width)).join("  "), ...rows.slice(1).map(line)].join("\n");
 }
 

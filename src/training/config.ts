@@ -164,6 +164,12 @@ const adam = z.strictObject({
   epsilon: z.number().gt(0).default(1e-8),
 });
 
+/** What is written beside metrics.jsonl. */
+const logs = z.strictObject({
+  /** Event files for TensorBoard, in the run folder's `tensorboard`. */
+  tensorboard: z.boolean().default(true),
+});
+
 export const readOutNames = ["paper", "scaleFree", "kNN"] as const;
 export const subjectNames = ["trained", "random", "pixels"] as const;
 
@@ -227,6 +233,7 @@ export const configSchema = z.strictObject({
   xrayEvery: z.int().min(0).default(100),
   /** Epochs between checkpoints; the last step is always kept. */
   checkpointEvery: count.default(1),
+  logs: logs.default(logs.parse({})),
   probe: probe.optional(),
 });
 

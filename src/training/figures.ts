@@ -4,7 +4,14 @@ import { join } from "node:path";
 import { writeWhole } from "./files.ts";
 
 export { type AuditFigure, auditFigure } from "./figures/audit.ts";
-export { type LossCurve, type LossPoint, lossCurve } from "./figures/loss-curve.ts";
+export {
+  type LossCurve,
+  type LossCurves,
+  type LossPoint,
+  lossCurve,
+  lossCurves,
+  mostCurves,
+} from "./figures/loss-curve.ts";
 export { type PictureGrid, pictureGrid } from "./figures/picture-grid.ts";
 export { svgToPng } from "./figures/png.ts";
 export { type ReadOutBars, type ReadOutGroup, readOutBars } from "./figures/read-outs.ts";

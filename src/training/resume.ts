@@ -13,7 +13,7 @@ import { runLength } from "./trainer.ts";
  * when a layer begins, so there they count.
  */
 function decisive(config: Config): object {
-  const { epochs, checkpointEvery, metricsEvery, xrayEvery, probe, name, ...rest } = config;
+  const { epochs, checkpointEvery, metricsEvery, xrayEvery, logs, probe, name, ...rest } = config;
   const { folder, file, ...data } = rest.data;
   return { ...rest, data, ...(config.learning === "GLL" ? { epochs } : {}) };
 }

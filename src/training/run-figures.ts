@@ -1,4 +1,4 @@
-// Figures of a run: the loss curve, the Credit X-ray and a grid of what the last step saw: pairs of views, pictures or patches.
+// Figures of a run: the loss curve, the Credit X-ray and a grid of what a step saw: pairs of views, pictures or patches.
 
 import { patchesPerSide } from "../data/augmentation.ts";
 import type { Config } from "./config.ts";
@@ -6,27 +6,41 @@ import { lossCurve, pictureGrid, svgToPng, writeFigure, xrayFigure } from "./fig
 import { type RunFolder, readMetrics } from "./run-folder.ts";
 import type { Trainer } from "./trainer.ts";
 
-/** Boxes in the grid. */
-const boxes = 24;
-
-export async function drawRunFigures(run: RunFolder, config: Config, trainer: Trainer): Promise<void> {
+/** Draws them all, the grid from the last step, and returns them as PNGs by name. */
+export async function drawRunFigures(
+  run: RunFolder,
+  config: Config,
+  trainer: Trainer,
+): Promise<ReadonlyMap<string, Uint8Array>> {
+  const pngs = new Map<string, Uint8Array>();
+  const write = async (name: string, svg: string, png: Uint8Array): Promise<void> => {
+    await writeFigure(run.figures, name, svg, png);
+    pngs.set(name, png);
+  };
   const metrics = readMetrics(run);
   const points = metrics.filter((metric) => metric.kind === "step");
   const curve = await lossCurve({ title: `${config.name}: loss`, points });
-  await writeFigure(run.figures, "loss", curve, await svgToPng(curve));
+  await write("loss", curve, await svgToPng(curve));
 
   const looks = metrics.filter((metric) => metric.kind === "xray");
   if (looks.length > 0) {
     const xray = await xrayFigure({ title: `${config.name}: Credit X-ray`, points: looks });
-    await writeFigure(run.figures, "xray", xray, await svgToPng(xray));
+    await write("xray", xray, await svgToPng(xray));
   }
 
+  const grid = await viewsGrid(config, trainer, 24);
+  await write("views", grid.svg, grid.png);
+  return pngs;
+}
+
+/** What the last step saw, `boxes` images of it. */
+export async function viewsGrid(config: Config, trainer: Trainer, boxes: number): ReturnType<typeof pictureGrid> {
   const { height, width, channels } = trainer.model.encoder;
   const views = await trainer.views();
   const size = height * width * channels;
   const { title, caption, seen } = shown(config, views.length / size / config.batch);
   const view = (row: number): Float32Array => views.subarray(row * size, (row + 1) * size);
-  const grid = await pictureGrid({
+  return pictureGrid({
     title: `${config.name}: ${title}`,
     caption,
     boxes: Array.from({ length: Math.min(boxes, config.batch) }, (_, s) =>
@@ -37,7 +51,6 @@ export async function drawRunFigures(run: RunFolder, config: Config, trainer: Tr
     channels,
     range: [config.valueRange[0], config.valueRange[1]],
   });
-  await writeFigure(run.figures, "views", grid.svg, grid.png);
 }
 
 /** Which of an image's `count` pictures stand in its box, by their numbers. */

@@ -196,7 +196,7 @@ export function listRuns(root: string, onDamaged: (message: string) => void): Ru
     throw notRead(root, error);
   }
   return names
-    .filter((name) => existsSync(join(root, name, "config.yaml")))
+    .filter((name) => !name.startsWith(".") && existsSync(join(root, name, "config.yaml")))
     .flatMap((name) => {
       try {
         return [summariseRun(join(root, name), name)];

@@ -27,6 +27,14 @@ export function lockRun(run: RunFolder): () => void {
   return release;
 }
 
+/** Whether a process may be at work in the run; one of another machine cannot be asked, and counts. */
+export function isHeld(run: RunFolder): boolean {
+  const text = textOf(join(run.path, "lock.json"));
+  if (text === undefined) return false;
+  const holder = holderOf(text);
+  return holder === undefined || holder.host !== hostname() || alive(holder.pid);
+}
+
 /** Whether the lock was made; false where there is one. */
 function create(path: string, text: string): boolean {
   try {

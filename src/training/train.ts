@@ -7,8 +7,9 @@ import { type Checkpoint, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { checkResume, configKey } from "./resume.ts";
 import { recordData } from "./run-data.ts";
-import { drawRunFigures } from "./run-figures.ts";
+import { drawRunFigures, viewsGrid } from "./run-figures.ts";
 import { appendMetric, type Metric, type RunFolder, readMetrics, truncateMetrics } from "./run-folder.ts";
+import { type EventLog, openEvents } from "./tensorboard.ts";
 import { createTrainer, type StepResult, type Trainer } from "./trainer.ts";
 
 export interface TrainOptions {
@@ -46,7 +47,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   let alarmed = false;
   let saved = "";
 
-  const note = (metric: Metric): void => appendMetric(run, metric);
+  let events: EventLog | undefined;
+  const note = (metric: Metric): void => {
+    appendMetric(run, metric);
+    events?.metric(metric);
+  };
   const save = async (): Promise<void> => {
     const state = await trainer.state();
     saved = await saveCheckpoint(run.checkpoints, trainer.recorded, {
@@ -58,13 +63,16 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
   const xray = async (): Promise<void> => {
     const { step } = trainer.position();
-    for (const { metrics, layers, ...rest } of await trainer.xray())
+    for (const { metrics, layers, synapses, ...rest } of await trainer.xray()) {
       note({ kind: "xray", step, ...rest, ...metrics, layers });
+      events?.histograms(step, synapses);
+    }
   };
 
   try {
     if (from) trainer.restore(from.state, from.position);
     await truncateMetrics(run, trainer.position().step);
+    if (config.logs.tensorboard) events = await openEvents(run, config, trainer.position().step);
     alarmed = readMetrics(run).some(({ kind }) => kind === "alarm");
     if (!from) {
       await recordData(run, dataset);
@@ -90,12 +98,16 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         }
       }
       if (config.xrayEvery > 0 && (step % config.xrayEvery === 0 || last)) await xray();
+      if (step === 1) events?.images(step, new Map([["views", (await viewsGrid(config, trainer, 8)).png]]));
       onStep?.(result, trainer);
       if (step % (config.checkpointEvery * trainer.stepsPerEpoch) === 0 || last || signal?.aborted) await save();
     }
     const end = trainer.position().step < trainer.totalSteps ? "stopped" : "done";
     if (saved === "") await save();
-    if (trainer.position().step > first) await drawRunFigures(run, config, trainer);
+    if (trainer.position().step > first) {
+      const pngs = await drawRunFigures(run, config, trainer);
+      if (end === "done") events?.images(trainer.position().step, pngs);
+    }
     return {
       end,
       checkpoint: saved,

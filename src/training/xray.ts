@@ -39,6 +39,15 @@ export interface Xray {
   readonly metrics: Readonly<Record<string, number>>;
   /** Bottom first. */
   readonly layers: readonly LayerNumbers[];
+  readonly synapses: readonly SynapseNumbers[];
+}
+
+/** A layer's W, ∂L/∂W as the rule has it, and what carries the error down in W's place, where something does. */
+export interface SynapseNumbers {
+  readonly name: string;
+  readonly weights: Numbers;
+  readonly changes: Numbers;
+  readonly feedback?: Numbers;
 }
 
 /** Images of the probe batch: the first of the dataset, and enough for the loss to find its negatives among them. */
@@ -58,8 +67,14 @@ export async function readXray(engine: Engine, { loss, metrics, layers }: Lesson
   const shares: Record<string, number> = {};
   for (const { name, tensor, index, per } of metrics) shares[name] = (await numbersOf(tensor))[index] / per;
   const numbers: LayerNumbers[] = [];
-  for (const layer of layers) numbers.push(await readLayer(numbersOf, layer));
-  return { loss: (await numbersOf(loss))[0], metrics: shares, layers: numbers };
+  const synapses: SynapseNumbers[] = [];
+  for (const layer of layers) {
+    const { name, weight, change, feedback } = layer;
+    numbers.push(await readLayer(numbersOf, layer));
+    const carried = feedback ? { feedback: await numbersOf(feedback) } : {};
+    synapses.push({ name, weights: await numbersOf(weight), changes: await numbersOf(change), ...carried });
+  }
+  return { loss: (await numbersOf(loss))[0], metrics: shares, layers: numbers, synapses };
 }
 
 async function readLayer(numbersOf: (tensor: Tensor) => Promise<Numbers>, layer: LayerXray): Promise<LayerNumbers> {

@@ -1,9 +1,12 @@
-// saccade runs: what has been trained.
+// saccade runs list and show: what has been trained.
 
-import { configText, listRuns, type RunSummary, summariseRun } from "../../training/run-folder.ts";
+import { summarise } from "../../evaluation/probe.ts";
+import { SaccadeError } from "../../program/errors.ts";
+import { configText, listRuns, type RunSummary, runFolder, summariseRun } from "../../training/run-folder.ts";
+import { isHeld } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { CommonOptions } from "../options.ts";
-import { formatTable } from "../table.ts";
+import { formatTable, textWidth } from "../table.ts";
 import { printProbe, readProbe } from "./probe.ts";
 
 interface RunsOptions extends CommonOptions {
@@ -17,8 +20,24 @@ export async function runsCommand(path: string | undefined, options: RunsOptions
   return exitCodes.done;
 }
 
+/** `running` also while it is probed; `stopped` may be resumed. */
+export function stateOf({ path, epoch, epochs }: RunSummary): "running" | "done" | "stopped" {
+  if (isHeld(runFolder(path))) return "running";
+  return epoch >= epochs ? "done" : "stopped";
+}
+
+/** Epochs done of those wanted. */
+export const epochsText = ({ epoch, epochs }: RunSummary): string => `${Number(epoch.toFixed(1))}/${epochs}`;
+
+export const lossText = ({ loss }: RunSummary): string => loss?.toPrecision(4) ?? "–";
+
 function list({ runs: root, json }: RunsOptions): void {
-  const runs = listRuns(root, (message) => process.stderr.write(`left out: ${message}\n`));
+  const leftOut = (message: string): void => void process.stderr.write(`left out: ${message}\n`);
+  const runs = listRuns(root, leftOut).map((run) => ({
+    ...run,
+    state: stateOf(run),
+    accuracy: accuracyOf(run, leftOut),
+  }));
   if (json) {
     process.stdout.write(`${JSON.stringify(runs)}\n`);
     return;
@@ -27,25 +46,49 @@ function list({ runs: root, json }: RunsOptions): void {
     process.stdout.write(`no runs in ${root}; start one: saccade train configs/quickstart.yaml\n`);
     return;
   }
-  const rows = runs.map(({ name, config, epoch, epochs, loss }) => [
-    name,
-    `${config.learning} ${config.update}, ${config.data.dataset}`,
-    `${Number(epoch.toFixed(1))}/${epochs}`,
-    loss === undefined ? "–" : loss.toPrecision(4),
-  ]);
-  process.stdout.write(`${formatTable([["run", "what", "epochs", "loss"], ...rows])}\n`);
+  const table = (withData: boolean): string =>
+    formatTable([
+      ["run", "what", "epochs", "state", "loss", "probe %"],
+      ...runs.map((run) => [
+        run.name,
+        `${run.config.learning} ${run.config.update}${withData ? `, ${run.config.data.dataset}` : ""}`,
+        epochsText(run),
+        run.state,
+        lossText(run),
+        run.accuracy === undefined ? "–" : (100 * run.accuracy).toFixed(1),
+      ]),
+    ]);
+  const whole = table(true);
+  const fits = whole.indexOf("\n") <= textWidth();
+  process.stdout.write(`${fits ? whole : table(false)}\n`);
+}
+
+/** Of the trained code, as the newest probe found it: by the paper's read-out or else the first, with the most labels. */
+function accuracyOf({ path }: RunSummary, leftOut: (message: string) => void): number | undefined {
+  try {
+    const trained = summarise(readProbe(path)?.scores ?? []).filter(({ subject }) => subject === "trained");
+    const labels = ({ labelsPerClass }: (typeof trained)[number]): number =>
+      labelsPerClass === "all" ? Infinity : labelsPerClass;
+    const readOut = trained.find((mean) => mean.readOut === "paper")?.readOut ?? trained[0]?.readOut;
+    return trained.filter((mean) => mean.readOut === readOut).sort((a, b) => labels(b) - labels(a))[0]?.mean;
+  } catch (error) {
+    if (!(error instanceof SaccadeError)) throw error;
+    leftOut(error.message);
+    return undefined;
+  }
 }
 
 function show(path: string, { json }: RunsOptions): void {
   const summary: RunSummary = summariseRun(path);
   const report = readProbe(path);
+  const state = stateOf(summary);
   if (json) {
-    process.stdout.write(`${JSON.stringify({ ...summary, probe: report })}\n`);
+    process.stdout.write(`${JSON.stringify({ ...summary, state, probe: report })}\n`);
     return;
   }
-  const { config, step, epoch, epochs, loss } = summary;
+  const { config, step, epoch, epochs } = summary;
   process.stdout.write(
-    `${path}\n${step} steps, ${Number(epoch.toFixed(1))} of ${epochs} epochs, loss ${loss?.toPrecision(4) ?? "–"}\n\n${configText(config)}`,
+    `${path}\n${state}, ${step} steps, ${Number(epoch.toFixed(1))} of ${epochs} epochs, loss ${lossText(summary)}\n\n${configText(config)}`,
   );
   if (report) printProbe(report);
 }

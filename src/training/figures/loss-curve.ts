@@ -1,8 +1,11 @@
-// The loss over a run: every point thin and light, a moving mean on top, a logarithmic axis where the fall is long.
+// The loss over a run: every point thin and light, a moving mean on top, a logarithmic axis where the fall is long;
+// and the moving means of several runs over each other.
 
+import type { Markish } from "@observablehq/plot";
 import { wrong } from "../../program/errors.ts";
-import { linearTicks, logTicks, plotMarkup } from "./plot.ts";
+import { linearTicks, logTicks, type Plot, plotMarkup, type Ticks } from "./plot.ts";
 import {
+  clip,
   colours,
   emptyPicture,
   fontSize,
@@ -53,17 +56,8 @@ export async function lossCurve({ title, points, smoothing }: LossCurve): Promis
       pictureHeight: height,
     });
 
-  const losses = finite.map(({ loss }) => loss);
-  const [low, high] = extent(losses);
-  const logarithmic = low > 0 && Math.log10(high / low) > linearDecades;
-  const flat = high - low <= 1e-9 * Math.max(Math.abs(low), Math.abs(high));
-  const pad = flat ? Math.abs(low) * 0.1 || 1 : 0;
-  const y = logarithmic ? logTicks(low, high) : linearTicks(low - pad, high + pad, 5);
-  const [firstEpoch, lastEpoch] = extent(finite.map(({ epoch }) => epoch));
-  const start = Math.min(0, firstEpoch);
-  const end = lastEpoch > start ? lastEpoch : start + 1;
-  const x = linearTicks(start, end, 6);
-
+  const axes = axesOf(finite);
+  const { end } = axes;
   const window = smoothing ?? (finite.length < manyPoints ? 1 : finite.length / 25);
   const half = Math.floor(Math.min(window, finite.length - 1) / 2);
   const ends = layerEnds(finite);
@@ -77,60 +71,131 @@ export async function lossCurve({ title, points, smoothing }: LossCurve): Promis
     ...(ends.length === 0 ? [] : [{ text: "next layer", colour: quiet, thickness: 2, dashed: true }]),
   ];
 
-  const xValues = x.values.filter((value) => value >= start && value <= end * (1 + 1e-9));
-  const marginRight = margin + textWidth(x.format(end), fontSize) / 2;
+  const at = { x: "epoch", y: "loss" } as const;
+  const picture = await plotOn(axes, (plot) => [
+    ends.length === 0 ? null : plot.ruleX(ends, { stroke: quiet, strokeWidth: 1.5, strokeDasharray: "6,5" }),
+    ...(half === 0
+      ? [plot.line(envelope(finite), { ...at, stroke: lineColour, strokeWidth: 2.5 })]
+      : [
+          plot.line(envelope(finite), { ...at, stroke: light, strokeWidth: 1.2 }),
+          ...[undefined, ...ends].map((begin, i) => {
+            const own = finite.filter(
+              ({ epoch }) => epoch > (begin ?? Number.NEGATIVE_INFINITY) && epoch <= (ends[i] ?? end),
+            );
+            return plot.line(movingMean(own, half), { ...at, stroke: lineColour, strokeWidth: 3.5 });
+          }),
+        ]),
+    finite.length < manyPoints ? plot.dot(finite, { ...at, fill: lineColour, r: 5 }) : null,
+  ]);
+  return sheet({ title, caption, keys, notes, picture, pictureHeight: height });
+}
 
-  const picture = await plotMarkup((plot) => {
-    const at = { x: "epoch", y: "loss" } as const;
+export interface LossCurves {
+  readonly title: string;
+  /** Drawn over each other: of each the moving mean, in a colour of its own. */
+  readonly runs: readonly { readonly name: string; readonly points: readonly LossPoint[] }[];
+  readonly notes?: readonly string[];
+}
+
+/** Okabe and Ito's colours that are dark enough for a line on white; more runs have them again, dashed. */
+const runColours = [lineColour, "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", colours.ink] as const;
+export const mostCurves = 2 * runColours.length;
+
+export async function lossCurves({ title, runs, notes = [] }: LossCurves): Promise<string> {
+  if (runs.length > mostCurves) throw wrong("lossCurves", "runs", `at most ${mostCurves}`, runs.length);
+  const curves = runs.map(({ name, points }, i) => {
+    const finite = points.filter(({ epoch, loss }) => Number.isFinite(epoch) && Number.isFinite(loss));
+    const many = finite.length >= manyPoints;
     return {
-      width: sheetWidth,
-      height,
-      marginTop: fontSize * 0.5,
-      marginLeft: margin + 10 + Math.max(...y.values.map((value) => textWidth(y.format(value), fontSize))),
-      marginRight,
-      marginBottom: fontSize * 3,
-      x: { domain: [start, end], axis: null },
-      y: { type: logarithmic ? "log" : "linear", domain: logarithmic ? [low, high] : extent(y.values), axis: null },
-      marks: [
-        plot.ruleY(y.values, { stroke: colours.grid }),
-        // Not axisY: on a logarithmic scale it drops labels as it likes.
-        plot.text(y.values, {
-          y: (d) => d,
-          text: y.format,
-          frameAnchor: "left",
-          textAnchor: "end",
-          dx: -10,
-          fill: quiet,
-        }),
-        plot.axisX(xValues, {
-          tickFormat: x.format,
-          tickSize: 6,
-          tickPadding: 6,
-          label: "epoch",
-          labelAnchor: "center",
-          labelArrow: "none",
-          labelOffset: fontSize * 2.6,
-          fill: quiet,
-          stroke: quiet,
-        }),
-        plot.ruleY([logarithmic ? low : y.values[0]], { stroke: quiet }),
-        ends.length === 0 ? null : plot.ruleX(ends, { stroke: quiet, strokeWidth: 1.5, strokeDasharray: "6,5" }),
-        ...(half === 0
-          ? [plot.line(envelope(finite), { ...at, stroke: lineColour, strokeWidth: 2.5 })]
-          : [
-              plot.line(envelope(finite), { ...at, stroke: light, strokeWidth: 1.2 }),
-              ...[undefined, ...ends].map((begin, i) => {
-                const own = finite.filter(
-                  ({ epoch }) => epoch > (begin ?? Number.NEGATIVE_INFINITY) && epoch <= (ends[i] ?? end),
-                );
-                return plot.line(movingMean(own, half), { ...at, stroke: lineColour, strokeWidth: 3.5 });
-              }),
-            ]),
-        finite.length < manyPoints ? plot.dot(finite, { ...at, fill: lineColour, r: 5 }) : null,
-      ],
+      name: clip(name, fontSize, sheetWidth - 100),
+      points: many ? movingMean(finite, Math.floor(finite.length / 50)) : finite,
+      many,
+      colour: runColours[i % runColours.length],
+      dashed: i >= runColours.length,
     };
   });
-  return sheet({ title, caption, keys, notes, picture, pictureHeight: height });
+  const drawn = curves.flatMap(({ points }) => points);
+  const frame = {
+    title,
+    notes,
+    caption: "loss, mean of a twenty-fifth of the run",
+    keys: curves.map(({ name, colour, dashed }) => ({ text: name, colour, thickness: 4, dashed })),
+    pictureHeight: height,
+  };
+  if (drawn.length === 0) return sheet({ ...frame, picture: emptyPicture("no points yet", sheetWidth, height) });
+  const at = { x: "epoch", y: "loss" } as const;
+  const picture = await plotOn(axesOf(drawn), (plot) =>
+    curves.flatMap(({ points, many, colour, dashed }) => [
+      plot.line(points, { ...at, stroke: colour, strokeWidth: 3, ...(dashed ? { strokeDasharray: "6,5" } : {}) }),
+      many ? null : plot.dot(points, { ...at, fill: colour, r: 5 }),
+    ]),
+  );
+  return sheet({ ...frame, picture });
+}
+
+interface Axes {
+  readonly x: Ticks;
+  readonly y: Ticks;
+  /** Epochs. */
+  readonly start: number;
+  readonly end: number;
+  readonly logarithmic: boolean;
+  /** Losses. */
+  readonly domain: [number, number];
+}
+
+function axesOf(points: readonly LossPoint[]): Axes {
+  const [low, high] = extent(points.map(({ loss }) => loss));
+  const logarithmic = low > 0 && Math.log10(high / low) > linearDecades;
+  const flat = high - low <= 1e-9 * Math.max(Math.abs(low), Math.abs(high));
+  const pad = flat ? Math.abs(low) * 0.1 || 1 : 0;
+  const y = logarithmic ? logTicks(low, high) : linearTicks(low - pad, high + pad, 5);
+  const [firstEpoch, lastEpoch] = extent(points.map(({ epoch }) => epoch));
+  const start = Math.min(0, firstEpoch);
+  const end = lastEpoch > start ? lastEpoch : start + 1;
+  const domain: [number, number] = logarithmic ? [low, high] : extent(y.values);
+  return { x: linearTicks(start, end, 6), y, start, end, logarithmic, domain };
+}
+
+/** The marks over a grid, with epochs below and losses at the left. */
+function plotOn({ x, y, start, end, logarithmic, domain }: Axes, marks: (plot: Plot) => Markish[]): Promise<string> {
+  const xValues = x.values.filter((value) => value >= start && value <= end * (1 + 1e-9));
+  const marginRight = margin + textWidth(x.format(end), fontSize) / 2;
+  return plotMarkup((plot) => ({
+    width: sheetWidth,
+    height,
+    marginTop: fontSize * 0.5,
+    marginLeft: margin + 10 + Math.max(...y.values.map((value) => textWidth(y.format(value), fontSize))),
+    marginRight,
+    marginBottom: fontSize * 3,
+    x: { domain: [start, end], axis: null },
+    y: { type: logarithmic ? "log" : "linear", domain, axis: null },
+    marks: [
+      plot.ruleY(y.values, { stroke: colours.grid }),
+      // Not axisY: on a logarithmic scale it drops labels as it likes.
+      plot.text(y.values, {
+        y: (d) => d,
+        text: y.format,
+        frameAnchor: "left",
+        textAnchor: "end",
+        dx: -10,
+        fill: quiet,
+      }),
+      plot.axisX(xValues, {
+        tickFormat: x.format,
+        tickSize: 6,
+        tickPadding: 6,
+        label: "epoch",
+        labelAnchor: "center",
+        labelArrow: "none",
+        labelOffset: fontSize * 2.6,
+        fill: quiet,
+        stroke: quiet,
+      }),
+      plot.ruleY([domain[0]], { stroke: quiet }),
+      ...marks(plot),
+    ],
+  }));
 }
 
 const light = "#9ccbe8";

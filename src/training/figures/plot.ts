@@ -3,7 +3,7 @@
 import type { PlotOptions } from "@observablehq/plot";
 import { fontSize } from "./sheet.ts";
 
-type Plot = typeof import("@observablehq/plot");
+export type Plot = typeof import("@observablehq/plot");
 
 /**
  * Loaded when the first figure is drawn: the two packages take a fifth of a second. Options that need an id in the

@@ -48,7 +48,7 @@ export function sheet({ title, picture, pictureHeight, width = sheetWidth, ...re
 
   lines(title, heading, colours.ink);
   y += gap / 2;
-  // Keys stand at the right of the caption where they fit, under it where they do not.
+  // Keys stand at the right of the caption where they fit, in lines under it where they do not.
   const swatch = 30 * unit;
   const keyWidths = keys.map((key) => swatch + gap / 2 + textWidth(key.text, text));
   const keysWidth = keyWidths.reduce((sum, one) => sum + one + gap, 0);
@@ -57,6 +57,10 @@ export function sheet({ title, picture, pictureHeight, width = sheetWidth, ...re
   if (keys.length > 0 && !beside) y += text * 1.3;
   let x = beside ? width - keysWidth : gap;
   keys.forEach((key, i) => {
+    if (x > gap && x + keyWidths[i] > width - gap / 2) {
+      x = gap;
+      y += text * 1.3;
+    }
     const dash = key.dashed ? ` stroke-dasharray="${6 * unit},${5 * unit}"` : "";
     const stroke = `stroke="${key.colour}" stroke-width="${key.thickness * unit}"${dash}`;
     parts.push(`<path d="M${round(x)},${round(y - text * 0.35)}h${round(swatch)}" fill="none" ${stroke}/>`);
