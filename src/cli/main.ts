@@ -40,6 +40,8 @@ const wholeNumber =
     return value;
   };
 
+const exampleRun = "runs/2026-11-24_10-00-00_quickstart_1a2b3c";
+
 type Shared = "seed" | "threads" | "device";
 
 /** Every command takes these three, so that one line of options fits all; a command's help shows those that it uses. */
@@ -134,6 +136,46 @@ command(
   .action(async (config, overrides, options) => {
     const { auditCommand } = await import("./commands/audit.ts");
     process.exitCode = await auditCommand(config, overrides, options);
+  });
+
+command(
+  "export",
+  "Take a run's encoder elsewhere: to PyTorch, to ONNX, or its embeddings to NumPy.",
+  [
+    `export ${exampleRun} --to weights.safetensors`,
+    `export ${exampleRun} --to encoder.onnx --best`,
+    `export ${exampleRun} --to embeddings.npz dataset=procedural-objects split=test limit=1000`,
+  ],
+  device,
+)
+  .argument("<run>", "run folder")
+  .argument("[dataset...]", "of embeddings: key=value as in a config's data section, which is where they begin")
+  .requiredOption("--to <file>", "what to write, by its ending: .safetensors, .onnx or .npz; it replaces an old one")
+  .option("--best", "the checkpoint with the lowest mean training loss, not the newest")
+  .action(async (run, dataset, options) => {
+    const { exportCommand } = await import("./commands/export.ts");
+    process.exitCode = await exportCommand(run, dataset, options);
+  });
+
+command(
+  "import",
+  "Make a run folder of an encoder that was trained in PyTorch, for saccade probe.",
+  [
+    "import weights.safetensors --network cifar",
+    "import weights.safetensors --network cifar valueRange=[-1,1] name=theirs",
+  ],
+  {},
+)
+  .argument("<file>", "safetensors with the state_dict of one of the networks")
+  .argument(
+    "[overrides...]",
+    "key=value: valueRange, what pixel values 0 and 255 became in training; name, seed, probe",
+  )
+  .requiredOption("--network <name>", "cifar, cifar-strided, vgg6, vgg6-grey, mnist or tiny")
+  .option("--runs <folder>", "where run folders are made", "runs")
+  .action(async (file, overrides, options) => {
+    const { importCommand } = await import("./commands/import.ts");
+    process.exitCode = await importCommand(file, overrides, options);
   });
 
 const runs = command(

@@ -221,6 +221,8 @@ export const configSchema = z.strictObject({
   xrayEvery: z.int().min(0).default(100),
   /** Epochs between checkpoints; the last step is always kept. */
   checkpointEvery: count.default(1),
+  /** Checkpoints that are kept, the newest; beside them the one with the lowest mean training loss since the one before it. */
+  checkpointsKept: count.default(3),
   probe: probe.optional(),
 });
 
@@ -237,6 +239,9 @@ export function parseConfig(raw: unknown, where: string): Config {
 
 /** The options of a probe that a program calls, complete and checked as in a configuration. */
 export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => parse(calledProbe, raw, "probe");
+
+/** The same of a set of pictures. */
+export const parseDataConfig = (raw: object, where: string): DataConfig => parse(data, raw, where);
 
 function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
   const parsed = schema.safeParse(raw);
