@@ -40,8 +40,6 @@ const wholeNumber =
     return value;
   };
 
-const exampleRun = "runs/2026-11-24_10-00-00_quickstart_1a2b3c";
-
 type Shared = "seed" | "threads" | "device";
 
 /** Every command takes these three, so that one line of options fits all; a command's help shows those that it uses. */
@@ -142,9 +140,9 @@ command(
   "export",
   "Take a run's encoder elsewhere: to PyTorch, to ONNX, or its embeddings to NumPy.",
   [
-    `export ${exampleRun} --to weights.safetensors`,
-    `export ${exampleRun} --to encoder.onnx --best`,
-    `export ${exampleRun} --to embeddings.npz dataset=procedural-objects split=test limit=1000`,
+    "export runs/mine --to weights.safetensors",
+    "export runs/mine --to encoder.onnx --best",
+    "export runs/mine --to embeddings.npz split=test",
   ],
   device,
 )
@@ -160,17 +158,11 @@ command(
 command(
   "import",
   "Make a run folder of an encoder that was trained in PyTorch, for saccade probe.",
-  [
-    "import weights.safetensors --network cifar",
-    "import weights.safetensors --network cifar valueRange=[-1,1] name=theirs",
-  ],
+  ["import theirs.safetensors --network cifar", "import theirs.safetensors --network cifar valueRange=[-1,1]"],
   {},
 )
   .argument("<file>", "safetensors with the state_dict of one of the networks")
-  .argument(
-    "[overrides...]",
-    "key=value: valueRange, what pixel values 0 and 255 became in training; name, seed, probe",
-  )
+  .argument("[overrides...]", "key=value, above all valueRange: what pixel values 0 and 255 were in training")
   .requiredOption("--network <name>", "cifar, cifar-strided, vgg6, vgg6-grey, mnist or tiny")
   .option("--runs <folder>", "where run folders are made", "runs")
   .action(async (file, overrides, options) => {

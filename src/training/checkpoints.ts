@@ -3,11 +3,12 @@
 import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { crc32 } from "node:zlib";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import type { Shape, Tensor } from "../program/tensor.ts";
 import type { Lesson, RecordedRule } from "../rules/rule.ts";
 import { notRead, readBytes, writeWhole } from "./files.ts";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type TensorFile } from "./safetensors.ts";
 import { type Array32, fromTorch, toTorch } from "./torch-layout.ts";
 import type { Position } from "./trainer.ts";
 
@@ -51,13 +52,27 @@ export async function saveCheckpoint(
     }),
   );
   const facts = { position, losses, channels };
-  const metadata = Object.fromEntries(Object.entries(facts).map(([key, value]) => [key, JSON.stringify(value)]));
+  const texts = Object.entries(facts).map(([key, value]) => [key, JSON.stringify(value)]);
+  const metadata = { format, config, ...Object.fromEntries(texts) };
   const path = join(folder, fileName(position.step));
-  await writeWhole(path, encodeSafetensors({ tensors, metadata: { format, config, ...metadata } }));
+  await writeWhole(
+    path,
+    encodeSafetensors({ tensors, metadata: { ...metadata, crc32: checksum({ tensors, metadata }) } }),
+  );
   const kept = losses.best && fileName(losses.best.step);
   for (const old of checkpointFiles(folder).slice(0, -keep))
     if (old !== kept) await rm(join(folder, old), { force: true });
   return path;
+}
+
+/** CRC-32 of all that a checkpoint says: a safetensors file has none of its own. */
+export function checksum({ tensors, metadata: { crc32: _, ...metadata } }: TensorFile): string {
+  let sum = crc32(JSON.stringify(Object.entries(metadata).sort()));
+  for (const [name, { shape, data }] of tensors) {
+    sum = crc32(JSON.stringify([name, shape]), sum);
+    sum = crc32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), sum);
+  }
+  return sum.toString(16).padStart(8, "0");
 }
 
 /** `conv3` of `conv3.direct.weight.m`: the layer that a tensor belongs to. */
@@ -100,6 +115,11 @@ function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
       : "Saccade did not write it; saccade import takes weights from elsewhere";
     throw new SaccadeError(`${path}: format must be ${format}, got ${got}; ${mend}`);
   }
+  const sum = checksum({ tensors, metadata });
+  if (metadata.crc32 !== sum)
+    throw new SaccadeError(
+      `${path}: its checksum must be ${sum}, got ${metadata.crc32?.slice(0, 8) ?? "none"}; the file is damaged`,
+    );
   const read = <T>(key: string, holds: string, right: (value: T) => boolean): T => {
     try {
       const value = JSON.parse(metadata[key]) as T;
@@ -154,15 +174,26 @@ export function requireTensors({ path, shapes }: Checkpoint, wanted: readonly Te
 
 /** The newest checkpoint of a run, if it has any. */
 export function latestCheckpoint(folder: string): Checkpoint | undefined {
-  const [before, newest] = [undefined, ...checkpointFiles(folder)].slice(-2);
+  const [newest, ...older] = checkpointFiles(folder).reverse();
   if (newest === undefined) return undefined;
   const path = join(folder, newest);
   const bytes = readBytes(path);
   try {
     return decodeCheckpoint(bytes, path);
   } catch (error) {
-    if (!(error instanceof SaccadeError) || before === undefined) throw error;
-    throw new SaccadeError(`${error.message}; remove it to go on from ${before}`);
+    const sound = older.find((name) => isSound(join(folder, name)));
+    if (!(error instanceof SaccadeError) || sound === undefined) throw error;
+    const all = older.indexOf(sound) === 0 ? "it" : "all that are newer";
+    throw new SaccadeError(`${error.message}; remove ${all} to go on from ${sound}`);
+  }
+}
+
+function isSound(path: string): boolean {
+  try {
+    loadCheckpoint(path);
+    return true;
+  } catch {
+    return false;
   }
 }
 

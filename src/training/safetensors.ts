@@ -57,12 +57,12 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
   }
   if (typeof header !== "object" || header === null || Array.isArray(header)) fail("a JSON object as header", header);
   const twice = namesOf(text).find((name, i, names) => names.indexOf(name) !== i);
-  if (twice !== undefined) fail(`"${short(twice)}" once`, "it twice");
+  if (twice !== undefined) fail(`${quoted(twice)} once`, "it twice");
   const { __metadata__: metadata = {}, ...entries } = header;
   if (!isMetadata(metadata)) fail("texts by name as __metadata__", JSON.stringify(metadata));
   const inOrder = Object.entries(entries)
     .map(([name, value]): [string, Entry] => {
-      if (!isEntry(value)) fail(`dtype, shape and data_offsets for "${short(name)}"`, JSON.stringify(value));
+      if (!isEntry(value)) fail(`dtype, shape and data_offsets for ${quoted(name)}`, JSON.stringify(value));
       return [name, value as Entry];
     })
     .sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]);
@@ -70,11 +70,11 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
   let expected = 0;
   for (const [name, { dtype, shape, data_offsets: offsets }] of inOrder) {
     if (dtype !== "F32")
-      fail(`F32 numbers for "${short(name)}"`, dtype, "save it as float32: in PyTorch, tensor.float()");
+      fail(`F32 numbers for ${quoted(name)}`, dtype, "save it as float32: in PyTorch, tensor.float()");
     const [from, to] = offsets;
     const bytes = 4 * shape.reduce((product, extent) => product * extent, 1);
     if (from !== expected || to - from !== bytes || start + to > file.length)
-      fail(`${bytes} bytes from ${expected} on for "${short(name)}"`, `${from} to ${to} of ${file.length - start}`);
+      fail(`${bytes} bytes from ${expected} on for ${quoted(name)}`, `${from} to ${to} of ${file.length - start}`);
     expected = to;
     // A copy that starts at its buffer's first byte; a Buffer's own slice would be a view into a shared pool.
     tensors.set(name, {
@@ -99,6 +99,8 @@ function namesOf(json: string): string[] {
 }
 
 const short = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+
+const quoted = (name: string): string => short(JSON.stringify(name));
 
 const isMetadata = (value: unknown): boolean =>
   typeof value === "object" &&

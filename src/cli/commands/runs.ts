@@ -1,5 +1,6 @@
 // saccade runs: what has been trained.
 
+import { imported } from "../../training/resume.ts";
 import { configText, listRuns, type RunSummary, summariseRun } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { CommonOptions } from "../options.ts";
@@ -29,7 +30,9 @@ function list({ runs: root, json }: RunsOptions): void {
   }
   const rows = runs.map(({ name, config, epoch, epochs, loss }) => [
     name,
-    `${config.learning} ${config.update}, ${config.data.dataset}`,
+    config.data.dataset === imported
+      ? `imported, ${config.encoder}`
+      : `${config.learning} ${config.update}, ${config.data.dataset}`,
     `${Number(epoch.toFixed(1))}/${epochs}`,
     loss === undefined ? "–" : loss.toPrecision(4),
   ]);
