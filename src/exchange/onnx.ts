@@ -33,7 +33,8 @@ export function encodeOnnx({ network, weights, valueRange, about }: OnnxEncoder)
   const { encoder, blocks } = createModel(networkNamed("onnx", network));
   const { channels, height, width, head } = encoder;
   const nodes: Message[] = [];
-  const initializers: Message[] = [scalar("low", -1), scalar("high", 1)];
+  const clips = encoder.blocks.some(({ after }) => after.includes("hardtanh"));
+  const initializers: Message[] = clips ? [scalar("low", -1), scalar("high", 1)] : [];
   const outputs: Message[] = [];
   const shapes = pictures(encoder);
   /** Writes down an operation and returns the name of its result. */

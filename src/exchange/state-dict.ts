@@ -47,7 +47,9 @@ export function readStateDict(path: string, network: NetworkName): ImportedWeigh
         name,
         `[${wanted.join(", ")}], as network ${network} has it`,
         found?.shape ?? "nothing",
-        found ? "name the network with --network" : `give the tensors these names: ${named(blocks.flatMap(tensorsOf))}`,
+        found
+          ? "--network must name theirs, and the layout be PyTorch's, [out, in, height, width]"
+          : `give the tensors these names: ${named(blocks.flatMap(tensorsOf))}`,
       );
     const odd = found.data.find((value) => !Number.isFinite(value));
     if (odd !== undefined) throw wrong(path, name, "finite numbers", odd);
