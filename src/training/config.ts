@@ -240,8 +240,9 @@ export function parseConfig(raw: unknown, where: string): Config {
 /** The options of a probe that a program calls, complete and checked as in a configuration. */
 export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => parse(calledProbe, raw, "probe");
 
-/** The same of a set of pictures. */
-export const parseDataConfig = (raw: object, where: string): DataConfig => parse(data, raw, where);
+/** A data section that stands alone; what is wrong in it is named as within a configuration. */
+export const parseDataConfig = (raw: object, where: string): DataConfig =>
+  parse(z.strictObject({ data }), { data: raw }, where).data;
 
 function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
   const parsed = schema.safeParse(raw);

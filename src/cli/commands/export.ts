@@ -1,6 +1,5 @@
 // saccade export: a run's encoder as PyTorch's state_dict or as an ONNX model, or its embeddings of a dataset for NumPy.
 
-import { extname } from "node:path";
 import { loadDataset } from "../../data/datasets.ts";
 import type { ImageSet } from "../../data/images.ts";
 import { describeDataset } from "../../data/known-datasets.ts";
@@ -30,9 +29,8 @@ export async function exportCommand(
   overrides: readonly string[],
   options: ExportOptions,
 ): Promise<number> {
-  const kind = extname(options.to);
-  if (kind !== ".safetensors" && kind !== ".onnx" && kind !== ".npz")
-    throw wrong("export", "--to", "a file that ends in .safetensors, .onnx or .npz", options.to);
+  const [kind] = /\.(safetensors|onnx|npz)$/.exec(options.to) ?? [];
+  if (kind === undefined) throw wrong("export", "--to", "a file that ends in .safetensors, .onnx or .npz", options.to);
   if (overrides.length > 0 && kind !== ".npz")
     throw wrong("export", overrides[0], `left out for ${kind}`, "it", "a dataset is for embeddings, in .npz");
   if (options.seed !== undefined) throw wrong("export", "--seed", "left out", options.seed, "a run keeps its seed");
