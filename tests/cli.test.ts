@@ -674,6 +674,34 @@ describe("a run that is damaged", () => {
     expect(stderr).toMatch(sentence);
   });
 
+  test.each([
+    [
+      "probe",
+      /step-00000009\.safetensors: conv1\.weight must be \[3, 3, 1, 32\], got \[3, 3, 3, 32\]; the checkpoint is of/,
+    ],
+    [
+      "export",
+      /step-00000009\.safetensors: conv1\.weight must be \[3, 3, 1, 32\], got \[3, 3, 3, 32\]; the checkpoint is of/,
+    ],
+    ["train", /step-00000009\.safetensors: was written by another configuration than config\.yaml holds now; /],
+  ])("by another network's checkpoint is refused with one sentence: %s", async (command, sentence) => {
+    const { path, inside } = digitsCopy(`damaged/${command} of another network`);
+    cpSync(
+      join(root, trainedRun, "checkpoints", "step-00000004.safetensors"),
+      inside("checkpoints", "step-00000009.safetensors"),
+    );
+    const words = {
+      probe: ["probe", path],
+      export: ["export", path, "--to", "x.onnx"],
+      train: ["train", "--resume", path],
+    };
+    const { code, stdout, stderr } = await saccade(...words[command as keyof typeof words]);
+    expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^saccade: [^\n]+\n$/);
+    expect(stderr).toMatch(sentence);
+    expect(existsSync(join(root, "x.onnx"))).toBe(false);
+  });
+
   test("is left out of the list, and the others stand", async () => {
     cpSync(join(root, digitsRun), join(root, "some", "sound"), { recursive: true });
     cpSync(join(root, digitsRun), join(root, "some", "hurt"), { recursive: true });

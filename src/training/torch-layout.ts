@@ -36,11 +36,14 @@ export function fromTorch({ shape, data }: Array32, channels = 1): Array32 {
   return { shape: [from, to], data: reversed(data, [to, channels, from / channels]) };
 }
 
-/** [a, b, c] → [c, b, a]. */
+/** [a, b, c] → [c, b, a], sixteen of c at a time: a line of the cache is read whole, and as many are written side by side. */
 function reversed(data: Float32Array, [a, b, c]: readonly [number, number, number]): Float32Array {
   const out = new Float32Array(data.length);
-  let at = 0;
-  for (let i = 0; i < a; i++)
-    for (let j = 0; j < b; j++) for (let k = 0; k < c; k++) out[(k * b + j) * a + i] = data[at++];
+  for (let first = 0; first < c; first += 16) {
+    const end = Math.min(first + 16, c);
+    for (let j = 0; j < b; j++)
+      for (let i = 0; i < a; i++)
+        for (let k = first; k < end; k++) out[(k * b + j) * a + i] = data[(i * b + j) * c + k];
+  }
   return out;
 }
