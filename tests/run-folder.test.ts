@@ -435,6 +435,16 @@ describe("safetensors", () => {
     );
   });
 
+  test("long texts and many names in a header are read in a moment", () => {
+    const names = Array.from({ length: 50_000 }, (_, i) => `layer.${i}`);
+    const text = 'a "quoted" text: {[\\ '.repeat(500_000);
+    const empty = { dtype: "F32", shape: [0], data_offsets: [0, 0] };
+    const header = { __metadata__: { text }, ...Object.fromEntries(names.map((name) => [name, empty])) };
+    const { tensors, metadata } = decodeSafetensors(withHeader(JSON.stringify(header), 0), "long");
+    expect([...tensors.keys()]).toEqual(names);
+    expect(metadata.text === text).toBe(true);
+  });
+
   test("a header that claims to be longer than the file, up to 2⁶⁴ bytes, is refused", () => {
     for (const length of [11n, 2n ** 53n, 2n ** 64n - 1n]) {
       const bytes = withHeader("{}");

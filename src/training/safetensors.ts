@@ -56,8 +56,11 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
     fail("a JSON header", "something else");
   }
   if (typeof header !== "object" || header === null || Array.isArray(header)) fail("a JSON object as header", header);
-  const twice = namesOf(text).find((name, i, names) => names.indexOf(name) !== i);
-  if (twice !== undefined) fail(`${quoted(twice)} once`, "it twice");
+  const seen = new Set<string>();
+  for (const name of namesOf(text)) {
+    if (seen.has(name)) fail(`${quoted(name)} once`, "it twice");
+    seen.add(name);
+  }
   const { __metadata__: metadata = {}, ...entries } = header;
   if (!isMetadata(metadata)) fail("texts by name as __metadata__", JSON.stringify(metadata));
   const inOrder = Object.entries(entries)
@@ -90,7 +93,7 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
 function namesOf(json: string): string[] {
   const names: string[] = [];
   let depth = 0;
-  for (const [token] of json.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[{}[\]]/g)) {
+  for (const [token] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?|[{}[\]]/g)) {
     if (token === "{" || token === "[") depth++;
     else if (token === "}" || token === "]") depth--;
     else if (depth === 1 && token.endsWith(":")) names.push(JSON.parse(token.slice(0, -1)));

@@ -52,12 +52,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     saved = await saveCheckpoint(
       run.checkpoints,
       trainer.recorded,
-      {
-        position: trainer.position(),
-        state,
-        losses,
-        config: key,
-      },
+      { position: trainer.position(), state, losses, config: key },
       config.checkpointsKept,
     );
   };
