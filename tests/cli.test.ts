@@ -1,6 +1,7 @@
 // The command line as a person meets it: a child process, its exit code, what it prints, and what it leaves on disk.
 
 import { type ChildProcess, spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import {
   closeSync,
   cpSync,
@@ -20,11 +21,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { readConfig } from "../src/cli/options.ts";
 import { showProgress } from "../src/cli/progress.ts";
 import { formatTable, probeRows, wrap } from "../src/cli/table.ts";
+import { createModel, initialise } from "../src/encoders/model.ts";
+import { networks } from "../src/encoders/networks.ts";
 import type { ProbeReport, Score } from "../src/evaluation/probe.ts";
+import { encodeStateDict } from "../src/exchange/state-dict.ts";
 import { randomStream } from "../src/program/random.ts";
 
 const main = resolve("dist/cli/main.js");
-const commands = ["train", "probe", "explain", "audit", "runs", "devices", "version"];
+const commands = ["train", "probe", "explain", "audit", "export", "import", "runs", "devices", "version"];
 const exampleRuns = ["runs/2026-11-24_10-00-00_quickstart_1a2b3c", "runs/2026-11-25_09-00-00_quickstart_4d5e6f"];
 let root: string;
 
@@ -189,7 +193,12 @@ describe("help", () => {
   });
 
   test("gives examples that work, each run here on small data", async () => {
-    for (const run of exampleRuns) cpSync(join(root, digitsRun), join(root, run), { recursive: true });
+    for (const run of [...exampleRuns, "runs/mine"])
+      cpSync(join(root, digitsRun), join(root, run), { recursive: true });
+    const theirs = initialise(createModel(networks.cifar), 1);
+    const state = new Map([...theirs].map(([{ name }, values]) => [name, values]));
+    const shapes = new Map([...theirs.keys()].map(({ name, shape }) => [name, shape]));
+    writeFileSync(join(root, "theirs.safetensors"), encodeStateDict("cifar", { state, shapes }, {}));
     const examples = (await Promise.all(commands.map((name) => output(name, "--help")))).flatMap(examplesIn);
     expect(examples.length).toBeGreaterThanOrEqual(10);
     for (const words of examples) {
@@ -421,6 +430,93 @@ describe("train", () => {
   });
 });
 
+describe("export and import", () => {
+  test("take a run's encoder out and back, and the probe finds it as it was", async () => {
+    const out = async (...words: string[]): Promise<string> => output("export", digitsRun, "--to", ...words);
+    expect(await out("digits.safetensors")).toBe(
+      `wrote digits.safetensors: mnist, 3 convolutions, step 2 of ${digitsRun}\n`,
+    );
+    expect(JSON.parse(await out("digits.onnx", "--best", "--json"))).toEqual({
+      file: "digits.onnx",
+      network: "mnist",
+      valueRange: [0, 1],
+      step: 2,
+    });
+    const embedded = await out("digits.npz", "split=test", "limit=30");
+    expect(embedded).toBe(`wrote digits.npz: 1152 features of 30 images of MNIST test, step 2 of ${digitsRun}\n`);
+    expect(await out("digits.npz", "dataset=mnist", "folder=files")).toMatch(/ of 200 images of MNIST train, /);
+    const { run, leftOut } = JSON.parse(
+      await output("import", "digits.safetensors", "--network", "mnist", "--runs", "imported", "--json"),
+    );
+    expect(leftOut).toEqual(["head.weight"]);
+    expect(run).toMatch(/^imported\/[\d_-]+_digits_[0-9a-f]{6}$/);
+    const data = ["train", "test"].flatMap((set) => [`${set}.dataset=mnist`, `${set}.folder=files`]);
+    const probe = [...data, "test.split=test", "readOuts=[kNN]", "labelsPerClass=[1]", "seeds=1", "--json"];
+    const [ours, theirs] = [digitsRun, run].map(async (path) => JSON.parse(await output("probe", path, ...probe)));
+    expect((await theirs).encoderHashes.trained).toBe((await ours).encoderHashes.trained);
+    expect((await theirs).scores[0]).toEqual((await ours).scores[0]);
+    expect(await output("runs", "list", "--runs", "imported")).toMatch(/_digits_\w+ +imported, mnist +0\/1 /);
+    const { sha256 } = JSON.parse(readFileSync(join(root, run, "environment.json"), "utf8")).imported;
+    expect(sha256).toBe(
+      createHash("sha256")
+        .update(readFileSync(join(root, "digits.safetensors")))
+        .digest("hex"),
+    );
+    expect(await saccade("train", "--resume", run)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `saccade: ${run}: must be a run that was trained here, got imported weights without an optimiser's state; saccade probe measures them\n`,
+    });
+  });
+
+  test.each([
+    [
+      ["export", "--to", "x.pt"],
+      /^export: --to must be a file that ends in \.safetensors, \.onnx or \.npz, got x\.pt$/,
+    ],
+    [
+      ["export", "--to", "x.onnx", "split=test"],
+      /^export: split=test must be left out for \.onnx, got it; a dataset is for/,
+    ],
+    [["export", "--to", "x.onnx", "--seed", "1"], /^export: --seed must be left out, got 1; a run keeps its seed$/],
+    [
+      ["export", "--to", "x.npz", "dataset=mnits"],
+      /^export: dataset must be one of .*, got mnits; did you mean mnist\?$/,
+    ],
+    [["export", "--to", "x.npz", "splt=test"], /^export of .*: unknown key "data\.splt", did you mean "split"\?/],
+    [
+      ["export", "--to", "x.npz", "dataset=procedural-objects", "limit=2"],
+      /\[n, 32, 32, 1\] for mnist, got \[2, 32, 32, 3\]/,
+    ],
+    [["export", "--to", "not-there/x.onnx/", "--best"], /^export: --to must be a file that ends in/],
+  ])("%j is refused, and nothing is written", async (words, sentence) => {
+    const before = readdirSync(root);
+    const [command, ...rest] = words;
+    const { code, stdout, stderr } = await saccade(command, digitsRun, ...rest);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr.replace(/^saccade: |\n$/g, "")).toMatch(sentence);
+    expect(readdirSync(root)).toEqual(before);
+  });
+
+  test("of weights that are not the network's make no run folder", async () => {
+    writeFileSync(join(root, "short.safetensors"), "short");
+    for (const [words, sentence] of [
+      [
+        ["short.safetensors", "--network", "cifar"],
+        /^saccade: short\.safetensors: wanted at least 8 bytes, got 5; .*\n$/,
+      ],
+      [["short.safetensors", "--network", "cifra"], /^saccade: import: network must be one of .*, got cifra\n$/],
+      [["short.safetensors", "--network", "cifar", "batch=1"], /^saccade: import of short\.safetensors: batch must be/],
+      [["none", "--network", "cifar"], /^saccade: none: cannot be read: ENOENT/],
+    ] as [string[], RegExp][]) {
+      const { code, stderr } = await saccade("import", ...words, "--runs", "refused");
+      expect(code, stderr).toBe(1);
+      expect(stderr).toMatch(sentence);
+    }
+    expect(existsSync(join(root, "refused"))).toBe(false);
+  });
+});
+
 /** A copy of the digits' run that a test may go on with or damage. */
 function digitsCopy(name: string): { path: string; inside: (...names: string[]) => string } {
   cpSync(join(root, digitsRun), join(root, name), { recursive: true });
@@ -591,6 +687,34 @@ describe("a run that is damaged", () => {
     expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(/^saccade: [^\n]+\n$/);
     expect(stderr).toMatch(sentence);
+  });
+
+  test.each([
+    [
+      "probe",
+      /step-00000009\.safetensors: conv1\.weight must be \[3, 3, 1, 32\], got \[3, 3, 3, 32\]; the checkpoint is of/,
+    ],
+    [
+      "export",
+      /step-00000009\.safetensors: conv1\.weight must be \[3, 3, 1, 32\], got \[3, 3, 3, 32\]; the checkpoint is of/,
+    ],
+    ["train", /step-00000009\.safetensors: was written by another configuration than config\.yaml holds now; /],
+  ])("by another network's checkpoint is refused with one sentence: %s", async (command, sentence) => {
+    const { path, inside } = digitsCopy(`damaged/${command} of another network`);
+    cpSync(
+      join(root, trainedRun, "checkpoints", "step-00000004.safetensors"),
+      inside("checkpoints", "step-00000009.safetensors"),
+    );
+    const words = {
+      probe: ["probe", path],
+      export: ["export", path, "--to", "x.onnx"],
+      train: ["train", "--resume", path],
+    };
+    const { code, stdout, stderr } = await saccade(...words[command as keyof typeof words]);
+    expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^saccade: [^\n]+\n$/);
+    expect(stderr).toMatch(sentence);
+    expect(existsSync(join(root, "x.onnx"))).toBe(false);
   });
 
   test("is left out of the list, and the others stand", async () => {

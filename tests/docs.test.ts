@@ -1,9 +1,9 @@
 // What the pages quote: commands run, code is the code that stands in the file, links lead somewhere.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join } from "node:path";
+import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseValue } from "../src/cli/options.ts";
@@ -48,7 +48,30 @@ describe("quoted commands", () => {
     }
   });
 
-  test.each(commands.filter(({ words }) => words[0] !== "train"))("$path: $words", ({ words }) => {
+  const onRuns = ["export", "import", "probe"];
+
+  test("on runs, one after the other, on one of a moment's training", () => {
+    const folder = mkdtempSync(join(tmpdir(), "saccade-docs-"));
+    const inFolder = (words: readonly string[]): string =>
+      execFileSync(process.execPath, [resolve("dist/cli/main.js"), ...words], {
+        cwd: folder,
+        encoding: "utf8",
+        stdio: ["ignore", "pipe", "pipe"],
+      });
+    try {
+      const short = ["data.limit=100", "epochs=1", "--no-probe", "--json"];
+      const { run: made } = JSON.parse(inFolder(["train", resolve("configs/quickstart.yaml"), ...short]));
+      renameSync(join(folder, made), join(folder, "runs/mine"));
+      const quoted = commands.filter(({ words }) => onRuns.includes(words[0]));
+      expect(quoted.length).toBeGreaterThan(4);
+      for (const { words } of quoted) expect(inFolder(words).length, words.join(" ")).toBeGreaterThan(0);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+
+  const others = commands.filter(({ words }) => !["train", ...onRuns].includes(words[0]));
+  test.each(others)("$path: $words", ({ words }) => {
     expect(run(words).length).toBeGreaterThan(0);
   });
 });

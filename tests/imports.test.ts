@@ -20,10 +20,11 @@ const allowed: Record<string, string[]> = {
   rules: ["program", "encoders", "losses"],
   training: inner,
   evaluation: [...inner, "training"],
+  exchange: [...inner, "training", "evaluation"],
   experiments: [...inner, "training", "evaluation"],
-  cli: [...inner, "training", "evaluation", "experiments", ...implementations],
+  cli: [...inner, "training", "evaluation", "exchange", "experiments", ...implementations],
   // The public list, src/index.ts.
-  index: [...inner, "training", "evaluation", "experiments", ...implementations],
+  index: [...inner, "training", "evaluation", "exchange", "experiments", ...implementations],
 };
 
 /** The engine runs in a browser and has no dependency; the rest of the backends may use what Node brings. */

@@ -13,7 +13,16 @@ import {
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { latestCheckpoint, loadCheckpoint } from "../src/training/checkpoints.ts";
+import { SaccadeError } from "../src/program/errors.ts";
+import { randomStream } from "../src/program/random.ts";
+import { persistent } from "../src/program/tensor.ts";
+import {
+  bestCheckpoint,
+  checksum,
+  latestCheckpoint,
+  loadCheckpoint,
+  requireTensors,
+} from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
 import { continueEnvironment, environment } from "../src/training/environment.ts";
 import { writeWhole } from "../src/training/files.ts";
@@ -374,7 +383,6 @@ describe("safetensors", () => {
     ["null", "null", /a JSON object as header/],
     ["metadata of numbers", '{"__metadata__":{"a":1}}', /texts by name as __metadata__/],
     ["metadata null", '{"__metadata__":null}', /texts by name as __metadata__/],
-    ["another dtype", entry({ dtype: "F64" }), /F32 numbers for "x", got F64/],
     ["no shape", entry({ shape: undefined }), /dtype, shape and data_offsets for "x"/],
     ["a negative extent", entry({ shape: [-1, -2] }), /dtype, shape and data_offsets for "x"/],
     ["a fractional extent", entry({ shape: [0.5, 4] }), /dtype, shape and data_offsets for "x"/],
@@ -384,9 +392,57 @@ describe("safetensors", () => {
     ["offsets backwards", entry({ data_offsets: [8, 0] }), /8 bytes from 0 on for "x"/],
     ["an end beyond the file", entry({ shape: [3], data_offsets: [0, 12] }), /12 bytes from 0 on for "x"/],
     ["bytes that nobody owns", "{}", /wanted 10 bytes, got 18/],
+    ["a shape that is NaN", '{"x":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}}', /a JSON header/],
+    ["a shape beyond all numbers", entry({}).replace("[2]", "[1e999]"), /dtype, shape and data_offsets for "x"/],
+    ["one name twice", `${entry({}).slice(0, -1)},"\\u0078":null}`, /wanted "x" once, got it twice/],
+    [
+      "tensors that overlap",
+      JSON.stringify({
+        x: { dtype: "F32", shape: [2], data_offsets: [0, 8] },
+        y: { dtype: "F32", shape: [1], data_offsets: [4, 8] },
+      }),
+      /4 bytes from 8 on for "y", got 4 to 8/,
+    ],
   ])("a header with %s is refused", (_, header, sentence) => {
     expect(() => decodeSafetensors(withHeader(header), "bad")).toThrow(sentence);
     expect(() => decodeSafetensors(withHeader(header), "bad")).toThrow(/^bad: wanted .*; the file is damaged/);
+  });
+
+  test("another dtype is refused with the way out of it", () => {
+    expect(() => decodeSafetensors(withHeader(entry({ dtype: "BF16" })), "half")).toThrow(
+      /^half: wanted F32 numbers for "x", got BF16; save it as float32: in PyTorch, tensor\.float\(\)$/,
+    );
+  });
+
+  test("tensors are read in any order in which the header names them", () => {
+    const header = JSON.stringify({
+      10: { dtype: "F32", shape: [1], data_offsets: [4, 8] },
+      2: { dtype: "F32", shape: [0], data_offsets: [4, 4] },
+      x: { dtype: "F32", shape: [1], data_offsets: [0, 4] },
+    });
+    const bytes = withHeader(header);
+    new DataView(bytes.buffer).setFloat32(bytes.length - 4, 3, true);
+    const { tensors } = decodeSafetensors(bytes, "order");
+    expect([...tensors.keys()]).toEqual(["x", "2", "10"]);
+    expect(tensors.get("10")?.data).toEqual(Float32Array.of(3));
+  });
+
+  test("a header beyond the format's 100 MB is refused, though the file has it", () => {
+    const bytes = new Uint8Array(100_000_100);
+    new DataView(bytes.buffer).setBigUint64(0, 100_000_001n, true);
+    expect(() => decodeSafetensors(bytes, "huge")).toThrow(
+      /^huge: wanted a header of at most 100000000 bytes, got 100000001; the file is damaged/,
+    );
+  });
+
+  test("long texts and many names in a header are read in a moment", () => {
+    const names = Array.from({ length: 50_000 }, (_, i) => `layer.${i}`);
+    const text = 'a "quoted" text: {[\\ '.repeat(500_000);
+    const empty = { dtype: "F32", shape: [0], data_offsets: [0, 0] };
+    const header = { __metadata__: { text }, ...Object.fromEntries(names.map((name) => [name, empty])) };
+    const { tensors, metadata } = decodeSafetensors(withHeader(JSON.stringify(header), 0), "long");
+    expect([...tensors.keys()]).toEqual(names);
+    expect(metadata.text === text).toBe(true);
   });
 
   test("a header that claims to be longer than the file, up to 2⁶⁴ bytes, is refused", () => {
@@ -399,35 +455,167 @@ describe("safetensors", () => {
 });
 
 describe("a checkpoint", () => {
-  const write = (name: string, metadata: Record<string, string>, damage = false): string => {
+  const tensors = (): TensorFile["tensors"] =>
+    new Map([
+      ["conv1.weight", { shape: [2, 3, 3, 3], data: numbers(54) }],
+      ["head.weight", { shape: [4, 8], data: numbers(32) }],
+      ["head.bias", { shape: [4], data: numbers(4) }],
+    ]);
+  const sound = {
+    format: "saccade-checkpoint-2",
+    config: "key",
+    position: '{"step":10,"epoch":0,"batch":10}',
+    losses: '{"sum":3,"steps":2,"best":{"step":8,"loss":1.5}}',
+    channels: '{"head":2}',
+  };
+  const write = (name: string, change: object = {}, damage?: (bytes: Uint8Array) => Uint8Array): string => {
     const path = join(root, name);
     mkdirSync(join(path, ".."), { recursive: true });
-    const bytes = encodeSafetensors({ tensors: tensorFile().tensors, metadata });
-    writeFileSync(path, damage ? bytes.subarray(0, bytes.length - 1) : bytes);
+    const metadata = JSON.parse(JSON.stringify({ ...sound, ...change })) as Record<string, string>;
+    const crc32 = checksum({ tensors: tensors(), metadata });
+    const bytes = encodeSafetensors({ tensors: tensors(), metadata: { ...metadata, crc32 } });
+    writeFileSync(path, damage?.(bytes) ?? bytes);
     return path;
   };
-  const format = "saccade-checkpoint-1";
-  const position = (step: number): string => JSON.stringify({ step, epoch: 0, batch: step });
+  const at = (step: number) => ({ position: JSON.stringify({ step, epoch: 0, batch: step }) });
+  const cut = (bytes: Uint8Array): Uint8Array => bytes.subarray(0, bytes.length - 1);
 
-  test("that is missing, foreign or without a position is refused by name", () => {
+  test("holds weights as PyTorch has them: out, in, height, width; pictures with their channels first", () => {
+    const { state, shapes, losses } = loadCheckpoint(write("layout"));
+    expect(losses).toEqual({ sum: 3, steps: 2, best: { step: 8, loss: 1.5 } });
+    expect(Object.fromEntries(shapes)).toEqual({
+      "conv1.weight": [3, 3, 3, 2],
+      "head.weight": [8, 4],
+      "head.bias": [4],
+    });
+    const stored = tensors();
+    const ours = (name: string) => state.get(name) as Float32Array;
+    const theirs = (name: string) => stored.get(name)?.data as Float32Array;
+    for (let o = 0; o < 2; o++)
+      for (let i = 0; i < 3; i++)
+        for (let y = 0; y < 3; y++)
+          for (let x = 0; x < 3; x++)
+            expect(ours("conv1.weight")[((y * 3 + x) * 3 + i) * 2 + o]).toBe(
+              theirs("conv1.weight")[((o * 3 + i) * 3 + y) * 3 + x],
+            );
+    // A picture of 4 pixels and 2 channels before the head.
+    for (let o = 0; o < 4; o++)
+      for (let pixel = 0; pixel < 4; pixel++)
+        for (let c = 0; c < 2; c++)
+          expect(ours("head.weight")[(pixel * 2 + c) * 4 + o]).toBe(theirs("head.weight")[o * 8 + c * 4 + pixel]);
+    expect(ours("head.bias")).toEqual(theirs("head.bias"));
+  });
+
+  /** Each with the whole of its sentence, after the file's path. */
+  test.each([
+    [
+      "empty",
+      {},
+      () => new Uint8Array(),
+      "wanted at least 8 bytes, got 0; the file is damaged or not a safetensors file",
+    ],
+    ["cut short", {}, cut, /^wanted 16 bytes from 344 on for "head\.bias", got 344 to 360 of 359; the file is damaged/],
+    [
+      "changed in one bit of a weight",
+      {},
+      (bytes) => bytes.with(-1, bytes[bytes.length - 1] ^ 1),
+      /^its checksum must be [0-9a-f]{8}, got [0-9a-f]{8}; the file is damaged$/,
+    ],
+    [
+      "foreign",
+      { format: undefined },
+      undefined,
+      "format must be saccade-checkpoint-2, got none; Saccade did not write it; saccade import takes weights from elsewhere",
+    ],
+    [
+      "another version's",
+      { format: "saccade-checkpoint-1" },
+      undefined,
+      "format must be saccade-checkpoint-2, got saccade-checkpoint-1; another version of Saccade wrote it, and that version reads it",
+    ],
+    ...["", "{", "3", "null", '{"step":-1}', '{"step":"2"}', undefined].map((position) => [
+      `without a position: ${position}`,
+      { position },
+      undefined,
+      `position must say the step, got ${position || "nothing"}; the file is damaged`,
+    ]),
+    ...['{"sum":1}', '{"sum":1,"steps":1,"best":{"step":1}}', "[]"].map((losses) => [
+      `without losses: ${losses}`,
+      { losses },
+      undefined,
+      `losses must say sum and steps, got ${losses}; the file is damaged`,
+    ]),
+    [
+      "with channels that are none",
+      { channels: '{"head":0}' },
+      undefined,
+      'channels must say channels by layer, got {"head":0}; the file is damaged',
+    ],
+    [
+      "with channels that do not fit",
+      { channels: '{"head":3}' },
+      undefined,
+      "head.weight must read pictures of 3 channels, got 8 columns; the file is damaged",
+    ],
+  ] as [string, object, ((bytes: Uint8Array) => Uint8Array) | undefined, string | RegExp][])(
+    "that is %s is refused",
+    (name, change, damage, sentence) => {
+      const path = write(`damaged/${name.replaceAll(/\W/g, "-")}`, change, damage);
+      let said = "";
+      try {
+        loadCheckpoint(path);
+      } catch (error) {
+        expect(error).toBeInstanceOf(SaccadeError);
+        said = (error as Error).message;
+      }
+      expect(said.startsWith(`${path}: `)).toBe(true);
+      const rest = said.slice(path.length + 2);
+      if (typeof sentence === "string") expect(rest).toBe(sentence);
+      else expect(rest).toMatch(sentence);
+    },
+  );
+
+  test("that is missing is refused by name", () => {
     expect(() => loadCheckpoint(join(root, "none"))).toThrow(`${join(root, "none")}: no such checkpoint`);
-    expect(() => loadCheckpoint(write("foreign", {}))).toThrow(
-      /foreign: format must be saccade-checkpoint-1, got none/,
-    );
-    for (const text of ["", "{", "3", "null", '{"step":-1}', '{"step":"2"}'])
-      expect(() => loadCheckpoint(write("placeless", { format, position: text })), text).toThrow(
-        /placeless: position must say the step, got /,
+  });
+
+  test("of another architecture is refused: the tensor, its shape there and here", () => {
+    const path = write("other");
+    const checkpoint = loadCheckpoint(path);
+    requireTensors(checkpoint, [persistent("conv1.weight", [3, 3, 3, 2], "weight")]);
+    for (const [name, shape, got] of [
+      ["conv1.weight", [3, 3, 3, 32], "[3, 3, 3, 2]"],
+      ["conv2.weight", [3, 3, 32, 32], "nothing"],
+    ] as const)
+      expect(() => requireTensors(checkpoint, [persistent(name, shape, "weight")])).toThrow(
+        new SaccadeError(
+          `${path}: ${name} must be [${shape.join(", ")}], got ${got}; the checkpoint is of another network or rule`,
+        ),
       );
   });
 
   test("that is the newest counts, by its step and not by its time", () => {
-    const newest = write("steps/step-00000010.safetensors", { format, position: position(10), config: "key" });
-    write("steps/step-00000009.safetensors", { format, position: position(9) });
-    write("steps/step-00000011.safetensors.1a2b3c4d.part", { format, position: position(11) });
+    const newest = write("steps/step-00000010.safetensors", at(10));
+    write("steps/step-00000009.safetensors", at(9));
+    write("steps/step-00000011.safetensors.1a2b3c4d.part", at(11));
     const found = latestCheckpoint(join(root, "steps"));
     expect(found).toMatchObject({ path: newest, config: "key", position: { step: 10 } });
-    expect(found?.state.get("window")).toEqual(tensorFile().tensors.get("window")?.data);
     expect(latestCheckpoint(join(root, "no-steps"))).toBeUndefined();
+  });
+
+  test("that is the best is the one that the newest remembers", () => {
+    const folder = join(root, "bests");
+    const best = write("bests/step-00000008.safetensors", at(8));
+    write("bests/step-00000009.safetensors", at(9));
+    write("bests/step-00000010.safetensors", at(10));
+    expect(bestCheckpoint(folder)?.path).toBe(best);
+    write("bests/step-00000010.safetensors", { ...at(10), losses: '{"sum":0,"steps":0,"best":{"step":10,"loss":1}}' });
+    expect(bestCheckpoint(folder)?.position.step).toBe(10);
+    write("bests/step-00000010.safetensors", { ...at(10), losses: '{"sum":0,"steps":0}' });
+    expect(() => bestCheckpoint(folder)).toThrow(
+      /no checkpoint has a training loss yet; leave --best out, or train on$/,
+    );
+    expect(bestCheckpoint(join(root, "no-bests"))).toBeUndefined();
   });
 
   test("that cannot be read is named", () => {
@@ -438,11 +626,59 @@ describe("a checkpoint", () => {
     expect(() => latestCheckpoint(join(root, "no-folder"))).toThrow(/no-folder: cannot be read: ENOTDIR/);
   });
 
-  test("that is damaged is named, together with the one before it", () => {
-    write("hurt/step-00000001.safetensors", { format, position: position(1) });
-    write("hurt/step-00000002.safetensors", { format, position: position(2) }, true);
-    expect(() => latestCheckpoint(join(root, "hurt"))).toThrow(
+  test("that is damaged is named, together with the newest that is sound", () => {
+    write("hurt/step-00000001.safetensors", at(1));
+    write("hurt/step-00000002.safetensors", at(2), cut);
+    const hurt = (): unknown => latestCheckpoint(join(root, "hurt"));
+    expect(hurt).toThrow(
       /step-00000002\.safetensors: wanted .* damaged.*; remove it to go on from step-00000001\.safetensors$/,
     );
+    write("hurt/step-00000003.safetensors", at(3), cut);
+    expect(hurt).toThrow(
+      /step-00000003\.safetensors: .*; remove all that are newer to go on from step-00000001\.safetensors$/,
+    );
+    write("hurt/step-00000001.safetensors", { format: "saccade-checkpoint-1" });
+    expect(hurt).toThrow(/step-00000003\.safetensors: wanted .* not a safetensors file$/);
+  });
+
+  test("damaged anywhere is refused with a sentence, or read as it was: 2,000 times", () => {
+    const random = randomStream(7, 0x5afe);
+    const valid = readFileSync(write("valid"));
+    /** Bytes changed, cut out, put in, doubled, or the end cut off; most damage near the beginning, where the header is. */
+    const damaged = (): Buffer => {
+      const place = (): number => Math.floor(valid.length * random.uniform() ** 2);
+      const here = place();
+      switch (random.integer(5)) {
+        case 0: {
+          const copy = Buffer.from(valid);
+          for (let i = random.integer(4); i >= 0; i--) copy[place()] = random.integer(256);
+          return copy;
+        }
+        case 1:
+          return valid.subarray(0, here);
+        case 2:
+          return Buffer.concat([valid.subarray(0, here), valid.subarray(here + 1 + random.integer(8))]);
+        case 3:
+          return Buffer.concat([valid.subarray(0, here), Buffer.of(random.integer(256)), valid.subarray(here)]);
+        default:
+          return Buffer.concat([valid.subarray(0, here), valid]);
+      }
+    };
+    const whole = loadCheckpoint(join(root, "valid"));
+    const path = join(root, "mutant");
+    let refused = 0;
+    for (let i = 0; i < 2000; i++) {
+      writeFileSync(path, damaged());
+      try {
+        expect(loadCheckpoint(path)).toEqual({ ...whole, path });
+      } catch (error) {
+        if (!(error instanceof SaccadeError)) throw error;
+        expect(error.message).toMatch(/^\S+: [^\n]*, got [^\n]+; [^\n]+$/);
+        expect(error.message.startsWith(`${path}: `)).toBe(true);
+        expect(error.message.length).toBeLessThan(path.length + 250);
+        refused++;
+      }
+    }
+    expect(refused).toBeGreaterThan(1900);
   });
 });

@@ -8,10 +8,18 @@ import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import type { ImageSet } from "../src/data/images.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { randomStream } from "../src/program/random.ts";
+import type { Shape } from "../src/program/tensor.ts";
 import { collapseAlarm, embeddingHealth, symmetricEigenvalues } from "../src/training/alarms.ts";
-import { checkpointFiles, latestCheckpoint, loadCheckpoint } from "../src/training/checkpoints.ts";
+import {
+  bestCheckpoint,
+  checkpointFiles,
+  latestCheckpoint,
+  loadCheckpoint,
+  saveCheckpoint,
+} from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
 import { createRun, openRun, type RunFolder, readMetrics } from "../src/training/run-folder.ts";
+import { decodeSafetensors } from "../src/training/safetensors.ts";
 import { type TrainResult, train } from "../src/training/train.ts";
 import { createTrainer } from "../src/training/trainer.ts";
 
@@ -249,6 +257,105 @@ describe("one seed", () => {
     const config = configured({ epochs: 2 });
     await expect(train({ config, dataset: images, backend: twoThreads, run, ...resumption(run) })).rejects.toThrow(
       /: epochs must be at least 3, as 12 steps are done, got 2$/,
+    );
+    expect(readFileSync(run.metrics, "utf8")).toBe(before);
+  });
+});
+
+describe("checkpoints", () => {
+  /** Mean loss of each epoch, from the metrics. */
+  const epochLosses = ({ run }: Trained): number[] => {
+    const losses = readMetrics(run).flatMap((line) => (line.kind === "step" ? [line.loss] : []));
+    return Array.from({ length: losses.length / stepsPerEpoch }, (_, epoch) => {
+      const of = losses.slice(epoch * stepsPerEpoch, (epoch + 1) * stepsPerEpoch);
+      return of.reduce((sum, loss) => sum + loss, 0) / stepsPerEpoch;
+    });
+  };
+  const lowest = (values: readonly number[]): number => values.indexOf(Math.min(...values));
+  const named = (steps: readonly number[]): string[] =>
+    steps.map((step) => `step-${String(step).padStart(8, "0")}.safetensors`);
+
+  /** Too slow to learn anything: which epoch has the lowest loss is chance. */
+  const still = { adam: { learningRate: 1e-12 }, epochs: 6 };
+
+  test("that are kept are the newest and the best", async () => {
+    const run = await trained(configured({ ...still, checkpointsKept: 2 }));
+    const losses = epochLosses(run);
+    const best = lowest(losses);
+    expect(best, "the best is none of the newest").toBeLessThan(4);
+    expect(checkpointFiles(run.run.checkpoints)).toEqual(named([4 * (best + 1), 20, 24]));
+    const found = bestCheckpoint(run.run.checkpoints);
+    expect(found?.position.step).toBe(4 * (best + 1));
+    expect(latestCheckpoint(run.run.checkpoints)?.losses).toEqual({
+      sum: 0,
+      steps: 0,
+      best: { step: 4 * (best + 1), loss: losses[best] },
+    });
+  });
+
+  test("further apart average over the epochs between them; a stop is not among the best", async () => {
+    const config = configured({ ...still, checkpointEvery: 2 });
+    const undisturbed = await trained(config);
+    const losses = epochLosses(undisturbed);
+    const means = [0, 2, 4].map((epoch) => (losses[epoch] + losses[epoch + 1]) / 2);
+    const best = latestCheckpoint(undisturbed.run.checkpoints)?.losses.best;
+    expect(best?.step).toBe(8 * (lowest(means) + 1));
+    expect(best?.loss).toBeCloseTo(Math.min(...means), 8);
+    expectSame(await trained(config, { stops: [3, 13, 21] }), undisturbed);
+  });
+
+  test("under GLL are the best of the layer that learns: every layer has a loss of its own", async () => {
+    const run = await trained(configured({ ...still, epochs: 2, learning: "GLL" }));
+    const losses = epochLosses(run);
+    expect(lowest(losses), "another layer's loss is lower").toBeLessThan(4);
+    const best = 4 + lowest(losses.slice(4));
+    expect(latestCheckpoint(run.run.checkpoints)?.losses.best).toEqual({ step: 4 * (best + 1), loss: losses[best] });
+  });
+
+  test.each([
+    ["E2E", { update: "URF" }, { "head.weight": 128, "head.feedback.weight.v": 128 }],
+    ["E2E", { update: "DFA" }, { "conv1.direct.weight": 32, "conv3.direct.weight": 128 }],
+    ["GLL", { update: "BP" }, { "head1.weight": 32, "head2.weight.m": 64, "head3.weight": 128 }],
+  ])(
+    "of %s %j hold matrices as PyTorch has them, pictures with their channels first",
+    async (learning, change, all) => {
+      const trainer = await createTrainer(configured({ ...change, learning, epochs: 1 }), images, twoThreads);
+      for (let step = 0; step < trainer.totalSteps; step++) await trainer.step();
+      const state = await trainer.state();
+      const { recorded } = trainer;
+      const checkpoint = { position: trainer.position(), state, losses: { sum: 0, steps: 0 }, config: "" };
+      const path = await saveCheckpoint(join(root, `${learning} ${change.update}`), recorded, checkpoint, 1);
+      await trainer.dispose();
+      const stored = decodeSafetensors(readFileSync(path), "stored").tensors;
+      const shapes = new Map(recorded.state.map(({ name, shape }) => [name, shape]));
+      for (const [name, channels] of Object.entries(all)) {
+        const ours = state.get(name) as Float32Array;
+        const [inputs, outputs] = shapes.get(name) as Shape;
+        expect(stored.get(name)?.shape, name).toEqual([outputs, inputs]);
+        const theirs = stored.get(name)?.data as Float32Array;
+        expect(new Set(theirs).size, name).toBeGreaterThan(1000);
+        const pixels = inputs / channels;
+        let differing = 0;
+        for (let o = 0; o < outputs; o++)
+          for (let c = 0; c < channels; c++)
+            for (let pixel = 0; pixel < pixels; pixel++)
+              if (theirs[(o * channels + c) * pixels + pixel] !== ours[(pixel * channels + c) * outputs + o])
+                differing++;
+        expect(differing, name).toBe(0);
+      }
+    },
+  );
+
+  test("of another rule are refused before anything is written, though the configuration's key is right", async () => {
+    const { run, result } = await trained(configured({ epochs: 1 }));
+    const from = loadCheckpoint(result.checkpoint);
+    const shapes = new Map([...from.shapes, ["conv2.weight.m", [3, 3, 32, 65]]]);
+    const before = readFileSync(run.metrics, "utf8");
+    const whole = { config: configured({ epochs: 2 }), dataset: images, backend: twoThreads, run };
+    await expect(train({ ...whole, from: { ...from, shapes } })).rejects.toThrow(
+      new SaccadeError(
+        `${result.checkpoint}: conv2.weight.m must be [3, 3, 32, 64], got [3, 3, 32, 65]; the checkpoint is of another network or rule`,
+      ),
     );
     expect(readFileSync(run.metrics, "utf8")).toBe(before);
   });

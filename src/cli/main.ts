@@ -136,6 +136,39 @@ command(
     process.exitCode = await auditCommand(config, overrides, options);
   });
 
+command(
+  "export",
+  "Take a run's encoder elsewhere: to PyTorch, to ONNX, or its embeddings to NumPy.",
+  [
+    "export runs/mine --to weights.safetensors",
+    "export runs/mine --to encoder.onnx --best",
+    "export runs/mine --to embeddings.npz split=test",
+  ],
+  device,
+)
+  .argument("<run>", "run folder")
+  .argument("[dataset...]", "of embeddings: key=value as in a config's data section, which is where they begin")
+  .requiredOption("--to <file>", "what to write, by its ending: .safetensors, .onnx or .npz; it replaces an old one")
+  .option("--best", "the checkpoint with the lowest mean training loss, not the newest")
+  .action(async (run, dataset, options) => {
+    const { exportCommand } = await import("./commands/export.ts");
+    process.exitCode = await exportCommand(run, dataset, options);
+  });
+
+command(
+  "import",
+  "Make a run folder of an encoder that was trained in PyTorch, for saccade probe.",
+  ["import theirs.safetensors --network cifar", "import theirs.safetensors --network cifar valueRange=[-1,1]"],
+  {},
+)
+  .argument("<file>", "safetensors with the state_dict of one of the networks")
+  .argument("[overrides...]", "key=value, above all valueRange: what pixel values 0 and 255 were in training")
+  .requiredOption("--network <name>", "cifar, cifar-strided, vgg6, vgg6-grey, mnist or tiny")
+  .option("--runs <folder>", "where run folders are made", "runs")
+  .action(async (file, overrides, options) => {
+    const { importCommand } = await import("./commands/import.ts");
+    process.exitCode = await importCommand(file, overrides, options);
+  });
 type RunsWhat = "list" | "show" | "compare" | "rm";
 const runCounts: Readonly<Record<RunsWhat, { least: number; most: number }>> = {
   list: { least: 0, most: 0 },

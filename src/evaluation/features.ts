@@ -4,6 +4,7 @@ import { createHash } from "node:crypto";
 import type { Backend } from "../backends/backend.ts";
 import { plainView } from "../data/augmentation.ts";
 import { type ImageSet, requireLabels } from "../data/images.ts";
+import { countParameters } from "../encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
 import { createModel, synapsesOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
@@ -49,15 +50,42 @@ export interface FrozenEncoder {
 /** Images per forward pass. */
 const chunk = 250;
 
-/**
- * Features of the last block for every set, and the fingerprint of the encoder that made them.
- * The encoder is read back afterwards: if a single bit of it moved, this is an error.
- */
+/** Features of the last block for every set, and the fingerprint of the encoder that made them. */
 export async function encoderFeatures(
-  { network, weights, valueRange }: FrozenEncoder,
+  encoder: FrozenEncoder,
   sets: readonly ImageSet[],
   backend: Backend,
 ): Promise<{ features: Features[]; encoderHash: string }> {
+  const network = networkNamed("features", encoder.network);
+  const { features: width } = countParameters(network);
+  const features = sets.map(({ count, labels, classes }) => ({
+    rows: new Float32Array(count * width),
+    count,
+    width,
+    labels,
+    classes: classes.length,
+  }));
+  for await (const { set, start, rows } of encoderRows(encoder, sets, backend))
+    features[set].rows.set(rows, start * width);
+  return { features, encoderHash: hashWeights(synapsesOf(createModel(network)), encoder.weights) };
+}
+
+/** The rows from `start` on of one of the sets, by its number. */
+export interface SomeRows {
+  readonly set: number;
+  readonly start: number;
+  readonly rows: Float32Array;
+}
+
+/**
+ * Features of the last block for every set, some rows at a time. The encoder is read back at the end: if a single bit of it moved, this is
+ * an error.
+ */
+export async function* encoderRows(
+  { network, weights, valueRange }: FrozenEncoder,
+  sets: readonly ImageSet[],
+  backend: Backend,
+): AsyncGenerator<SomeRows> {
   const model = createModel(networkNamed("features", network));
   const { encoder } = model;
   const [{ height: h, width: w }] = sets;
@@ -84,7 +112,7 @@ export async function encoderFeatures(
   const program = record.finish([result]);
   const engine = await backend.prepare([program]);
   try {
-    const synapses = synapsesOf(model).filter((tensor) => !tensor.name.startsWith("head."));
+    const synapses = synapsesOf(model);
     for (const tensor of synapses) engine.write(tensor, finiteWeights(weights, tensor));
     const before = hashWeights(synapses, weights);
     engine.write(
@@ -98,9 +126,7 @@ export async function encoderFeatures(
       Float32Array.from({ length: chunk * viewParameters }, (_, i) => row[i % viewParameters]),
     );
     const width = result.shape[1];
-    const features: Features[] = [];
-    for (const set of sets) {
-      const rows = new Float32Array(set.count * width);
+    for (const [number, set] of sets.entries()) {
       const pixels = h * w * encoder.channels;
       const padded = new Uint8Array(chunk * pixels);
       for (let start = 0; start < set.count; start += chunk) {
@@ -109,15 +135,13 @@ export async function encoderFeatures(
         engine.write(images, padded);
         await engine.run(program);
         const numbers = await engine.read(result);
-        rows.set(numbers.subarray(0, count * width), start * width);
+        yield { set: number, start, rows: Float32Array.from(numbers.subarray(0, count * width)) };
       }
-      features.push({ rows, count: set.count, width, labels: set.labels, classes: set.classes.length });
     }
     const after = new Map<string, Float32Array>();
     for (const tensor of synapses) after.set(tensor.name, Float32Array.from(await engine.read(tensor)));
     if (hashWeights(synapses, after) !== before)
       throw new SaccadeError("features: the encoder changed while its features were computed; this is a bug");
-    return { features, encoderHash: before };
   } finally {
     await engine.dispose();
   }

@@ -1,45 +1,92 @@
-// Checkpoints: synapses, optimiser state and position, enough to go on bit-exactly. Random numbers need none: they are keyed.
+// Checkpoints: synapses in PyTorch's layout and names, optimiser state and position, enough to go on bit-exactly; one file each, written whole.
 
 import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { SaccadeError } from "../program/errors.ts";
-import type { RecordedRule } from "../rules/rule.ts";
+import { crc32 } from "node:zlib";
+import { SaccadeError, wrong } from "../program/errors.ts";
+import type { Shape, Tensor } from "../program/tensor.ts";
+import type { Lesson, RecordedRule } from "../rules/rule.ts";
 import { notRead, readBytes, writeWhole } from "./files.ts";
-import { decodeSafetensors, encodeSafetensors } from "./safetensors.ts";
+import { decodeSafetensors, encodeSafetensors, type TensorFile } from "./safetensors.ts";
+import { type Array32, fromTorch, toTorch } from "./torch-layout.ts";
 import type { Position } from "./trainer.ts";
 
 export interface Checkpoint {
   readonly position: Position;
+  /** In the layout of the programs, as `shapes` says. */
   readonly state: ReadonlyMap<string, Float32Array>;
+  readonly shapes: ReadonlyMap<string, Shape>;
+  readonly losses: Losses;
   /** Fingerprint of the configuration that wrote it. */
   readonly config: string;
   readonly path: string;
 }
 
-const format = "saccade-checkpoint-1";
+/** Training losses that lie behind a checkpoint. */
+export interface Losses {
+  /** Of the steps since the last checkpoint that the configuration asks for. */
+  readonly sum: number;
+  readonly steps: number;
+  /** The checkpoint with the lowest mean loss of those steps. */
+  readonly best?: { readonly step: number; readonly loss: number };
+}
+
+const format = "saccade-checkpoint-2";
 const fileName = (step: number): string => `step-${String(step).padStart(8, "0")}.safetensors`;
 
-/** Writes a checkpoint and removes all but the newest `keep`. */
+/** Writes a checkpoint and removes all but the newest `keep` and the best. */
 export async function saveCheckpoint(
   folder: string,
-  recorded: RecordedRule,
-  checkpoint: Omit<Checkpoint, "path">,
-  keep = 3,
+  recorded: Pick<RecordedRule, "state" | "lessons">,
+  checkpoint: Omit<Checkpoint, "path" | "shapes">,
+  keep: number,
 ): Promise<string> {
-  const { position, state, config } = checkpoint;
+  const { position, state, losses, config } = checkpoint;
+  const channels = channelsRead(recorded.lessons);
   const tensors = new Map(
-    recorded.state.map(({ name, shape }) => {
+    recorded.state.map(({ name, shape }): [string, Array32] => {
       const data = state.get(name);
       if (data === undefined) throw new Error(`checkpoint: no numbers for ${name}`);
-      return [name, { shape, data }] as const;
+      return [name, toTorch({ shape, data }, channels[ownerOf(name)])];
     }),
   );
+  const facts = { position, losses, channels };
+  const texts = Object.entries(facts).map(([key, value]) => [key, JSON.stringify(value)]);
+  const metadata = { format, config, ...Object.fromEntries(texts) };
   const path = join(folder, fileName(position.step));
-  const metadata = { format, config, position: JSON.stringify(position) };
-  await writeWhole(path, encodeSafetensors({ tensors, metadata }));
-  for (const old of checkpointFiles(folder).slice(0, -keep)) await rm(join(folder, old), { force: true });
+  await writeWhole(
+    path,
+    encodeSafetensors({ tensors, metadata: { ...metadata, crc32: checksum({ tensors, metadata }) } }),
+  );
+  const kept = losses.best && fileName(losses.best.step);
+  for (const old of checkpointFiles(folder).slice(0, -keep))
+    if (old !== kept) await rm(join(folder, old), { force: true });
   return path;
+}
+
+/** CRC-32 of all that a checkpoint says: a safetensors file has none of its own. */
+export function checksum({ tensors, metadata: { crc32: _, ...metadata } }: TensorFile): string {
+  let sum = crc32(JSON.stringify(Object.entries(metadata).sort()));
+  for (const [name, { shape, data }] of tensors) {
+    sum = crc32(JSON.stringify([name, shape]), sum);
+    sum = crc32(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), sum);
+  }
+  return sum.toString(16).padStart(8, "0");
+}
+
+/** `conv3` of `conv3.direct.weight.m`: the layer that a tensor belongs to. */
+const ownerOf = (name: string): string => name.split(".")[0];
+
+/** Channels of the picture before each head and behind each block: what their matrices read. */
+function channelsRead(lessons: readonly Lesson[]): Record<string, number> {
+  const channels: Record<string, number> = {};
+  for (const { learners } of lessons.map(({ parts }) => parts)) {
+    const { blocks, head, pictures } = learners;
+    for (const [i, { name }] of blocks.entries()) channels[name] = pictures[i + 1][2];
+    if (head) channels[head.name] = pictures[pictures.length - 1][2];
+  }
+  return channels;
 }
 
 /** File names, oldest first. */
@@ -61,40 +108,101 @@ export function loadCheckpoint(path: string): Checkpoint {
 
 function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
   const { tensors, metadata } = decodeSafetensors(bytes, path);
-  if (metadata.format !== format)
+  if (metadata.format !== format) {
+    const got = (metadata.format ?? "none").slice(0, 60);
+    const mend = got.startsWith("saccade-checkpoint-")
+      ? "another version of Saccade wrote it, and that version reads it"
+      : "Saccade did not write it; saccade import takes weights from elsewhere";
+    throw new SaccadeError(`${path}: format must be ${format}, got ${got}; ${mend}`);
+  }
+  const sum = checksum({ tensors, metadata });
+  if (metadata.crc32 !== sum)
     throw new SaccadeError(
-      `${path}: format must be ${format}, got ${metadata.format ?? "none"}; it was not written by this version`,
+      `${path}: its checksum must be ${sum}, got ${metadata.crc32?.slice(0, 8) ?? "none"}; the file is damaged`,
     );
-  const position = readPosition(metadata.position);
-  if (position === undefined)
-    throw new SaccadeError(`${path}: position must say the step, got ${metadata.position ?? "nothing"}`);
-  return {
-    position,
-    config: metadata.config ?? "",
-    state: new Map([...tensors].map(([name, { data }]) => [name, data])),
-    path,
+  const read = <T>(key: string, holds: string, right: (value: T) => boolean): T => {
+    try {
+      const value = JSON.parse(metadata[key]) as T;
+      if (right(value)) return value;
+    } catch {}
+    throw new SaccadeError(
+      `${path}: ${key} must say ${holds}, got ${metadata[key]?.slice(0, 60) || "nothing"}; the file is damaged`,
+    );
   };
+  const whole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+  const position = read<Position>("position", "the step", (at) => whole(at.step));
+  const losses = read<Losses>(
+    "losses",
+    "sum and steps",
+    ({ sum, steps, best }) =>
+      typeof sum === "number" &&
+      whole(steps) &&
+      (best === undefined || (whole(best.step) && Number.isFinite(best.loss))),
+  );
+  const channels = read<Record<string, number>>("channels", "channels by layer", (all) =>
+    Object.values(all).every((count) => whole(count) && count > 0),
+  );
+  const state = new Map<string, Float32Array>();
+  const shapes = new Map<string, Shape>();
+  for (const [name, stored] of tensors) {
+    const count = channels[ownerOf(name)] ?? 1;
+    if (stored.shape.length === 2 && stored.shape[1] % count !== 0)
+      throw new SaccadeError(
+        `${path}: ${name} must read pictures of ${count} channels, got ${stored.shape[1]} columns; the file is damaged`,
+      );
+    const { shape, data } = fromTorch(stored, count);
+    state.set(name, data);
+    shapes.set(name, shape);
+  }
+  return { position, losses, config: metadata.config ?? "", state, shapes, path };
 }
 
-function readPosition(text: string | undefined): Position | undefined {
-  try {
-    const position = JSON.parse(text ?? "null") as Position | null;
-    return Number.isSafeInteger(position?.step) && position !== null && position.step >= 0 ? position : undefined;
-  } catch {
-    return undefined;
+/** Refuses a checkpoint that lacks tensors, or has them for another architecture. */
+export function requireTensors({ path, shapes }: Checkpoint, wanted: readonly Tensor[]): void {
+  for (const { name, shape } of wanted) {
+    const got = shapes.get(name);
+    if (got?.join() !== shape.join())
+      throw wrong(
+        path,
+        name,
+        `[${shape.join(", ")}]`,
+        got ?? "nothing",
+        "the checkpoint is of another network or rule",
+      );
   }
 }
 
 /** The newest checkpoint of a run, if it has any. */
 export function latestCheckpoint(folder: string): Checkpoint | undefined {
-  const [before, newest] = [undefined, ...checkpointFiles(folder)].slice(-2);
+  const [newest, ...older] = checkpointFiles(folder).reverse();
   if (newest === undefined) return undefined;
   const path = join(folder, newest);
   const bytes = readBytes(path);
   try {
     return decodeCheckpoint(bytes, path);
   } catch (error) {
-    if (!(error instanceof SaccadeError) || before === undefined) throw error;
-    throw new SaccadeError(`${error.message}; remove it to go on from ${before}`);
+    const sound = older.find((name) => isSound(join(folder, name)));
+    if (!(error instanceof SaccadeError) || sound === undefined) throw error;
+    const all = older.indexOf(sound) === 0 ? "it" : "all that are newer";
+    throw new SaccadeError(`${error.message}; remove ${all} to go on from ${sound}`);
   }
+}
+
+function isSound(path: string): boolean {
+  try {
+    loadCheckpoint(path);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** The checkpoint with the lowest mean training loss since the one before, as the newest remembers it. */
+export function bestCheckpoint(folder: string): Checkpoint | undefined {
+  const newest = latestCheckpoint(folder);
+  if (newest === undefined) return undefined;
+  const { best } = newest.losses;
+  if (best === undefined)
+    throw new SaccadeError(`${newest.path}: no checkpoint has a training loss yet; leave --best out, or train on`);
+  return best.step === newest.position.step ? newest : loadCheckpoint(join(folder, fileName(best.step)));
 }

@@ -234,6 +234,8 @@ export const configSchema = z.strictObject({
   /** Epochs between checkpoints; the last step is always kept. */
   checkpointEvery: count.default(1),
   logs: logs.default(logs.parse({})),
+  /** Checkpoints that are kept, the newest; beside them the one with the lowest mean training loss since the one before it. */
+  checkpointsKept: count.default(3),
   probe: probe.optional(),
 });
 
@@ -250,6 +252,10 @@ export function parseConfig(raw: unknown, where: string): Config {
 
 /** The options of a probe that a program calls, complete and checked as in a configuration. */
 export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => parse(calledProbe, raw, "probe");
+
+/** A data section that stands alone; what is wrong in it is named as within a configuration. */
+export const parseDataConfig = (raw: object, where: string): DataConfig =>
+  parse(z.strictObject({ data }), { data: raw }, where).data;
 
 function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
   const parsed = schema.safeParse(raw);

@@ -6,8 +6,11 @@ import { open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
 
-/** Writes the whole file or leaves the old one as it was. */
-export async function writeWhole(path: string, content: Uint8Array | string): Promise<void> {
+/** Writes the whole file or leaves the old one as it was; so it does where making the content fails half-way. */
+export async function writeWhole(
+  path: string,
+  content: Uint8Array | string | AsyncIterable<Uint8Array>,
+): Promise<void> {
   const beside = `${path}.${randomBytes(4).toString("hex")}.part`;
   try {
     mkdirSync(dirname(path), { recursive: true });
@@ -21,7 +24,7 @@ export async function writeWhole(path: string, content: Uint8Array | string): Pr
     await rename(beside, path);
   } catch (error) {
     await rm(beside, { force: true });
-    throw notWritten(path, error);
+    throw error instanceof SaccadeError ? error : notWritten(path, error);
   }
 }
 

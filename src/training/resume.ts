@@ -13,13 +13,24 @@ import { runLength } from "./trainer.ts";
  * when a layer begins, so there they count.
  */
 function decisive(config: Config): object {
-  const { epochs, checkpointEvery, metricsEvery, xrayEvery, logs, probe, name, ...rest } = config;
+  const { epochs, checkpointEvery, checkpointsKept, metricsEvery, xrayEvery, logs, probe, name, ...rest } = config;
   const { folder, file, ...data } = rest.data;
   return { ...rest, data, ...(config.learning === "GLL" ? { epochs } : {}) };
 }
 
 /** Fingerprint of what decides the numbers of a run. */
 export const configKey = (config: Config): string => fingerprint(decisive(config));
+
+/** What an imported run says of its data, and its checkpoint of the configuration. */
+export const imported = "imported";
+
+/** Refuses to go on with what was never trained here. */
+export function requireTrained(run: RunFolder, from: Checkpoint): void {
+  if (from.config === imported)
+    throw new SaccadeError(
+      `${run.path}: must be a run that was trained here, got imported weights without an optimiser's state; saccade probe measures them`,
+    );
+}
 
 /** Refuses to go on under another configuration or on other pictures, to an end that lies behind, or beside metrics that cannot be read. */
 export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, from: Checkpoint): void {

@@ -1,4 +1,4 @@
-// safetensors files: an 8-byte length, a JSON header, raw little-endian numbers. Read strictly, written atomically by the caller.
+// safetensors files: an 8-byte length, a JSON header, raw little-endian float32. Read strictly, written atomically by the caller.
 
 import { SaccadeError } from "../program/errors.ts";
 
@@ -34,35 +34,50 @@ interface Entry {
   readonly data_offsets: readonly [number, number];
 }
 
+/** Bytes of a header at most, as in the format's own library. */
+const longestHeader = 100_000_000;
+
 /** `where` names the file in every error. */
 export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
-  const fail = (wanted: string, got: unknown): never => {
-    throw new SaccadeError(`${where}: wanted ${wanted}, got ${got}; the file is damaged or not a safetensors file`);
+  const fail = (wanted: string, got: unknown, mend = "the file is damaged or not a safetensors file"): never => {
+    throw new SaccadeError(`${where}: wanted ${wanted}, got ${short(String(got))}; ${mend}`);
   };
   if (file.length < 8) fail("at least 8 bytes", `${file.length}`);
   const length = new DataView(file.buffer, file.byteOffset).getBigUint64(0, true);
-  if (length > BigInt(file.length - 8)) fail(`a header of at most ${file.length - 8} bytes`, length);
+  const longest = Math.min(file.length - 8, longestHeader);
+  if (length > BigInt(longest)) fail(`a header of at most ${longest} bytes`, length);
   const start = 8 + Number(length);
+  let text = "";
   let header: Record<string, unknown> = {};
   try {
-    header = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(file.subarray(8, start)));
+    text = new TextDecoder("utf-8", { fatal: true }).decode(file.subarray(8, start));
+    header = JSON.parse(text);
   } catch {
     fail("a JSON header", "something else");
   }
   if (typeof header !== "object" || header === null || Array.isArray(header)) fail("a JSON object as header", header);
-  const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  const seen = new Set<string>();
+  for (const name of namesOf(text)) {
+    if (seen.has(name)) fail(`${quoted(name)} once`, "it twice");
+    seen.add(name);
+  }
   const { __metadata__: metadata = {}, ...entries } = header;
   if (!isMetadata(metadata)) fail("texts by name as __metadata__", JSON.stringify(metadata));
+  const inOrder = Object.entries(entries)
+    .map(([name, value]): [string, Entry] => {
+      if (!isEntry(value)) fail(`dtype, shape and data_offsets for ${quoted(name)}`, JSON.stringify(value));
+      return [name, value as Entry];
+    })
+    .sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]);
+  const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
   let expected = 0;
-  for (const [name, value] of Object.entries(entries)) {
-    const entry = value as Entry;
-    if (!isEntry(entry)) fail(`dtype, shape and data_offsets for "${name}"`, JSON.stringify(value));
-    const { dtype, shape, data_offsets: offsets } = entry;
-    if (dtype !== "F32") fail(`F32 numbers for "${name}"`, dtype);
+  for (const [name, { dtype, shape, data_offsets: offsets }] of inOrder) {
+    if (dtype !== "F32")
+      fail(`F32 numbers for ${quoted(name)}`, dtype, "save it as float32: in PyTorch, tensor.float()");
     const [from, to] = offsets;
     const bytes = 4 * shape.reduce((product, extent) => product * extent, 1);
     if (from !== expected || to - from !== bytes || start + to > file.length)
-      fail(`${bytes} bytes from ${expected} on for "${name}"`, `${from} to ${to} of ${file.length - start}`);
+      fail(`${bytes} bytes from ${expected} on for ${quoted(name)}`, `${from} to ${to} of ${file.length - start}`);
     expected = to;
     // A copy that starts at its buffer's first byte; a Buffer's own slice would be a view into a shared pool.
     tensors.set(name, {
@@ -73,6 +88,22 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
   if (start + expected !== file.length) fail(`${start + expected} bytes`, file.length);
   return { tensors, metadata: metadata as Record<string, string> };
 }
+
+/** Names on the first level of a JSON object, as often as they stand there; JSON.parse keeps the last of equal ones. */
+function namesOf(json: string): string[] {
+  const names: string[] = [];
+  let depth = 0;
+  for (const [token] of json.matchAll(/"[^"\\]*(?:\\.[^"\\]*)*"(?:\s*:)?|[{}[\]]/g)) {
+    if (token === "{" || token === "[") depth++;
+    else if (token === "}" || token === "]") depth--;
+    else if (depth === 1 && token.endsWith(":")) names.push(JSON.parse(token.slice(0, -1)));
+  }
+  return names;
+}
+
+const short = (text: string): string => (text.length > 60 ? `${text.slice(0, 60)}…` : text);
+
+const quoted = (name: string): string => short(JSON.stringify(name));
 
 const isMetadata = (value: unknown): boolean =>
   typeof value === "object" &&

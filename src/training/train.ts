@@ -3,7 +3,7 @@
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
 import { collapseAlarm, embeddingHealth, type Health, requireFinite } from "./alarms.ts";
-import { type Checkpoint, saveCheckpoint } from "./checkpoints.ts";
+import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { checkResume, configKey } from "./resume.ts";
 import { recordData } from "./run-data.ts";
@@ -46,6 +46,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const started = performance.now();
   let alarmed = false;
   let saved = "";
+  let losses: Losses = from?.losses ?? { sum: 0, steps: 0 };
 
   let events: EventLog | undefined;
   const note = (metric: Metric): void => {
@@ -54,11 +55,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   };
   const save = async (): Promise<void> => {
     const state = await trainer.state();
-    saved = await saveCheckpoint(run.checkpoints, trainer.recorded, {
-      position: trainer.position(),
-      state,
-      config: key,
-    });
+    saved = await saveCheckpoint(
+      run.checkpoints,
+      trainer.recorded,
+      { position: trainer.position(), state, losses, config: key },
+      config.checkpointsKept,
+    );
   };
 
   const xray = async (): Promise<void> => {
@@ -70,7 +72,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   };
 
   try {
-    if (from) trainer.restore(from.state, from.position);
+    if (from) {
+      requireTensors(from, trainer.recorded.state);
+      trainer.restore(from.state, from.position);
+    }
     await truncateMetrics(run, trainer.position().step);
     if (config.logs.tensorboard) events = await openEvents(run, config, trainer.position().step);
     alarmed = readMetrics(run).some(({ kind }) => kind === "alarm");
@@ -85,6 +90,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       const { step } = result.position;
       requireFinite(result.loss, step);
       const last = step === trainer.totalSteps;
+      // Under GLL another layer has another loss: none of before is compared with it.
+      const begins = config.learning === "GLL" && (step - 1) % (config.epochs * trainer.stepsPerEpoch) === 0;
+      losses = begins
+        ? { sum: result.loss, steps: 1 }
+        : { ...losses, sum: losses.sum + result.loss, steps: losses.steps + 1 };
       if (step % config.metricsEvery === 0 || last) {
         const look = step % healthEvery === 0 || last;
         const seen = look ? await trainer.embeddings() : undefined;
@@ -100,7 +110,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       if (config.xrayEvery > 0 && (step % config.xrayEvery === 0 || last)) await xray();
       if (step === 1) events?.images(step, new Map([["views", (await viewsGrid(config, trainer, 8)).png]]));
       onStep?.(result, trainer);
-      if (step % (config.checkpointEvery * trainer.stepsPerEpoch) === 0 || last || signal?.aborted) await save();
+      const due = step % (config.checkpointEvery * trainer.stepsPerEpoch) === 0;
+      if (due || last) losses = withBest(losses, step);
+      if (due) losses = { ...losses, sum: 0, steps: 0 };
+      if (due || last || signal?.aborted) await save();
     }
     const end = trainer.position().step < trainer.totalSteps ? "stopped" : "done";
     if (saved === "") await save();
@@ -117,6 +130,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   } finally {
     await trainer.dispose();
   }
+}
+
+/** The same losses, with the checkpoint of this step as the best if it is. */
+function withBest(losses: Losses, step: number): Losses {
+  const loss = losses.sum / losses.steps;
+  return losses.best && losses.best.loss <= loss ? losses : { ...losses, best: { step, loss } };
 }
 
 function stepMetric(

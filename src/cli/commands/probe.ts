@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../../backends/backend.ts";
 import { type ImageSet, requireSameClasses } from "../../data/images.ts";
+import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { type NetworkName, networks } from "../../encoders/networks.ts";
 import { type ProbeReport, probe } from "../../evaluation/probe.ts";
 import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
 import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
-import { latestCheckpoint } from "../../training/checkpoints.ts";
+import { latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
 import { readText, writeWhole } from "../../training/files.ts";
@@ -89,6 +90,7 @@ export async function measureRun(
 ): Promise<ProbeReport> {
   const checkpoint = latestCheckpoint(run.checkpoints);
   if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
+  requireTensors(checkpoint, synapsesOf(createModel(networks[config.encoder])));
   signals.handle((code) => {
     process.stderr.write(`\nstopped the probe; measure with: saccade probe ${shellWord(run.path)}\n`);
     process.exit(code);

@@ -2,6 +2,7 @@
 
 import { summarise } from "../../evaluation/probe.ts";
 import { SaccadeError } from "../../program/errors.ts";
+import { imported } from "../../training/resume.ts";
 import { configText, listRuns, type RunSummary, runFolder, summariseRun } from "../../training/run-folder.ts";
 import { isHeld } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -21,8 +22,9 @@ export async function runsCommand(path: string | undefined, options: RunsOptions
 }
 
 /** `running` also while it is probed; `stopped` may be resumed. */
-export function stateOf({ path, epoch, epochs }: RunSummary): "running" | "done" | "stopped" {
+export function stateOf({ path, config, epoch, epochs }: RunSummary): "running" | "done" | "stopped" | "imported" {
   if (isHeld(runFolder(path))) return "running";
+  if (config.data.dataset === imported) return "imported";
   return epoch >= epochs ? "done" : "stopped";
 }
 
@@ -51,7 +53,7 @@ function list({ runs: root, json }: RunsOptions): void {
       ["run", "what", "epochs", "state", "loss", "probe %"],
       ...runs.map((run) => [
         run.name,
-        `${run.config.learning} ${run.config.update}${withData ? `, ${run.config.data.dataset}` : ""}`,
+        whatOf(run, withData),
         epochsText(run),
         run.state,
         lossText(run),
@@ -61,6 +63,12 @@ function list({ runs: root, json }: RunsOptions): void {
   const whole = table(true);
   const fits = whole.indexOf("\n") <= textWidth();
   process.stdout.write(`${fits ? whole : table(false)}\n`);
+}
+
+function whatOf({ config }: RunSummary, withData: boolean): string {
+  const { learning, update, data, encoder } = config;
+  if (data.dataset === imported) return `imported, ${encoder}`;
+  return `${learning} ${update}${withData ? `, ${data.dataset}` : ""}`;
 }
 
 /** Of the trained code, as the newest probe found it: by the paper's read-out or else the first, with the most labels. */

@@ -7,7 +7,7 @@ import { latestCheckpoint } from "../../training/checkpoints.ts";
 import { type Config, override, parseConfig } from "../../training/config.ts";
 import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
 import { continueEnvironment, environment } from "../../training/environment.ts";
-import { checkResume } from "../../training/resume.ts";
+import { checkResume, requireTrained } from "../../training/resume.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
 import { lockRun } from "../../training/run-lock.ts";
 import { train } from "../../training/train.ts";
@@ -57,6 +57,7 @@ async function trainAndProbe(
   };
   const from = resumed ? latestCheckpoint(resumed.checkpoints) : undefined;
   if (resumed && !from) throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
+  if (resumed && from) requireTrained(resumed, from);
   const backend = await openBackend(options);
   const dataset = await loadShown(config.data);
   // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.

@@ -1,0 +1,90 @@
+// saccade export: a run's encoder as PyTorch's state_dict or as an ONNX model, or its embeddings of a dataset for NumPy.
+
+import { loadShown } from "../load.ts";
+import type { ImageSet } from "../../data/images.ts";
+import { describeDataset } from "../../data/known-datasets.ts";
+import { countParameters } from "../../encoders/encoder.ts";
+import { createModel, synapsesOf } from "../../encoders/model.ts";
+import { networks } from "../../encoders/networks.ts";
+import type { FrozenEncoder } from "../../evaluation/features.ts";
+import { encodeEmbeddings } from "../../exchange/embeddings.ts";
+import { encodeOnnx } from "../../exchange/onnx.ts";
+import { encodeStateDict } from "../../exchange/state-dict.ts";
+import { SaccadeError, wrong } from "../../program/errors.ts";
+import { bestCheckpoint, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
+import { type Config, override, parseDataConfig } from "../../training/config.ts";
+import { writeWhole } from "../../training/files.ts";
+import { openRun } from "../../training/run-folder.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { type CommonOptions, openBackend, parseValue } from "../options.ts";
+import { showProgress } from "../progress.ts";
+
+interface ExportOptions extends CommonOptions {
+  readonly to: string;
+  readonly best?: boolean;
+}
+
+export async function exportCommand(
+  path: string,
+  overrides: readonly string[],
+  options: ExportOptions,
+): Promise<number> {
+  const [kind] = /\.(safetensors|onnx|npz)$/.exec(options.to) ?? [];
+  if (kind === undefined) throw wrong("export", "--to", "a file that ends in .safetensors, .onnx or .npz", options.to);
+  if (overrides.length > 0 && kind !== ".npz")
+    throw wrong("export", overrides[0], `left out for ${kind}`, "it", "a dataset is for embeddings, in .npz");
+  if (options.seed !== undefined) throw wrong("export", "--seed", "left out", options.seed, "a run keeps its seed");
+  const { run, config } = openRun(path);
+  const checkpoint = (options.best ? bestCheckpoint : latestCheckpoint)(run.checkpoints);
+  if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
+  const network = networks[config.encoder];
+  requireTensors(checkpoint, synapsesOf(createModel(network)));
+  const { step } = checkpoint.position;
+  const encoder = { network: config.encoder, weights: checkpoint.state, valueRange: config.valueRange };
+  const about = `Saccade run ${config.name}, step ${step}`;
+
+  let what = `${config.encoder}, ${network.blocks.length} convolutions`;
+  let images: object = {};
+  if (kind === ".npz") {
+    const set = await writeEmbeddings(path, config, encoder, overrides, options);
+    what = `${countParameters(network).features} features of ${set.count} images of ${set.name}`;
+    images = { dataset: set.name, images: set.count };
+  } else {
+    const facts = { valueRange: JSON.stringify(config.valueRange), about };
+    const onnx = kind === ".onnx";
+    await writeWhole(
+      options.to,
+      onnx ? encodeOnnx({ ...encoder, about }) : encodeStateDict(config.encoder, checkpoint, facts),
+    );
+  }
+  const { encoder: name, valueRange } = config;
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ file: options.to, network: name, valueRange, step, ...images })}\n`);
+  else process.stdout.write(`wrote ${options.to}: ${what}, step ${step} of ${path}\n`);
+  return exitCodes.done;
+}
+
+/** Of the dataset that the run was trained on, unless told of another. */
+async function writeEmbeddings(
+  path: string,
+  config: Config,
+  encoder: FrozenEncoder,
+  overrides: readonly string[],
+  options: ExportOptions,
+): Promise<ImageSet> {
+  const another = overrides.some((assignment) => assignment.startsWith("dataset="));
+  const given = another ? {} : structuredClone(config.data);
+  for (const assignment of overrides) override(given, assignment, parseValue);
+  const request = parseDataConfig(given, `export of ${path}`);
+  await describeDataset(request, "export");
+  const set = await loadShown(request);
+  const progress = showProgress("embedding", "images");
+  try {
+    const backend = await openBackend(options);
+    const file = encodeEmbeddings(encoder, set, backend, (done) => progress.update(done, set.count, set.name));
+    await writeWhole(options.to, file);
+  } finally {
+    progress.end();
+  }
+  return set;
+}
