@@ -342,7 +342,7 @@ describe("train", () => {
   test("makes a whole run folder", async () => {
     const inside = (...path: string[]): string => join(root, trainedRun, ...path);
     expect(readdirSync(inside()).sort()).toEqual(
-      ["checkpoints", "config.yaml", "environment.json", "figures", "metrics.jsonl", "probe.json"].sort(),
+      ["checkpoints", "config.yaml", "data.json", "environment.json", "figures", "metrics.jsonl", "probe.json"].sort(),
     );
     const figures = ["loss", "probe", "views", "xray"].flatMap((name) => [`${name}.png`, `${name}.svg`]);
     expect(readdirSync(inside("figures")).sort()).toEqual(figures);

@@ -777,6 +777,10 @@ describe("arrays", () => {
     expect(await refusal(loadDataset(arrays()))).toMatch(
       /^a\.npz: must be a whole \.npz file, got a damaged one \(4294967280 bytes in \d+\); save it again with numpy\.savez$/,
     );
+    write("a.npz", x);
+    expect(await refusal(loadDataset(arrays()))).toBe(
+      "a.npz: must be a whole .npz file, got a damaged one (End of central directory record signature not found); save it again with numpy.savez",
+    );
     expect(await refusal(loadDataset(arrays({ file: join(root, "none.npz") })))).toBe(
       "none.npz: cannot be read (ENOENT); it must be a file that you may read",
     );

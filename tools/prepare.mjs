@@ -31,7 +31,7 @@ export async function run(main) {
 /** Installs what package-lock.json asks for. `part` is the "1/3" in front of the progress line; without it only work is mentioned. */
 export async function install(part = "") {
   if (installed()) return say(part, "packages are installed");
-  await timed(part, "installing packages (some 190 MB, once)", async () => {
+  await timed(part, "installing packages (some 200 MB, once)", async () => {
     const options = "--include=dev --loglevel=error --no-audit --no-fund --no-progress --engine-strict=false";
     const patience = "--fetch-retry-mintimeout=2000 --fetch-retry-maxtimeout=10000";
     const { code, output } = await quietly("npm", ["ci", ...options.split(" "), ...patience.split(" ")], {
