@@ -409,6 +409,7 @@ describe("a folder of pictures", () => {
       { split: "test" },
       "loadDataset: split must be train or unlabelled for bad, which has no subfolder test or val, got test",
     ],
+    ["a size that is none", () => {}, { size: 0.5 }, "loadDataset: size must be a whole number from 8 to 256, got 0.5"],
     [
       "keys of another dataset",
       () => {},
