@@ -357,6 +357,7 @@ describe("train", () => {
       [
         "checkpoints",
         "config.yaml",
+        "data.json",
         "environment.json",
         "figures",
         "metrics.jsonl",

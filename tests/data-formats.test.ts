@@ -222,6 +222,14 @@ describe(".npy", () => {
   test.each([
     ["floats", npy("<f4", [6], bytes), "must hold whole numbers, lowest byte first, got <f4; save it with numpy.save"],
     ["too few bytes", npy("|u1", [5, 5], bytes), "as its shape [5, 5] of |u1 says, got 152; save it with numpy.save"],
+    [
+      "columns before rows",
+      Buffer.from(
+        npy("|u1", [6], bytes.subarray(0, 6)).toString("latin1").replace("False", "True").replace(" \n", "  \n"),
+        "latin1",
+      ),
+      "must be in C order, got Fortran order; save numpy.ascontiguousarray(x)",
+    ],
     ["no .npy file", bytes, "must begin as a .npy file of version 1 to 3, got something else; save it"],
     [
       "too large numbers",

@@ -409,6 +409,7 @@ describe("a folder of pictures", () => {
       { split: "test" },
       "loadDataset: split must be train or unlabelled for bad, which has no subfolder test or val, got test",
     ],
+    ["a size that is none", () => {}, { size: 0.5 }, "loadDataset: size must be a whole number from 8 to 256, got 0.5"],
     [
       "keys of another dataset",
       () => {},
@@ -776,6 +777,10 @@ describe("arrays", () => {
     write("a.npz", bomb);
     expect(await refusal(loadDataset(arrays()))).toMatch(
       /^a\.npz: must be a whole \.npz file, got a damaged one \(4294967280 bytes in \d+\); save it again with numpy\.savez$/,
+    );
+    write("a.npz", x);
+    expect(await refusal(loadDataset(arrays()))).toBe(
+      "a.npz: must be a whole .npz file, got a damaged one (End of central directory record signature not found); save it again with numpy.savez",
     );
     expect(await refusal(loadDataset(arrays({ file: join(root, "none.npz") })))).toBe(
       "none.npz: cannot be read (ENOENT); it must be a file that you may read",

@@ -42,6 +42,7 @@ interface Listing {
 export async function openImageFolder(request: DatasetRequest, refuse: Refuse): Promise<OpenedDataset> {
   const { folder, split, limit = Number.POSITIVE_INFINITY, size = defaultSize, skipBroken = false } = request;
   if (folder === undefined) return refuse("folder", "the folder of your pictures", "nothing");
+  if (!(Number.isInteger(size) && size >= 8 && size <= 256)) refuse("size", "a whole number from 8 to 256", size);
   const chosen = splitFolder(folder, split, refuse);
   const listing = split === "unlabelled" ? listUnlabelled(chosen) : listClasses(chosen);
   if (listing.strange.length > 0 && !skipBroken)

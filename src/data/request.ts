@@ -7,9 +7,9 @@ export type Split = "train" | "test" | "unlabelled";
 export interface DatasetRequest {
   /** One of `datasetNames`. */
   readonly dataset: string;
-  /** `unlabelled` exists for STL-10 and for what is rendered. */
+  /** `unlabelled` exists for STL-10, for what is rendered and for a researcher's own. */
   readonly split: Split;
-  /** Where the files are; default $SACCADE_DATA, else saccade/ in $XDG_CACHE_HOME, else ~/.cache/saccade. */
+  /** Where the files are; default $SACCADE_DATA, else saccade/ in $XDG_CACHE_HOME, else ~/.cache/saccade. A researcher's own have no default. */
   readonly folder?: string | undefined;
   /** Of arrays: the .npz file. */
   readonly file?: string | undefined;

@@ -20,12 +20,15 @@ export async function recordData(run: RunFolder, dataset: ImageSet): Promise<voi
 export function checkData(run: RunFolder, dataset: ImageSet): void {
   const file = dataFile(run);
   if (!existsSync(file)) return;
-  let record: { readonly name?: string; readonly count?: number; readonly sha256?: string };
+  const text = readText(file);
+  let record: { readonly name?: string; readonly count?: number; readonly sha256?: string } | undefined;
   try {
-    record = JSON.parse(readText(file)) ?? {};
-  } catch {
-    throw new SaccadeError(`${file}: not JSON; remove it to go on without knowing whether the pictures are the same`);
-  }
+    record = JSON.parse(text);
+  } catch {}
+  if (typeof record?.sha256 !== "string")
+    throw new SaccadeError(
+      `${file}: must say what the run learns from, got something else; remove it to go on without knowing whether the pictures are the same`,
+    );
   if (record.sha256 !== checksumOf(dataset))
     throw new SaccadeError(
       `${run.path}: must go on with the pictures that it began with, ${record.count} of ${record.name}, got ${dataset.count} others of ${dataset.name}; put them back, or start a new run`,

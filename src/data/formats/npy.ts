@@ -59,7 +59,8 @@ export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHe
     throw new SaccadeError(
       `${path}: must hold whole numbers, lowest byte first, got ${type}; ${mend}${kind === "f" ? floats : ""}`,
     );
-  if (fortran === "True") throw new SaccadeError(`${path}: must be in C order, got Fortran order; ${mend}`);
+  if (fortran === "True")
+    throw new SaccadeError(`${path}: must be in C order, got Fortran order; save numpy.ascontiguousarray(x)`);
   const stored = shape.reduce((product, extent) => product * extent, 1);
   const wanted = at + length + stored * width;
   if (size !== wanted)

@@ -85,7 +85,8 @@ async function withZip<T>(path: string, use: (zip: ZipFile, size: number) => Pro
     return await use(zip, fstatSync(file).size);
   } catch (error) {
     if (error instanceof SaccadeError) throw error;
-    throw damaged(path, (error as Error).message.slice(0, 100));
+    const [why] = (error as Error).message.split(". ");
+    throw damaged(path, why.slice(0, 100));
   } finally {
     if (zip) zip.close();
     else closeSync(file);
