@@ -499,6 +499,17 @@ describe("export and import", () => {
     expect(readdirSync(root)).toEqual(before);
   });
 
+  test("that is interrupted leaves nothing behind and ends with 130", async () => {
+    const before = readdirSync(root);
+    const objects = ["dataset=procedural-objects", "grey=true", "size=28", "limit=5000"];
+    const { child, ended } = start("export", digitsRun, "--to", "long.npz", ...objects);
+    child.stderr?.once("data", () => child.kill("SIGINT"));
+    const { code, stderr } = await ended;
+    expect(code, stderr).toBe(130);
+    expect(stderr).toMatch(/^stopped the export; nothing was written$/m);
+    expect(readdirSync(root)).toEqual(before);
+  });
+
   test("of weights that are not the network's make no run folder", async () => {
     writeFileSync(join(root, "short.safetensors"), "short");
     for (const [words, sentence] of [

@@ -18,6 +18,7 @@ import { openRun } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend, parseValue } from "../options.ts";
 import { showProgress } from "../progress.ts";
+import { catchSignals } from "../signals.ts";
 
 interface ExportOptions extends CommonOptions {
   readonly to: string;
@@ -47,6 +48,7 @@ export async function exportCommand(
   let images: object = {};
   if (kind === ".npz") {
     const set = await writeEmbeddings(path, config, encoder, overrides, options);
+    if (typeof set === "number") return set;
     what = `${countParameters(network).features} features of ${set.count} images of ${set.name}`;
     images = { dataset: set.name, images: set.count };
   } else {
@@ -64,27 +66,40 @@ export async function exportCommand(
   return exitCodes.done;
 }
 
-/** Of the dataset that the run was trained on, unless told of another. */
+/** Of the dataset that the run was trained on, unless told of another. A signal's exit code comes back where one ended it. */
 async function writeEmbeddings(
   path: string,
   config: Config,
   encoder: FrozenEncoder,
   overrides: readonly string[],
   options: ExportOptions,
-): Promise<ImageSet> {
+): Promise<ImageSet | number> {
   const another = overrides.some((assignment) => assignment.startsWith("dataset="));
   const given = another ? {} : structuredClone(config.data);
   for (const assignment of overrides) override(given, assignment, parseValue);
   const request = parseDataConfig(given, `export of ${path}`);
   await describeDataset(request, "export");
   const set = await loadShown(request);
+  const backend = await openBackend(options);
+  const signals = catchSignals();
+  let stopped: number | undefined;
+  signals.handle((code) => {
+    stopped = code;
+  });
   const progress = showProgress("embedding", "images");
+  const file = encodeEmbeddings(encoder, set, backend, (done) => {
+    if (stopped !== undefined) throw new SaccadeError("export: stopped by a signal");
+    progress.update(done, set.count, set.name);
+  });
   try {
-    const backend = await openBackend(options);
-    const file = encodeEmbeddings(encoder, set, backend, (done) => progress.update(done, set.count, set.name));
     await writeWhole(options.to, file);
+    return set;
+  } catch (error) {
+    if (stopped === undefined) throw error;
+    process.stderr.write("\nstopped the export; nothing was written\n");
+    return stopped;
   } finally {
     progress.end();
+    signals.end();
   }
-  return set;
 }
