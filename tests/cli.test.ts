@@ -24,7 +24,7 @@ import type { ProbeReport, Score } from "../src/evaluation/probe.ts";
 import { randomStream } from "../src/program/random.ts";
 
 const main = resolve("dist/cli/main.js");
-const commands = ["train", "probe", "explain", "audit", "runs", "devices", "version"];
+const commands = ["train", "probe", "explain", "audit", "runs", "data", "devices", "version"];
 const exampleRun = "runs/2026-11-24_10-00-00_quickstart_1a2b3c";
 let root: string;
 

@@ -105,6 +105,7 @@ const [half, whole] = [Math.floor(tarball.length / 2), tarball.length];
 
 const layout = (addresses: readonly string[]): Layout => ({
   folder: "small-bin",
+  form: "binary",
   addresses,
   files: archived,
   archive: { ...published, kind: "tar.gz", inside: "small-bin", files: archived },
@@ -392,7 +393,9 @@ describe("files that are published one by one", () => {
   const [images, digits] = [gzipSync(pictures), gzipSync(labels)];
   const single = (address: string): Source => ({
     ...nobody,
-    layouts: [{ folder: "SINGLE/raw", addresses: [address], files: [one("i.gz", images), one("l.gz", digits)] }],
+    layouts: [
+      { folder: "SINGLE/raw", form: "idx", addresses: [address], files: [one("i.gz", images), one("l.gz", digits)] },
+    ],
   });
   const both: Answer = (request, response) => {
     good({ bytes: request.url === "/i.gz" ? images : digits })(request, response);

@@ -11,6 +11,7 @@ import { readStl10Images, readStl10Labels } from "./formats/stl10.ts";
 import { greyscale, type ImageSet } from "./images.ts";
 import {
   type DatasetRequest,
+  datasetNames,
   describeDataset,
   emnistParts,
   type KnownDataset,
@@ -80,7 +81,7 @@ function load(request: DatasetRequest): ImageSet {
 }
 
 /** Where datasets are looked for unless a folder is given. */
-function defaultFolder(): string {
+export function defaultFolder(): string {
   const { SACCADE_DATA: data, XDG_CACHE_HOME: cache } = process.env;
   return data || join(cache || join(homedir(), ".cache"), "saccade");
 }
@@ -89,10 +90,12 @@ function defaultFolder(): string {
 function locate(title: string, folder: string, files: readonly (readonly string[])[]): string[] {
   const found = files.map((spellings) => spellings.find((file) => existsSync(join(folder, file))));
   const missing = files.filter((_, i) => found[i] === undefined).map((spellings) => spellings.join(" or "));
-  if (missing.length > 0)
+  if (missing.length > 0) {
+    const name = datasetNames.find((one) => knownDatasets[one].title === title);
     throw new SaccadeError(
-      `${title}: looked in ${folder} and did not find ${missing.join(", ")}; put the files there, or set SACCADE_DATA to the folder that holds them (dataset procedural-objects needs none)`,
+      `${title}: looked in ${folder} and did not find ${missing.join(", ")}; fetch it: saccade data get ${name}, or put the files there, or set SACCADE_DATA to the folder that holds them (dataset procedural-objects needs none)`,
     );
+  }
   return found.map((file) => join(folder, file as string));
 }
 

@@ -207,8 +207,13 @@ async function sizeOf(path: string): Promise<number> {
 
 export async function md5Of(path: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("md5");
-  const stream = createReadStream(path, { highWaterMark: 2 ** 20, ...(signal ? { signal } : {}) });
-  for await (const chunk of stream as AsyncIterable<Buffer>) hash.update(chunk);
+  try {
+    const stream = createReadStream(path, { highWaterMark: 2 ** 20, ...(signal ? { signal } : {}) });
+    for await (const chunk of stream as AsyncIterable<Buffer>) hash.update(chunk);
+  } catch (error) {
+    signal?.throwIfAborted();
+    throw new SaccadeError(`${path}: cannot be read: ${(error as Error).message}`);
+  }
   return hash.digest("hex");
 }
 

@@ -50,7 +50,7 @@ export async function getDataset(name: string, source: Source, options: GetOptio
   const parent = existsSync(dirname(target)) ? dirname(target) : folder;
   const beside = join(parent, `${basename(target)}.unpacking`);
   try {
-    await rm(beside, { recursive: true, force: true });
+    await written(beside, () => rm(beside, { recursive: true, force: true }));
     await written(beside, () => mkdir(beside, { recursive: true }));
     for (const [published, path] of paths) {
       const to = join(beside, published.name);
@@ -171,6 +171,8 @@ async function place(beside: string, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   if (!existsSync(target)) return rename(beside, target);
   for (const file of await readdir(beside))
-    if (![file, file.replace(/\.gz$/, "")].some((there) => existsSync(join(target, there))))
+    if (![file, file.replace(/\.gz$/, "")].some((there) => isFile(join(target, there))))
       await rename(join(beside, file), join(target, file));
 }
+
+const isFile = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;

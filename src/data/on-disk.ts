@@ -39,10 +39,15 @@ export function findDataset({ layouts }: Source, folder: string): Found | undefi
 
 export function findFile(folder: string, { name, split, bytes, md5, plain }: DataFile): FoundFile {
   const unpacked = join(folder, name.replace(/\.gz$/, ""));
-  if (existsSync(unpacked) && name.endsWith(".gz"))
-    return { path: unpacked, split, size: statSync(unpacked).size, bytes: plain?.bytes, md5: plain?.md5 };
+  if (name.endsWith(".gz") && sizeOf(unpacked) !== undefined)
+    return { path: unpacked, split, size: sizeOf(unpacked), bytes: plain?.bytes, md5: plain?.md5 };
   const path = join(folder, name);
-  return { path, split, size: statSync(path, { throwIfNoEntry: false })?.size, bytes, md5 };
+  return { path, split, size: sizeOf(path), bytes, md5 };
+}
+
+function sizeOf(path: string): number | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() ? found.size : undefined;
 }
 
 /** What is wrong with a file that is there, by its size and checksum, as far as they are known; undefined where nothing is. */

@@ -34,6 +34,7 @@ export interface Archive extends Published {
 export type Layout = {
   /** Within the folder of all data. */
   readonly folder: string;
+  readonly form: "idx" | "binary" | "python";
   /** Addresses, in the order in which they are tried, that a published name goes behind. */
   readonly addresses: readonly string[];
 } & (
@@ -68,6 +69,7 @@ const mnist: Source = {
   layouts: [
     {
       folder: "MNIST/raw",
+      form: "idx",
       files: idxFiles([
         [9_912_422, "f68b3c2dcbeaaa9fbdd348bbdeb94873", "6bbc9ace898e44ae57da46a324031adb"],
         [28_881, "d53e105ee54ea40749a09fcbcd1e9432", "a25bea736e30d166cdddb491f175f624"],
@@ -89,6 +91,7 @@ const fashionMnist: Source = {
   layouts: [
     {
       folder: "FashionMNIST/raw",
+      form: "idx",
       files: idxFiles([
         [26_421_880, "8d4fb7e6c68d591d4c3dfef9ec88bf0d", "f4a8712d7a061bf5bd6d2ca38dc4d50a"],
         [29_515, "25c81989df183df01b3e8a0aad5dffbe", "9018921c3c673c538a1fc5bad174d6f9"],
@@ -112,6 +115,7 @@ const emnist = (part: EmnistPart): Source => ({
   layouts: [
     {
       folder: "EMNIST/raw",
+      form: "idx",
       files: emnistFiles(part),
       archive: {
         name: "gzip.zip",
@@ -131,11 +135,12 @@ const emnist = (part: EmnistPart): Source => ({
 /** A layout whose archive holds its folder. */
 function tarball(
   folder: string,
+  form: Layout["form"],
   published: Published,
   files: readonly DataFile[],
   addresses: readonly string[],
 ): Layout {
-  return { folder, files, archive: { ...published, kind: "tar.gz", inside: folder, files }, addresses };
+  return { folder, form, files, archive: { ...published, kind: "tar.gz", inside: folder, files }, addresses };
 }
 
 /** Files of a split, by name and MD5. */
@@ -152,6 +157,7 @@ const cifar10: Source = {
   layouts: [
     tarball(
       "cifar-10-batches-bin",
+      "binary",
       { name: "cifar-10-binary.tar.gz", bytes: 170_052_171, md5: "c32a1d4ab5d03f1284b67883e8d87530" },
       [
         ...files(
@@ -171,6 +177,7 @@ const cifar10: Source = {
     ),
     tarball(
       "cifar-10-batches-py",
+      "python",
       { name: "cifar-10-python.tar.gz", bytes: 170_498_071, md5: "c58f30108f718f92721af3b95e74349a" },
       [
         ...files("train", {
@@ -192,6 +199,7 @@ const cifar100: Source = {
   layouts: [
     tarball(
       "cifar-100-binary",
+      "binary",
       { name: "cifar-100-binary.tar.gz", bytes: 168_513_733, md5: "03b5dce01913d631647c71ecec9e9cb8" },
       [
         ...files("train", { "train.bin": "6172c7755cfe09b2fe270c85cebc1b15" }, 153_700_000),
@@ -201,6 +209,7 @@ const cifar100: Source = {
     ),
     tarball(
       "cifar-100-python",
+      "python",
       { name: "cifar-100-python.tar.gz", bytes: 169_001_437, md5: "eb9058c3a382ffc7106e4002c42a8d85" },
       [
         ...files("train", { train: "16019d7e3df5f24257cddd939b257f8d" }),
@@ -216,6 +225,7 @@ const stl10: Source = {
   layouts: [
     tarball(
       "stl10_binary",
+      "binary",
       { name: "stl10_binary.tar.gz", bytes: 2_640_397_119, md5: "91f7769df0f17e558f3565bffb0c7dfb" },
       [
         ...files("train", { "train_X.bin": "918c2871b30a85fa023e0c44e0bee87f" }, 138_240_000),

@@ -1,13 +1,14 @@
 // Figures of a run: the loss curve, the Credit X-ray and a grid of what the last step saw: pairs of views, pictures or patches.
 
 import { patchesPerSide } from "../data/augmentation.ts";
+import type { Encoder } from "../encoders/encoder.ts";
 import type { Config } from "./config.ts";
 import { lossCurve, pictureGrid, svgToPng, writeFigure, xrayFigure } from "./figures.ts";
 import { type RunFolder, readMetrics } from "./run-folder.ts";
 import type { Trainer } from "./trainer.ts";
 
 /** Boxes in the grid. */
-const boxes = 24;
+export const boxes = 24;
 
 export async function drawRunFigures(run: RunFolder, config: Config, trainer: Trainer): Promise<void> {
   const metrics = readMetrics(run);
@@ -21,23 +22,29 @@ export async function drawRunFigures(run: RunFolder, config: Config, trainer: Tr
     await writeFigure(run.figures, "xray", xray, await svgToPng(xray));
   }
 
-  const { height, width, channels } = trainer.model.encoder;
-  const views = await trainer.views();
+  const grid = await viewsFigure(config, trainer.model.encoder, await trainer.views(), config.batch);
+  await writeFigure(run.figures, "views", grid.svg, grid.png);
+}
+
+/** What stands beside what in `views` [rows, h, w, c] of `images` images: the first of them, a box each. */
+export async function viewsFigure(
+  config: Config,
+  { height, width, channels }: Pick<Encoder, "height" | "width" | "channels">,
+  views: Float32Array,
+  images: number,
+): Promise<{ svg: string; png: Uint8Array }> {
   const size = height * width * channels;
-  const { title, caption, seen } = shown(config, views.length / size / config.batch);
+  const { title, caption, seen } = shown(config, views.length / size / images);
   const view = (row: number): Float32Array => views.subarray(row * size, (row + 1) * size);
-  const grid = await pictureGrid({
+  return pictureGrid({
     title: `${config.name}: ${title}`,
     caption,
-    boxes: Array.from({ length: Math.min(boxes, config.batch) }, (_, s) =>
-      seen.map((number) => view(number * config.batch + s)),
-    ),
+    boxes: Array.from({ length: Math.min(boxes, images) }, (_, s) => seen.map((number) => view(number * images + s))),
     height,
     width,
     channels,
     range: [config.valueRange[0], config.valueRange[1]],
   });
-  await writeFigure(run.figures, "views", grid.svg, grid.png);
 }
 
 /** Which of an image's `count` pictures stand in its box, by their numbers. */
