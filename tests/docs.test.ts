@@ -1,6 +1,6 @@
 // What the pages quote: commands run, code is the code that stands in the file, links lead somewhere.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -48,9 +48,24 @@ describe("quoted commands", () => {
     }
   });
 
-  test.each(commands.filter(({ words }) => words[0] !== "train"))("$path: $words", ({ words }) => {
-    expect(run(words).length).toBeGreaterThan(0);
+  const fetches = ({ words }: { words: string[] }): boolean => words[0] === "data" && words[1] === "get";
+
+  test.each(commands.filter(fetches))("$path: $words asks for a file", ({ words }) => {
+    // No network: the command is told to look in a folder, and says what it would have fetched.
+    const empty = mkdtempSync(join(tmpdir(), "saccade-docs-"));
+    const env = { ...process.env, SACCADE_DATA: join(empty, "data") };
+    const main = ["dist/cli/main.js", ...words, "--from", empty];
+    const { stderr } = spawnSync(process.execPath, main, { env, encoding: "utf8" });
+    rmSync(empty, { recursive: true });
+    expect(stderr).toMatch(/^saccade: --from .*: must hold .* as published, got a folder without\n$/);
   });
+
+  test.each(commands.filter((command) => command.words[0] !== "train" && !fetches(command)))(
+    "$path: $words",
+    ({ words }) => {
+      expect(run(words).length).toBeGreaterThan(0);
+    },
+  );
 });
 
 describe("the README's lines", () => {

@@ -160,8 +160,8 @@ const data = command(
     "data get cifar-10",
     "data get stl-10 --from /media/usb",
     "data check",
-    "data show cifar-10",
-    "data show configs/quickstart.yaml augmentation.kind=affine",
+    "data show procedural-objects",
+    "data show configs/cifar-bp.yaml --out figures",
   ],
   { seed: "seed of the views that show draws (default: the config's)", ...device },
 )

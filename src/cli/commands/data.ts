@@ -2,7 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
-import { setGlobalProxyFromEnv } from "node:http";
+import http from "node:http";
 import { join } from "node:path";
 import { defaultFolder, loadDataset } from "../../data/datasets.ts";
 import { written } from "../../data/download.ts";
@@ -123,8 +123,8 @@ async function get(asked: string, { from, json }: DataOptions): Promise<number> 
   const name = fileDataset(asked);
   const source = sources[name];
   const folder = defaultFolder();
-  // Behind a proxy, as its environment says; Node 22 does not know how.
-  setGlobalProxyFromEnv?.();
+  // Behind a proxy, as the environment says; Node before 24.14 does not know how.
+  http.setGlobalProxyFromEnv?.();
   const stop = new AbortController();
   const signals = catchSignals();
   let code: number = exitCodes.interrupted;
