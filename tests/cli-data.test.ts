@@ -171,6 +171,11 @@ test("get goes through a proxy that the environment names", async () => {
     .ended;
   expect(code).toBe(1);
   expect(asked).toEqual(["http://data.example/stl10_binary.tar.gz"]);
+  expect(await start(["get", "stl-10"], { http_proxy: "nonsense" }).ended).toMatchObject({
+    code: 1,
+    stderr:
+      "saccade: saccade data get: http_proxy and https_proxy must be addresses of a proxy, as http://host:3128, got nonsense\n",
+  });
 });
 
 const mnistHere =

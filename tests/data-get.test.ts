@@ -220,6 +220,16 @@ describe("from a server", () => {
     expect(asked.map((headers) => headers["if-range"])).toEqual([undefined, '"one"', '"one"']);
   });
 
+  test("goes on where a server ends early as if that were all", async () => {
+    const { address, asked } = await serve((_, response) => {
+      response.writeHead(200, { etag: '"one"' });
+      response.end(tarball.subarray(0, half));
+    }, good());
+    await get(source(address));
+    expectPlaced();
+    expect(asked.map(({ range }) => range)).toEqual([undefined, `bytes=${half}-`]);
+  });
+
   test("goes on in another process", async () => {
     const { address, asked } = await serve(good({ cut: half }), status(404), good());
     expect(await refusal(source(address))).toBe(
@@ -406,6 +416,11 @@ describe("files that are published one by one", () => {
     await get(single(address));
     expect(tree()).toEqual(["SINGLE", "SINGLE/raw", "SINGLE/raw/i.gz", "SINGLE/raw/l.gz"]);
     rmSync(join(folder, "SINGLE"), { recursive: true });
+    writeFileSync(join(folder, "i.gz"), images);
+    writeFileSync(join(folder, "l.gz"), digits);
+    await get(single("http://127.0.0.1:9/"), { from: folder });
+    expect(tree()).toEqual(["SINGLE", "SINGLE/raw", "SINGLE/raw/i.gz", "SINGLE/raw/l.gz", "i.gz", "l.gz"]);
+    for (const path of ["SINGLE", "i.gz", "l.gz"]) rmSync(join(folder, path), { recursive: true });
     const broken = await serve(both, status(404));
     expect(await refusal(single(broken.address))).toContain("/l.gz answered 404");
   });
@@ -490,6 +505,10 @@ describe("from a folder, onto a disk", () => {
       );
       expect(new Uint8Array(readFileSync(join(at, "labels.bin")))).toEqual(bytes);
     }
+    // Nor where the other files are still to come.
+    rmSync(join(at, "pictures.bin"));
+    await expect(get(nobody, { from: carried })).rejects.toThrow("labels.bin: has 100 bytes where 200 are published");
+    expect(tree(at)).toEqual(["labels.bin"]);
   });
 
   test("an unpacking that was killed is done anew", async () => {

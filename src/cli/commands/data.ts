@@ -119,12 +119,21 @@ function fileDataset(name: string): string {
   throw wrong("saccade data", "the dataset", `one of ${known.join(", ")}`, name, close && `did you mean ${close}?`);
 }
 
+/** Goes through the proxy that the environment names; Node before 24.14 does not know how. */
+function useProxy(): void {
+  try {
+    http.setGlobalProxyFromEnv?.();
+  } catch (error) {
+    const got = (error as Error).message;
+    throw wrong("saccade data get", "http_proxy and https_proxy", "addresses of a proxy, as http://host:3128", got);
+  }
+}
+
 async function get(asked: string, { from, json }: DataOptions): Promise<number> {
   const name = fileDataset(asked);
   const source = sources[name];
   const folder = defaultFolder();
-  // Behind a proxy, as the environment says; Node before 24.14 does not know how.
-  http.setGlobalProxyFromEnv?.();
+  useProxy();
   const stop = new AbortController();
   const signals = catchSignals();
   let code: number = exitCodes.interrupted;
