@@ -198,7 +198,7 @@ describe("loadDataset", () => {
   test("says where it looked for a missing dataset and what to do", async () => {
     const nowhere = join(folder, "nowhere");
     await expect(loadDataset({ dataset: "cifar-100", split: "test", folder: nowhere })).rejects.toThrow(
-      `CIFAR-100: looked in ${nowhere} and did not find ${join("cifar-100-binary", "test.bin")}; put the files there, or set SACCADE_DATA to the folder that holds them (dataset procedural-objects needs none)`,
+      `CIFAR-100: looked in ${nowhere} and did not find ${join("cifar-100-binary", "test.bin")}; fetch it: saccade data get cifar-100, or put the files there, or set SACCADE_DATA to the folder that holds them (dataset procedural-objects needs none)`,
     );
   });
 

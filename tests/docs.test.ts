@@ -1,6 +1,6 @@
 // What the pages quote: commands run, code is the code that stands in the file, links lead somewhere.
 
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -70,7 +70,19 @@ describe("quoted commands", () => {
     }
   });
 
-  const others = commands.filter(({ words }) => !["train", ...onRuns].includes(words[0]));
+  const fetches = ({ words }: { words: string[] }): boolean => words[0] === "data" && words[1] === "get";
+
+  test.each(commands.filter(fetches))("$path: $words asks for a file", ({ words }) => {
+    // No network: the command is told to look in a folder, and says what it would have fetched.
+    const empty = mkdtempSync(join(tmpdir(), "saccade-docs-"));
+    const env = { ...process.env, SACCADE_DATA: join(empty, "data") };
+    const main = ["dist/cli/main.js", ...words, "--from", empty];
+    const { stderr } = spawnSync(process.execPath, main, { env, encoding: "utf8" });
+    rmSync(empty, { recursive: true });
+    expect(stderr).toMatch(/^saccade: --from .*: must hold .* as published, got a folder without\n$/);
+  });
+
+  const others = commands.filter((command) => !["train", ...onRuns].includes(command.words[0]) && !fetches(command));
   test.each(others)("$path: $words", ({ words }) => {
     expect(run(words).length).toBeGreaterThan(0);
   });

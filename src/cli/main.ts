@@ -213,6 +213,31 @@ const runs = command(
     }
   });
 
+const data = command(
+  "data",
+  "List datasets, fetch them, check their files, or look at their pictures.",
+  [
+    "data list",
+    "data get cifar-10",
+    "data get stl-10 --from /media/usb",
+    "data check",
+    "data show procedural-objects",
+    "data show configs/cifar-bp.yaml --out figures",
+  ],
+  { seed: "seed of the views that show draws (default: the config's)", ...device },
+)
+  .addArgument(new Argument("<what>", "list, get, check or show").choices(["list", "get", "check", "show"]))
+  .argument("[name]", "dataset; for show also a config, whose views are drawn as well")
+  .argument("[overrides...]", "key=value, of a config")
+  .option("--from <place>", "get: a folder with the files as published, or an address in place of the publishers'")
+  .option("--out <folder>", "show: where the pictures are put", "figures")
+  .action(async (what, name, overrides, options) => {
+    if (name === undefined && (what === "get" || what === "show"))
+      data.error(`error: missing argument 'name', for example: saccade data ${what} cifar-10`);
+    const { dataCommand } = await import("./commands/data.ts");
+    process.exitCode = await dataCommand(what, name, overrides, options);
+  });
+
 command(
   "devices",
   "List what can compute here, the SIMD that was chosen, and its speed.",

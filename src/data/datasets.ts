@@ -73,7 +73,7 @@ async function load(request: DatasetRequest, events: LoadEvents): Promise<ImageS
 }
 
 /** Where datasets are looked for unless a folder is given. */
-function defaultFolder(): string {
+export function defaultFolder(): string {
   return process.env.SACCADE_DATA || cacheFolder();
 }
 
@@ -81,10 +81,12 @@ function defaultFolder(): string {
 function locate(title: string, folder: string, files: readonly (readonly string[])[]): string[] {
   const found = files.map((spellings) => spellings.find((file) => existsSync(join(folder, file))));
   const missing = files.filter((_, i) => found[i] === undefined).map((spellings) => spellings.join(" or "));
-  if (missing.length > 0)
+  if (missing.length > 0) {
+    const name = Object.keys(knownDatasets).find((one) => knownDatasets[one].title === title);
     throw new SaccadeError(
-      `${title}: looked in ${folder} and did not find ${missing.join(", ")}; put the files there, or set SACCADE_DATA to the folder that holds them (dataset procedural-objects needs none)`,
+      `${title}: looked in ${folder} and did not find ${missing.join(", ")}; fetch it: saccade data get ${name}, or put the files there, or set SACCADE_DATA to the folder that holds them (dataset procedural-objects needs none)`,
     );
+  }
   return found.map((file) => join(folder, file as string));
 }
 

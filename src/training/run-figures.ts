@@ -1,10 +1,14 @@
 // Figures of a run: the loss curve, the Credit X-ray and a grid of what a step saw: pairs of views, pictures or patches.
 
 import { patchesPerSide } from "../data/augmentation.ts";
+import type { Encoder } from "../encoders/encoder.ts";
 import type { Config } from "./config.ts";
 import { lossCurve, pictureGrid, svgToPng, writeFigure, xrayFigure } from "./figures.ts";
 import { type RunFolder, readMetrics } from "./run-folder.ts";
 import type { Trainer } from "./trainer.ts";
+
+/** Boxes in the grid. */
+export const boxes = 24;
 
 /** Draws them all, the grid from the last step, and returns them as PNGs by name. */
 export async function drawRunFigures(
@@ -28,24 +32,29 @@ export async function drawRunFigures(
     await write("xray", xray, await svgToPng(xray));
   }
 
-  const grid = await viewsGrid(config, trainer, 24);
+  const grid = await viewsGrid(config, trainer, boxes);
   await write("views", grid.svg, grid.png);
   return pngs;
 }
 
-/** What the last step saw, `boxes` images of it. */
-export async function viewsGrid(config: Config, trainer: Trainer, boxes: number): ReturnType<typeof pictureGrid> {
-  const { height, width, channels } = trainer.model.encoder;
-  const views = await trainer.views();
+/** What the last step saw, `most` images of it. */
+export const viewsGrid = async (config: Config, trainer: Trainer, most: number): ReturnType<typeof pictureGrid> =>
+  viewsFigure(config, trainer.model.encoder, await trainer.views(), { images: config.batch, most });
+
+/** What stands beside what in `views` [rows, h, w, c] of `images` images: the first `most` of them, a box each. */
+export async function viewsFigure(
+  config: Config,
+  { height, width, channels }: Pick<Encoder, "height" | "width" | "channels">,
+  views: Float32Array,
+  { images, most }: { readonly images: number; readonly most: number },
+): ReturnType<typeof pictureGrid> {
   const size = height * width * channels;
-  const { title, caption, seen } = shown(config, views.length / size / config.batch);
+  const { title, caption, seen } = shown(config, views.length / size / images);
   const view = (row: number): Float32Array => views.subarray(row * size, (row + 1) * size);
   return pictureGrid({
     title: `${config.name}: ${title}`,
     caption,
-    boxes: Array.from({ length: Math.min(boxes, config.batch) }, (_, s) =>
-      seen.map((number) => view(number * config.batch + s)),
-    ),
+    boxes: Array.from({ length: Math.min(most, images) }, (_, s) => seen.map((number) => view(number * images + s))),
     height,
     width,
     channels,

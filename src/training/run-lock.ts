@@ -1,4 +1,4 @@
-// One process at a time works in a run's folder: a file that says who does, and that a dead process does not hold.
+// One process at a time works in a run's folder, or brings data into a folder: a file that says who does, and that a dead process does not hold.
 
 import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
@@ -14,7 +14,7 @@ interface Holder {
 }
 
 /** Takes the run for this process. The function that comes back gives it up; so does every exit that Node notices. */
-export function lockRun(run: RunFolder): () => void {
+export function lockRun(run: Pick<RunFolder, "path">): () => void {
   const path = join(run.path, "lock.json");
   const holder: Holder = { pid: process.pid, host: hostname(), started: new Date().toISOString() };
   const own = `${JSON.stringify(holder)}\n`;
@@ -47,7 +47,7 @@ function create(path: string, text: string): boolean {
 }
 
 /** Removes the lock of a process that has died on this machine; throws where the lock may be held. */
-function removeStale(path: string, run: RunFolder): void {
+function removeStale(path: string, run: Pick<RunFolder, "path">): void {
   const text = textOf(path);
   if (text === undefined) return;
   const holder = holderOf(text);

@@ -1,6 +1,5 @@
 // saccade export: a run's encoder as PyTorch's state_dict or as an ONNX model, or its embeddings of a dataset for NumPy.
 
-import { loadShown } from "../load.ts";
 import type { ImageSet } from "../../data/images.ts";
 import { describeDataset } from "../../data/known-datasets.ts";
 import { countParameters } from "../../encoders/encoder.ts";
@@ -16,6 +15,7 @@ import { type Config, override, parseDataConfig } from "../../training/config.ts
 import { writeWhole } from "../../training/files.ts";
 import { openRun } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
+import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue } from "../options.ts";
 import { showProgress } from "../progress.ts";
 import { catchSignals } from "../signals.ts";

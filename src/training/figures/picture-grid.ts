@@ -1,8 +1,8 @@
-// A grid of boxes of pictures, as an anchor beside its view: pixels magnified without smoothing.
+// A grid of boxes of pictures, as an anchor beside its view or some of a class: pixels magnified without smoothing.
 
 import { wrong } from "../../program/errors.ts";
 import { svgToPng } from "./png.ts";
-import { emptyPicture, margin, sheet, sheetWidth } from "./sheet.ts";
+import { clip, colours, emptyPicture, fontSize, label, margin, sheet, sheetWidth } from "./sheet.ts";
 
 export interface PictureGrid {
   readonly title: string;
@@ -16,6 +16,10 @@ export interface PictureGrid {
   readonly channels: number;
   /** The values of black and of full brightness; what lies outside is clamped. Default [0, 1]. */
   readonly range?: readonly [number, number];
+  /** What stands above each box; default nothing. */
+  readonly labels?: readonly string[];
+  /** Pixels of the figure along a side of a value; default 4, and 3 from 64 values on. */
+  readonly scale?: number;
 }
 
 /** In pixels of the grid: around the pictures of a box and between them; between boxes; the widest grid. */
@@ -23,35 +27,50 @@ const [padding, gutter, widest] = [4, 20, 1240];
 /** Colours as red, green, blue, alpha in 32 bits. */
 const white = 0xffffffff;
 const boxGrey = 0xd9d9d9ff;
+/** Of the size of the caption's letters, a label's. */
+const labelShare = 0.8;
 /** For a value that is not a number. */
 const magenta = 0xff00ffff;
 
-/** The figure, and the same as a PNG of its natural size, in which a value is exactly 4 × 4 pixels (3 × 3 from 64). */
+/** The figure, and the same as a PNG of its natural size, in which a value is exactly `scale` × `scale` pixels. */
 export async function pictureGrid(grid: PictureGrid): Promise<{ svg: string; png: Uint8Array }> {
   const svg = await drawGrid(grid);
   return { svg, png: await svgToPng(svg, 1) };
 }
 
 async function drawGrid(grid: PictureGrid): Promise<string> {
-  const { title, caption, boxes, height, width, channels, range = [0, 1] } = grid;
+  const { title, caption, boxes, height, width, channels, range = [0, 1], labels } = grid;
   check(boxes, height, width, channels, range);
+  if (labels && labels.length !== boxes.length)
+    throw wrong("pictureGrid", "labels", `${boxes.length}, one for each box`, labels.length);
   if (boxes.length === 0)
     return sheet({ title, picture: emptyPicture("no pictures yet", sheetWidth, 200), pictureHeight: 200 });
 
-  const scale = Math.max(height, width) >= 64 ? 3 : 4;
+  const { scale = Math.max(height, width) >= 64 ? 3 : 4 } = grid;
   const [imageHeight, imageWidth] = [height * scale, width * scale];
   const [boxHeight, boxWidth] = [imageHeight + 2 * padding, padding + boxes[0].length * (imageWidth + padding)];
   const columns = Math.max(1, Math.min(boxes.length, Math.floor((widest + gutter) / (boxWidth + gutter))));
   const rows = Math.ceil(boxes.length / columns);
-  const picture = blank(rows * (boxHeight + gutter) - gutter, columns * (boxWidth + gutter) - gutter);
+  const pictureWidth = columns * (boxWidth + gutter) - gutter;
+  // Text grows with the sheet, and with it the margin: sheet = picture + 2 × margin × sheet / 720, in whole pixels.
+  const sheetSize = Math.max(sheetWidth, Math.ceil(pictureWidth / (1 - (2 * margin) / sheetWidth) / 2) * 2);
+  const left = Math.round((margin * sheetSize) / sheetWidth);
+  const labelSize = (labelShare * fontSize * sheetSize) / sheetWidth;
+  const labelHeight = labels ? Math.ceil(1.35 * labelSize) : 0;
+  const rowHeight = labelHeight + boxHeight + gutter;
+  const picture = blank(rows * rowHeight - gutter, pictureWidth);
 
   let holes = 0;
+  const words: string[] = [];
   boxes.forEach((box, i) => {
-    const top = Math.floor(i / columns) * (boxHeight + gutter);
-    const left = (i % columns) * (boxWidth + gutter);
-    fill(picture, top, left, boxHeight, boxWidth, boxGrey);
+    const row = Math.floor(i / columns) * rowHeight;
+    const top = row + labelHeight;
+    const at = (i % columns) * (boxWidth + gutter);
+    if (labels)
+      words.push(label(clip(labels[i], labelSize, boxWidth), left + at, row + labelSize, labelSize, colours.ink));
+    fill(picture, top, at, boxHeight, boxWidth, boxGrey);
     box.forEach((image, side) => {
-      const x = left + padding + side * (imageWidth + padding);
+      const x = at + padding + side * (imageWidth + padding);
       for (let pixel = 0; pixel < height * width; pixel++) {
         const values = image.subarray(pixel * channels, (pixel + 1) * channels);
         const hole = values.some(Number.isNaN);
@@ -66,15 +85,12 @@ async function drawGrid(grid: PictureGrid): Promise<string> {
 
   const { PNG } = await import("pngjs");
   const uri = `data:image/png;base64,${PNG.sync.write(picture, { colorType: 2 }).toString("base64")}`;
-  // Text grows with the sheet, and with it the margin: sheet = picture + 2 × margin × sheet / 720, in whole pixels.
-  const sheetSize = Math.max(sheetWidth, Math.ceil(picture.width / (1 - (2 * margin) / sheetWidth) / 2) * 2);
-  const left = Math.round((margin * sheetSize) / sheetWidth);
   return sheet({
     title,
     caption,
     notes: holes > 0 ? [`magenta: ${holes} pixels that are not numbers`] : [],
     width: sheetSize,
-    picture: `<image x="${left}" width="${picture.width}" height="${picture.height}" image-rendering="optimizeSpeed" style="image-rendering:pixelated" href="${uri}"/>`,
+    picture: `<image x="${left}" width="${picture.width}" height="${picture.height}" image-rendering="optimizeSpeed" style="image-rendering:pixelated" href="${uri}"/>${words.join("")}`,
     pictureHeight: picture.height + left / 2,
   });
 }

@@ -85,7 +85,7 @@ export function emptyPicture(message: string, width: number, height: number): st
   return label(message, x, height / 2, fontSize, colours.quiet);
 }
 
-function label(text: string, x: number, y: number, size: number, colour: string): string {
+export function label(text: string, x: number, y: number, size: number, colour: string): string {
   return `<text x="${round(x)}" y="${round(y)}" font-size="${round(size)}" fill="${colour}">${markup(text)}</text>`;
 }
 

@@ -1,0 +1,251 @@
+// saccade data: what datasets there are and which are here, fetching them, checking them, and looking at their pictures.
+
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import http from "node:http";
+import { join } from "node:path";
+import { defaultFolder } from "../../data/datasets.ts";
+import { written } from "../../data/download.ts";
+import { getDataset } from "../../data/get-dataset.ts";
+import { type KnownDataset, knownDatasets } from "../../data/known-datasets.ts";
+import { nearest } from "../../data/nearest.ts";
+import { type CheckedFile, checkDataset, type Found, findDataset } from "../../data/on-disk.ts";
+import { type Layout, sources } from "../../data/sources.ts";
+import { SaccadeError, wrong } from "../../program/errors.ts";
+import { formatBytes } from "../../program/explain.ts";
+import { configuredModel } from "../../training/configured-rule.ts";
+import { contactSheet, firstViews } from "../../training/data-figures.ts";
+import { writeWhole } from "../../training/files.ts";
+import { viewsFigure } from "../../training/run-figures.ts";
+import { lockRun } from "../../training/run-lock.ts";
+import { exitCodes } from "../exit-codes.ts";
+import { loadShown } from "../load.ts";
+import { type CommonOptions, openBackend, readConfig } from "../options.ts";
+import { showProgress } from "../progress.ts";
+import { catchSignals } from "../signals.ts";
+import { formatTable, wrap } from "../table.ts";
+
+interface DataOptions extends CommonOptions {
+  readonly from?: string;
+  readonly out: string;
+}
+
+export async function dataCommand(
+  what: "list" | "get" | "check" | "show",
+  name: string | undefined,
+  overrides: readonly string[],
+  options: DataOptions,
+): Promise<number> {
+  if (options.from !== undefined && what !== "get")
+    throw wrong("saccade data", "--from", "left out, or go with get", `--from with ${what}`);
+  if (overrides.length > 0 && what !== "show")
+    throw wrong(`saccade data ${what}`, "arguments", "one dataset", [name, ...overrides]);
+  switch (what) {
+    case "list":
+      return list(options);
+    case "get":
+      return get(name as string, options);
+    case "check":
+      return check(name, options);
+    case "show":
+      return show(name as string, overrides, options);
+    default:
+      return what satisfies never;
+  }
+}
+
+const print = (value: unknown): void => {
+  process.stdout.write(`${typeof value === "string" ? value : JSON.stringify(value)}\n`);
+};
+
+const sum = (sizes: readonly (number | undefined)[]): number =>
+  sizes.reduce<number>((total, size = 0) => total + size, 0);
+
+/** What a layout is fetched as, in bytes. */
+const fetchedBytes = ({ archive, files }: Layout): number => archive?.bytes ?? sum(files.map(({ bytes }) => bytes));
+
+const countImages = ({ counts }: KnownDataset): number => sum(Object.values(counts));
+
+function list({ json }: DataOptions): number {
+  const folder = defaultFolder();
+  const all = Object.entries(knownDatasets).map(([name, known]) => {
+    const source = Object.hasOwn(sources, name) ? sources[name] : undefined;
+    const found = source && findDataset(source, folder);
+    return { name, known, source, ...(found && found.presence !== "absent" ? { found } : {}) };
+  });
+  if (json) {
+    const datasets = all.map(({ name, known, source, found }) => ({
+      name,
+      ...known,
+      ...source,
+      here: source ? (found?.presence ?? "absent") : "rendered",
+      ...(found ? { folder: join(folder, found.layout.folder), bytes: sum(found.files.map(({ size }) => size)) } : {}),
+    }));
+    print({ folder, datasets });
+    return exitCodes.done;
+  }
+  const rows = all.map(({ name, known, source, found }) => [
+    name,
+    source ? here(found) : "rendered",
+    known.rendered ? "any" : countImages(known).toLocaleString("en"),
+    `${known.side}×${known.side}×${known.channels}`,
+    String(known.classes.length),
+    found
+      ? formatBytes(sum(found.files.map(({ size }) => size)))
+      : source
+        ? formatBytes(fetchedBytes(source.layouts[0]))
+        : "–",
+    source?.licence ?? "MIT",
+  ]);
+  print(formatTable([["dataset", "here", "images", "shape", "classes", "size", "licence"], ...rows]));
+  const notes = [
+    `Here is ${folder}; SACCADE_DATA sets another folder.`,
+    "Size: on disk, or of what is not here, to fetch; one archive brings all of EMNIST.",
+    "What is rendered needs no files, and has any number and side.",
+  ];
+  print(`\n${notes.map((note) => wrap(note)).join("\n")}`);
+  return exitCodes.done;
+}
+
+const here = (found: Found | undefined): string =>
+  found === undefined ? "no" : found.presence === "whole" ? found.layout.form : "in part";
+
+/** The name of a dataset that has files, or a refusal with the nearest that has. */
+function fileDataset(name: string): string {
+  if (Object.hasOwn(sources, name)) return name;
+  const known = Object.keys(sources);
+  if (Object.hasOwn(knownDatasets, name))
+    throw new SaccadeError(`${name}: has no files, it is rendered; saccade data show ${name} draws some`);
+  const close = nearest(name, known);
+  throw wrong("saccade data", "the dataset", `one of ${known.join(", ")}`, name, close && `did you mean ${close}?`);
+}
+
+/** Goes through the proxy that the environment names; Node before 24.14 does not know how. */
+function useProxy(): void {
+  try {
+    http.setGlobalProxyFromEnv?.();
+  } catch (error) {
+    const got = (error as Error).message;
+    throw wrong("saccade data get", "http_proxy and https_proxy", "addresses of a proxy, as http://host:3128", got);
+  }
+}
+
+async function get(asked: string, { from, json }: DataOptions): Promise<number> {
+  const name = fileDataset(asked);
+  const source = sources[name];
+  const folder = defaultFolder();
+  useProxy();
+  const stop = new AbortController();
+  const signals = catchSignals();
+  let code: number = exitCodes.interrupted;
+  signals.handle((given) => {
+    code = given;
+    if (stop.signal.aborted) process.exit(code);
+    stop.abort();
+  });
+  let release = (): void => {};
+  let progress: { readonly file: string; readonly shown: ReturnType<typeof showProgress> } | undefined;
+  const onProgress = (file: string, done: number, total: number): void => {
+    if (!process.stderr.isTTY) return;
+    if (progress?.file !== file) {
+      progress?.shown.end();
+      progress = { file, shown: showProgress(file, "MiB") };
+    }
+    progress.shown.update(done / 2 ** 20, total / 2 ** 20, `${formatBytes(done)} of ${formatBytes(total)}`);
+  };
+  try {
+    if (findDataset(source, folder)?.presence !== "whole") {
+      await written(folder, () => mkdir(folder, { recursive: true }));
+      release = lockRun({ path: folder });
+    }
+    const { layout, fetched } = await getDataset(name, source, { folder, from, signal: stop.signal, onProgress });
+    const path = join(folder, layout.folder);
+    const { licence, citation } = source;
+    if (json) print({ dataset: name, folder: path, fetched, licence, citation });
+    else {
+      progress?.shown.end();
+      print(`${knownDatasets[name].title}: ${fetched ? "fetched into" : "is already in"} ${path}, checked`);
+      print(`licence: ${licence}; to cite: ${citation}`);
+    }
+    return exitCodes.done;
+  } catch (error) {
+    if (!stop.signal.aborted) throw error;
+    progress?.shown.end();
+    process.stderr.write("stopped; what has come stays, and the same command goes on from there\n");
+    return code;
+  } finally {
+    progress?.shown.end();
+    release();
+    signals.end();
+  }
+}
+
+async function check(asked: string | undefined, { json }: DataOptions): Promise<number> {
+  const folder = defaultFolder();
+  const names = asked === undefined ? Object.keys(sources) : [fileDataset(asked)];
+  const results: { name: string; presence: Found["presence"]; files: CheckedFile[]; missing: string[] }[] = [];
+  for (const name of names) {
+    const found = findDataset(sources[name], folder);
+    if (found === undefined || found.presence === "absent") continue;
+    const files = await checkDataset(name, found, folder);
+    const missing = found.files.filter(({ size }) => size === undefined).map(({ path }) => path);
+    results.push({ name, presence: found.presence, files, missing });
+    if (!json) print(report(name, files, missing));
+  }
+  if (asked !== undefined && results.length === 0)
+    throw new SaccadeError(`${asked}: is not in ${folder}; fetch it: saccade data get ${asked}`);
+  if (json) print({ folder, datasets: results });
+  else if (results.length === 0) print(`no dataset in ${folder}; saccade data list shows what can be fetched`);
+  const damaged = results.some(({ files }) => files.some(({ fault }) => fault !== undefined));
+  return damaged ? exitCodes.refused : exitCodes.done;
+}
+
+const ways: Readonly<Record<CheckedFile["by"], string>> = {
+  MD5: "by published checksum",
+  reading: "by reading",
+  presence: "unchecked, as their split is not whole",
+};
+
+/** A line for the dataset, and one for each file that is not as it should be. */
+function report(name: string, files: readonly CheckedFile[], missing: readonly string[]): string {
+  const counts = Object.entries(ways)
+    .map(([by, way]) => ({ way, count: files.filter((file) => file.by === by).length }))
+    .filter(({ count }) => count > 0);
+  const faults = files.filter(({ fault }) => fault !== undefined);
+  const state = faults.length > 0 ? "not as published" : missing.length > 0 ? "right as far as it is here" : "right";
+  return [
+    `${name}: ${state}; ${counts.map(({ way, count }) => `${count} ${count === 1 ? "file" : "files"} ${way}`).join(", ")}`,
+    ...faults.map(({ path, fault }) => `  ${path}: ${fault}`),
+    ...missing.map((path) => `  ${path}: is missing`),
+  ].join("\n");
+}
+
+async function show(asked: string, overrides: readonly string[], options: DataOptions): Promise<number> {
+  const config =
+    Object.hasOwn(knownDatasets, asked) || !existsSync(asked) ? undefined : await readConfig(asked, overrides, options);
+  if (config === undefined && !Object.hasOwn(knownDatasets, asked)) {
+    const close = nearest(asked, Object.keys(knownDatasets));
+    const mend = close ? `did you mean ${close}?` : "saccade data list shows the datasets";
+    throw wrong("saccade data show", "what to show", "a dataset or a configuration's file", asked, mend);
+  }
+  if (config === undefined && overrides.length > 0)
+    throw wrong("saccade data show", "overrides", "left out for a dataset", overrides, "they go with a configuration");
+  const set = await loadShown(config?.data ?? { dataset: asked, split: "train" });
+  const figures = new Map([
+    [`${config?.name ?? asked}-pictures.png`, (await contactSheet(set, config?.data.split !== "unlabelled")).png],
+  ]);
+  if (config) {
+    const { views, images } = await firstViews(config, set, await openBackend(options));
+    const { png } = await viewsFigure(config, configuredModel(config).encoder, views, { images, most: images });
+    figures.set(`${config.name}-views.png`, png);
+  }
+  const paths: string[] = [];
+  for (const [file, png] of figures) {
+    const path = join(options.out, file);
+    await writeWhole(path, png);
+    paths.push(path);
+  }
+  if (options.json) print({ dataset: set.name, figures: paths });
+  else print(paths.join("\n"));
+  return exitCodes.done;
+}

@@ -1,0 +1,102 @@
+// What of a dataset lies on disk, and whether it is what its publisher handed out.
+
+import { existsSync, statSync } from "node:fs";
+import { join } from "node:path";
+import { SaccadeError } from "../program/errors.ts";
+import { loadDataset } from "./datasets.ts";
+import { md5Of } from "./download.ts";
+import type { Split } from "./request.ts";
+import type { DataFile, Layout, Source } from "./sources.ts";
+
+/** A file of a layout as it lies on disk, or should. */
+export interface FoundFile {
+  readonly path: string;
+  readonly split: Split;
+  /** undefined where there is no such file. */
+  readonly size: number | undefined;
+  /** What it should be, as far as that is known. */
+  readonly bytes?: number | undefined;
+  readonly md5?: string | undefined;
+}
+
+export type Presence = "whole" | "incomplete" | "absent";
+
+/** The layout that a reader would take, with its files. */
+export interface Found {
+  readonly layout: Layout;
+  readonly presence: Presence;
+  readonly files: readonly FoundFile[];
+}
+
+/** Looks for names alone; undefined where the folder of no layout is there. */
+export function findDataset({ layouts }: Source, folder: string): Found | undefined {
+  const layout = layouts.find((one) => existsSync(join(folder, one.folder)));
+  if (layout === undefined) return undefined;
+  const files = layout.files.map((file) => findFile(join(folder, layout.folder), file));
+  const there = files.filter(({ size }) => size !== undefined).length;
+  return { layout, files, presence: there === files.length ? "whole" : there > 0 ? "incomplete" : "absent" };
+}
+
+export function findFile(folder: string, { name, split, bytes, md5, plain }: DataFile): FoundFile {
+  const unpacked = join(folder, name.replace(/\.gz$/, ""));
+  if (name.endsWith(".gz") && sizeOf(unpacked) !== undefined)
+    return { path: unpacked, split, size: sizeOf(unpacked), bytes: plain?.bytes, md5: plain?.md5 };
+  const path = join(folder, name);
+  return { path, split, size: sizeOf(path), bytes, md5 };
+}
+
+function sizeOf(path: string): number | undefined {
+  const found = statSync(path, { throwIfNoEntry: false });
+  return found?.isFile() ? found.size : undefined;
+}
+
+/** What is wrong with a file that is there, by its size and checksum, as far as they are known; undefined where nothing is. */
+export async function faultOf(
+  { size, bytes, md5, path }: FoundFile,
+  signal?: AbortSignal,
+): Promise<string | undefined> {
+  if (bytes !== undefined && size !== bytes) return `has ${size} bytes where ${bytes} are published`;
+  if (md5 === undefined) return undefined;
+  const found = await md5Of(path, signal);
+  return found === md5 ? undefined : `is not the published file: its MD5 is ${found}, published is ${md5}`;
+}
+
+export interface CheckedFile extends FoundFile {
+  /** What told: the published checksum, a reading of the whole split, or only that it is there, as its split is not whole. */
+  readonly by: "MD5" | "reading" | "presence";
+  readonly fault?: string;
+}
+
+/** Checks every file that is there: by checksum where one is published, else by reading its split to the end. */
+export async function checkDataset(
+  name: string,
+  { files }: Found,
+  folder: string,
+  signal?: AbortSignal,
+): Promise<CheckedFile[]> {
+  const checked: CheckedFile[] = [];
+  for (const split of new Set(files.map((file) => file.split))) {
+    const parts = files.filter((file) => file.split === split);
+    const there = parts.filter(({ size }) => size !== undefined);
+    const readable = there.length === parts.length && there.some(({ md5 }) => md5 === undefined);
+    const sentence = readable ? await readingFault(name, split, folder) : undefined;
+    const blamed = sentence && (there.find(({ path }) => sentence.startsWith(`${path}: `)) ?? there[0]);
+    for (const file of there) {
+      const read = file === blamed ? sentence?.replace(`${file.path}: `, "") : undefined;
+      const fault = (await faultOf(file, signal)) ?? read;
+      const by = file.md5 !== undefined ? "MD5" : readable ? "reading" : "presence";
+      checked.push({ ...file, by, ...(fault === undefined ? {} : { fault }) });
+    }
+  }
+  return checked;
+}
+
+async function readingFault(dataset: string, split: Split, folder: string): Promise<string | undefined> {
+  try {
+    await loadDataset({ dataset, split, folder });
+    return undefined;
+  } catch (error) {
+    if (error instanceof SaccadeError) return error.message;
+    throw error;
+  }
+}
