@@ -46,6 +46,7 @@ interface Sample {
   readonly step: number;
   readonly seconds: number;
   readonly rss: number;
+  readonly heapTotal: number;
   readonly heapUsed: number;
   readonly external: number;
   readonly arrayBuffers: number;
@@ -98,11 +99,12 @@ function listed(folder: string): number | null {
 
 function sample(step: number): void {
   gc?.();
-  const { rss, heapUsed, external, arrayBuffers } = process.memoryUsage();
+  const { rss, heapTotal, heapUsed, external, arrayBuffers } = process.memoryUsage();
   samples.push({
     step,
     seconds: (performance.now() - started) / 1000,
     rss,
+    heapTotal,
     heapUsed,
     external,
     arrayBuffers,
