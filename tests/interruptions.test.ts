@@ -27,7 +27,7 @@ import { loadCheckpoint } from "../src/training/checkpoints.ts";
 
 const main = resolve("dist/cli/main.js");
 const kills = Number(process.env.SACCADE_KILLS ?? 8);
-const fills = 4;
+const fills = 3;
 
 const config = `
 name: tiny

@@ -1,6 +1,6 @@
 // Trains a tiny configuration for very many steps in one process and says whether anything grows: memory, threads, open files.
 //
-//     node --expose-gc tools/soak.ts [--steps 100000] [--out records/2026-11-26_soak]
+//     node --expose-gc tools/soak.ts [--steps 300000] [--out records/2026-11-26_soak]
 //
 // Each sample follows a full garbage collection, so that what grows is kept by something. The run itself, with an X-ray and a checkpoint
 // now and then and a line of metrics for every step, goes into a folder of its own and is removed at the end.
@@ -32,7 +32,7 @@ import { train } from "../src/training/train.ts";
 
 const { values } = parseArgs({
   options: {
-    steps: { type: "string", default: "100000" },
+    steps: { type: "string", default: "300000" },
     out: { type: "string", default: "records/2026-11-26_soak" },
   },
 });
@@ -116,7 +116,9 @@ function sample(step: number): void {
 }
 
 /** Least squares over the samples of the last half: growth per 1,000 steps, with its standard error. */
-function slope(key: "rss" | "heapUsed" | "external" | "arrayBuffers" | "wasm" | "handles" | "openFiles" | "threads") {
+function slope(
+  key: "rss" | "heapTotal" | "heapUsed" | "external" | "arrayBuffers" | "wasm" | "handles" | "openFiles" | "threads",
+) {
   const half = samples.filter(({ step }) => step >= steps / 2);
   const n = half.length;
   const [x, y] = [half.map(({ step }) => step / 1000), half.map((one) => one[key] ?? 0)];
@@ -146,10 +148,9 @@ try {
     },
   });
   const lastHalf = Object.fromEntries(
-    (["rss", "heapUsed", "external", "arrayBuffers", "wasm", "handles", "openFiles", "threads"] as const).map((key) => [
-      key,
-      slope(key),
-    ]),
+    (
+      ["rss", "heapTotal", "heapUsed", "external", "arrayBuffers", "wasm", "handles", "openFiles", "threads"] as const
+    ).map((key) => [key, slope(key)]),
   );
   const metricsBytes = readFileSync(run.metrics).length;
   const report = { steps, seconds, metricsBytes, lastHalf, samples };
@@ -167,7 +168,8 @@ async function memoryFigure(): Promise<string> {
   const height = 380;
   const lines = [
     { text: "resident", colour: lineColour, of: ({ rss }: Sample) => rss },
-    { text: "JavaScript heap", colour: areaColours[1], of: ({ heapUsed }: Sample) => heapUsed },
+    { text: "heap taken", colour: areaColours[4], of: ({ heapTotal }: Sample) => heapTotal },
+    { text: "heap used", colour: areaColours[1], of: ({ heapUsed }: Sample) => heapUsed },
     { text: "WebAssembly", colour: areaColours[3], of: (one: Sample) => one.wasm },
   ];
   const mebi = (bytes: number): number => bytes / 2 ** 20;
