@@ -63,6 +63,7 @@ const readers: Readonly<Record<string, Reader>> = {
 /** Reads or renders a dataset. */
 export async function loadDataset(request: DatasetRequest): Promise<ImageSet> {
   const set = load(request);
+  if (set.count === 0) throw new SaccadeError(`${set.name}: its files hold no images; fetch them again`);
   return request.grey ? greyscale(set) : set;
 }
 
