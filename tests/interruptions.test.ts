@@ -361,12 +361,26 @@ describe("--resume auto", () => {
   });
 });
 
-describe("a signal", () => {
-  /** Resolves when there is such a file. */
-  async function appears(path: string): Promise<void> {
-    while (!existsSync(path)) await setTimeout(2);
-  }
+/** Resolves when there is such a file. */
+async function appears(path: string): Promise<void> {
+  while (!existsSync(path)) await setTimeout(2);
+}
 
+test("a run killed after its last checkpoint, while its figures are drawn, gets them all the same", async () => {
+  const { child, ended } = start(auto("undrawn"));
+  await appears(join(root, "undrawn"));
+  const run = only("undrawn");
+  await appears(join(run, "figures", "loss.svg"));
+  child.kill("SIGKILL");
+  await ended;
+  expect(existsSync(join(run, "figures", "views.png"))).toBe(false);
+  const { code, stdout, stderr } = await saccade(...auto("undrawn"));
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/^resume {3}from step 32$/m);
+  expectUndisturbed(run);
+});
+
+describe("a signal", () => {
   test.each([
     ["SIGINT", 130],
     ["SIGTERM", 143],

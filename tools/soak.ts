@@ -1,9 +1,10 @@
 // Trains a tiny configuration for very many steps in one process and says whether anything grows: memory, threads, open files.
 //
-//     node --expose-gc tools/soak.ts [--steps 300000] [--out records/2026-11-26_soak]
+//     node --expose-gc tools/soak.ts [--steps 150000] [--out records/2026-11-26_soak]
 //
 // Each sample follows a full garbage collection, so that what grows is kept by something. The run itself, with an X-ray and a checkpoint
-// now and then and a line of metrics for every step, goes into a folder of its own and is removed at the end.
+// now and then and a line of metrics for every step, goes into a folder of its own and is removed at the end. Ctrl-C ends it early, with
+// the report of what was done.
 
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -32,7 +33,7 @@ import { train } from "../src/training/train.ts";
 
 const { values } = parseArgs({
   options: {
-    steps: { type: "string", default: "300000" },
+    steps: { type: "string", default: "150000" },
     out: { type: "string", default: "records/2026-11-26_soak" },
   },
 });
@@ -115,13 +116,24 @@ function sample(step: number): void {
   });
 }
 
+/** What may grow; resident memory also without V8's heap, which is taken in ever fewer and larger pieces until it has its size. */
+const watched = {
+  rss: ({ rss }) => rss,
+  rssBesidesHeap: ({ rss, heapTotal }) => rss - heapTotal,
+  heapTotal: ({ heapTotal }) => heapTotal,
+  heapUsed: ({ heapUsed }) => heapUsed,
+  external: ({ external }) => external,
+  wasm: (one) => one.wasm,
+  handles: ({ handles }) => handles,
+  openFiles: ({ openFiles }) => openFiles ?? 0,
+  threads: ({ threads }) => threads ?? 0,
+} satisfies Record<string, (one: Sample) => number>;
+
 /** Least squares over the samples of the last half: growth per 1,000 steps, with its standard error. */
-function slope(
-  key: "rss" | "heapTotal" | "heapUsed" | "external" | "arrayBuffers" | "wasm" | "handles" | "openFiles" | "threads",
-) {
-  const half = samples.filter(({ step }) => step >= steps / 2);
+function slope(of: (one: Sample) => number) {
+  const half = samples.slice(Math.floor(samples.length / 2));
   const n = half.length;
-  const [x, y] = [half.map(({ step }) => step / 1000), half.map((one) => one[key] ?? 0)];
+  const [x, y] = [half.map(({ step }) => step / 1000), half.map(of)];
   const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / n;
   const [mx, my] = [mean(x), mean(y)];
   const spread = x.reduce((sum, one) => sum + (one - mx) ** 2, 0);
@@ -130,15 +142,19 @@ function slope(
   return { per1000Steps, standardError: Math.sqrt(rest / (n - 2) / spread), first: y[0], last: y[n - 1] };
 }
 
+const stop = new AbortController();
+process.once("SIGINT", () => stop.abort());
+
 const folder = mkdtempSync(join(tmpdir(), "saccade-soak-"));
 try {
   const dataset = await loadDataset(config.data);
   const run = await createRun(folder, config, here);
-  const { seconds } = await train({
+  const { steps: done, seconds } = await train({
     config,
     dataset,
     backend,
     run,
+    signal: stop.signal,
     onStep: ({ position: { step } }) => {
       if (step % sampleEvery !== 0) return;
       sample(step);
@@ -147,24 +163,20 @@ try {
         process.stderr.write(`step ${step}: ${formatBytes(rss)} resident, ${formatBytes(heapUsed)} of heap\n`);
     },
   });
-  const lastHalf = Object.fromEntries(
-    (
-      ["rss", "heapTotal", "heapUsed", "external", "arrayBuffers", "wasm", "handles", "openFiles", "threads"] as const
-    ).map((key) => [key, slope(key)]),
-  );
+  const lastHalf = Object.fromEntries(Object.entries(watched).map(([name, of]) => [name, slope(of)]));
   const metricsBytes = readFileSync(run.metrics).length;
-  const report = { steps, seconds, metricsBytes, lastHalf, samples };
+  const report = { steps: done, seconds, metricsBytes, lastHalf, samples };
   await writeWhole(join(values.out, "soak.json"), `${JSON.stringify(report, null, 1)}\n`);
   await writeWhole(join(values.out, "config.yaml"), configText(config));
   await writeWhole(join(values.out, "environment.json"), `${JSON.stringify(here, null, 2)}\n`);
-  const figure = await memoryFigure();
+  const figure = await memoryFigure(done);
   await writeFigure(values.out, "memory", figure, await svgToPng(figure));
-  process.stdout.write(`${JSON.stringify({ steps, seconds, lastHalf }, null, 2)}\n`);
+  process.stdout.write(`${JSON.stringify({ steps: done, seconds, lastHalf }, null, 2)}\n`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
 
-async function memoryFigure(): Promise<string> {
+async function memoryFigure(done: number): Promise<string> {
   const height = 380;
   const lines = [
     { text: "resident", colour: lineColour, of: ({ rss }: Sample) => rss },
@@ -174,7 +186,7 @@ async function memoryFigure(): Promise<string> {
   ];
   const mebi = (bytes: number): number => bytes / 2 ** 20;
   const y = linearTicks(0, mebi(Math.max(...samples.map(({ rss }) => rss))), 5);
-  const x = linearTicks(0, steps, 5);
+  const x = linearTicks(0, done, 5);
   const picture = await plotMarkup((plot) => ({
     width: sheetWidth,
     height,
@@ -182,7 +194,7 @@ async function memoryFigure(): Promise<string> {
     marginLeft: margin + 50,
     marginRight: margin + 40,
     marginBottom: fontSize * 3,
-    x: { domain: [0, steps], axis: null },
+    x: { domain: [0, done], axis: null },
     y: { domain: [0, y.values[y.values.length - 1]], axis: null },
     marks: [
       plot.ruleY(y.values, { stroke: colours.grid }),
@@ -211,7 +223,7 @@ async function memoryFigure(): Promise<string> {
     ],
   }));
   return sheet({
-    title: `memory over ${steps.toLocaleString("en-US")} steps`,
+    title: `memory over ${done.toLocaleString("en-US")} steps`,
     caption: "MiB",
     keys: lines.map(({ text, colour }) => ({ text, colour, thickness: 4 })),
     picture,
