@@ -118,7 +118,7 @@ export function requireRoom({ memory, disk }: Needs, room: Room, folder: string)
     const [phase, mend] =
       memory.training >= memory.probe
         ? ["training", "make the batch smaller"]
-        : ["the probe's features", "set probe.train.limit and probe.test.limit lower, or --no-probe"];
+        : ["the probe", "set probe.train.limit and probe.test.limit lower, or --no-probe"];
     throw new SaccadeError(
       `memory: ${phase} needs ${formatBytes(memory.peak)} more, and ${formatBytes(room.memory)} is free; ${mend}`,
     );
