@@ -124,7 +124,7 @@ describe("room", () => {
       "memory: the probe needs 100 B more, and 99 B is free; set probe.train.limit and probe.test.limit lower, or --no-probe",
     );
     expect(() => requireRoom(wanted, { memory: 100, disk: 99 }, "runs")).toThrow(
-      "runs: the run needs 100 B of disk (checkpoints 60 B, metrics 30 B), and 99 B is free; make room, or take another folder with --runs",
+      "runs: the run needs 100 B of disk (checkpoints 60 B, metrics 30 B), and 99 B is free; make room there",
     );
   });
 

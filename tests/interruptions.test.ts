@@ -247,7 +247,7 @@ describe("a disk of its own", () => {
     const { code, stdout, stderr } = await saccade(...auto("disk/small", "metricsEvery=1", "epochs=50000"));
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toMatch(
-      /^saccade: disk\/small: the run needs [\d.]+ MiB of disk \(checkpoints [\d.]+ MiB, metrics [\d.]+ MiB\), and 16\.0 MiB is free; make room, or take another folder with --runs\n$/,
+      /^saccade: disk\/small: the run needs [\d.]+ MiB of disk \(checkpoints [\d.]+ MiB, metrics [\d.]+ MiB\), and 16\.0 MiB is free; make room there\n$/,
     );
     expect(readdirSync(disk)).toEqual([]);
   });
@@ -446,12 +446,33 @@ test("a dry run says what the run takes, and writes nothing", async () => {
   expect(forecast.disk.figures).toBeGreaterThan(sizes("figures"));
 });
 
+/** The environment of a process to which the system answers otherwise. */
+const pretending = (code: string): NodeJS.ProcessEnv => ({
+  NODE_OPTIONS: `--import="data:text/javascript,import fs from 'node:fs';import os from 'node:os';import{syncBuiltinESMExports as s}from'node:module';${code};s()"`,
+});
+
+test("a run is held by one process also where the file system has no links", async () => {
+  const run = join(root, "unlinked");
+  cpSync(undisturbed, run, { recursive: true });
+  const unlinked = pretending("fs.linkSync=()=>{throw Object.assign(new Error('EPERM'),{code:'EPERM'})}");
+  const words = ["train", "--resume", run, "epochs=9", "--no-probe"];
+  const lock = { pid: process.pid, host: hostname(), started: "2026-11-26" };
+  writeFileSync(join(run, "lock.json"), JSON.stringify(lock));
+  expect(await start(words, unlinked).ended).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining("is in use by"),
+  });
+  rmSync(join(run, "lock.json"));
+  const { code, stderr } = await start(words, unlinked).ended;
+  expect(code, stderr).toBe(0);
+  expect(readdirSync(run).filter((name) => name.startsWith("lock"))).toEqual([]);
+});
+
 test("a run that memory does not hold is refused before it writes", async () => {
-  const preload = "data:text/javascript,import os from 'node:os';import{syncBuiltinESMExports as s}from'node:module';";
-  const little = `${preload}os.freemem=()=>1e6;s()`;
-  const { code, stdout, stderr } = await start(["train", "tiny.yaml", "--no-probe", "--runs", "little"], {
-    NODE_OPTIONS: `--import="${little}"`,
-  }).ended;
+  const { code, stdout, stderr } = await start(
+    ["train", "tiny.yaml", "--no-probe", "--runs", "little"],
+    pretending("os.freemem=()=>1e6"),
+  ).ended;
   expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
   expect(stderr).toMatch(
     /^saccade: memory: training needs [\d.]+ MiB more, and 977 KiB is free; make the batch smaller\n$/,

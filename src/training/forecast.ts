@@ -125,7 +125,7 @@ export function requireRoom({ memory, disk }: Needs, room: Room, folder: string)
   }
   if (room.disk !== undefined && disk.total > room.disk)
     throw new SaccadeError(
-      `${folder}: the run needs ${formatBytes(disk.total)} of disk (checkpoints ${formatBytes(disk.checkpoints)}, metrics ${formatBytes(disk.metrics)}), and ${formatBytes(room.disk)} is free; make room, or take another folder with --runs`,
+      `${folder}: the run needs ${formatBytes(disk.total)} of disk (checkpoints ${formatBytes(disk.checkpoints)}, metrics ${formatBytes(disk.metrics)}), and ${formatBytes(room.disk)} is free; make room there`,
     );
 }
 

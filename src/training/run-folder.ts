@@ -119,8 +119,13 @@ export function configText(config: Config): string {
 export const writeConfig = (run: RunFolder, config: Config): Promise<void> =>
   writeWhole(join(run.path, "config.yaml"), configText(config));
 
+export interface OpenRun {
+  readonly run: RunFolder;
+  readonly config: Config;
+}
+
 /** Opens a folder that `createRun` made; says what is missing otherwise. */
-export function openRun(path: string): { run: RunFolder; config: Config } {
+export function openRun(path: string): OpenRun {
   const file = join(path, "config.yaml");
   if (!existsSync(file))
     throw new SaccadeError(`${path}: not a run folder, it has no config.yaml; \`saccade runs list\` shows the runs`);
@@ -206,7 +211,10 @@ export const listRuns = (root: string, onDamaged: (message: string) => void): Ru
   readRuns(root, summariseRun, onDamaged);
 
 /** The folders of runs under a root, with their configurations, newest first. */
-export const openRuns = (root: string, onDamaged: (message: string) => void) =>
+export const openRuns = (
+  root: string,
+  onDamaged: (message: string) => void,
+): (OpenRun & { readonly modified: Date })[] =>
   readRuns(root, (path) => ({ ...openRun(path), modified: lastWorkedOn(path) }), onDamaged);
 
 function readRuns<T extends { readonly modified: Date }>(

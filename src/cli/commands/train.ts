@@ -76,8 +76,9 @@ async function trainAndProbe(
     // A signal that came while data was read is heard here.
     await setTimeout(1);
     const needs = needsOf(trainer, dataset, probed?.sets, from?.position.step);
-    const room = roomFor(options.runs);
-    requireRoom(needs, room, options.runs);
+    const folder = resumed?.path ?? options.runs;
+    const room = roomFor(folder);
+    requireRoom(needs, room, folder);
     if (options.dryRun) {
       await printForecast(trainer, needs, room, options);
       await trainer.dispose();
