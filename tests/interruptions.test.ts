@@ -78,6 +78,11 @@ const auto = (runs: string, ...more: string[]): string[] => [
   ...more,
 ];
 
+/** The environment of a process to which the system answers otherwise. */
+const pretending = (code: string): NodeJS.ProcessEnv => ({
+  NODE_OPTIONS: `--import="data:text/javascript,import fs from 'node:fs';import os from 'node:os';import{syncBuiltinESMExports as s}from'node:module';${code};s()"`,
+});
+
 /** The one run in a folder of runs. */
 function only(runs: string): string {
   const names = readdirSync(join(root, runs));
@@ -252,6 +257,18 @@ describe("a disk of its own", () => {
     expect(readdirSync(disk)).toEqual([]);
   });
 
+  test("that fills up just before a run is made gets no half of one", async ({ skip }) => {
+    if (disk === undefined) return skip("mounting a small disk needs root");
+    mkdirSync(join(disk, "full"));
+    fill(disk);
+    const roomy = pretending("fs.statfsSync=()=>({blocks:1,bavail:1e9,bsize:4096})");
+    const { code, stdout, stderr } = await start(auto("disk/full"), roomy).ended;
+    expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toMatch(/^saccade: [^\n]+: cannot be written: ENOSPC[^\n]+\n$/);
+    expect(readdirSync(join(disk, "full"))).toEqual([]);
+    for (const name of ["ballast", "full"]) rmSync(join(disk, name), { recursive: true });
+  });
+
   test("that is read-only is told in a sentence, and the run is as it was", async ({ skip }) => {
     const root0 = process.getuid?.() === 0;
     if (root0 && disk === undefined) return skip("for root only a read-only mount is read-only");
@@ -399,6 +416,19 @@ describe("a signal", () => {
     expect(bytesOf(run)).toEqual(before);
   });
 
+  test("while data is loaded for a new run leaves none", async () => {
+    // A damaged run is told of just before the loading begins.
+    mkdirSync(join(root, "loading-new", "damaged"), { recursive: true });
+    writeFileSync(join(root, "loading-new", "damaged", "config.yaml"), "flux: 3\n");
+    const { child, ended } = start(auto("loading-new", "probe.test.limit=30000"));
+    await new Promise((told) => child.stderr?.once("data", told));
+    await setTimeout(300);
+    child.kill("SIGINT");
+    const { code, stdout, stderr } = await ended;
+    expect({ code, stdout }, stderr).toEqual({ code: 130, stdout: "" });
+    expect(readdirSync(join(root, "loading-new"))).toEqual(["damaged"]);
+  });
+
   test("while figures are drawn leaves a run that is complete but for its probe", async () => {
     const { child, ended } = start(auto("drawn"));
     await appears(join(root, "drawn"));
@@ -444,11 +474,6 @@ test("a dry run says what the run takes, and writes nothing", async () => {
     expect(promised).toBeLessThan(3 * took);
   }
   expect(forecast.disk.figures).toBeGreaterThan(sizes("figures"));
-});
-
-/** The environment of a process to which the system answers otherwise. */
-const pretending = (code: string): NodeJS.ProcessEnv => ({
-  NODE_OPTIONS: `--import="data:text/javascript,import fs from 'node:fs';import os from 'node:os';import{syncBuiltinESMExports as s}from'node:module';${code};s()"`,
 });
 
 test("a run is held by one process also where the file system has no links", async () => {
