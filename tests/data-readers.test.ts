@@ -129,6 +129,14 @@ describe("readCifar", () => {
   });
 });
 
+test("a dataset without a single image is refused by name", async () => {
+  write("none/MNIST/raw/train-images-idx3-ubyte", idx([0, 28, 28], []));
+  write("none/MNIST/raw/train-labels-idx1-ubyte", idx([0], []));
+  await expect(loadDataset({ dataset: "mnist", split: "train", folder: join(folder, "none") })).rejects.toThrow(
+    new SaccadeError("MNIST train: its files hold no images; fetch them again"),
+  );
+});
+
 describe("a file that cannot be read is a sentence", () => {
   const readers = { readIdx, readCifar: (path: string) => readCifar([path], { ...cifar10Layout, records: 1 }) };
 

@@ -1,6 +1,6 @@
 // What the pages quote: commands run, code is the code that stands in the file, links lead somewhere.
 
-import { execFileSync, spawnSync } from "node:child_process";
+import { type ChildProcess, execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -33,7 +33,8 @@ describe("quoted commands", () => {
   test("are found", () => expect(commands.length).toBeGreaterThan(6));
 
   test.each(commands.filter(({ words }) => words[0] === "train"))("$path: train $words", ({ words }) => {
-    const [, file, ...assignments] = words;
+    const [, file, ...more] = words;
+    const assignments = more.filter((word) => /^[\w.]+=/.test(word));
     const raw: unknown = parse(readFileSync(file, "utf8"));
     for (const assignment of assignments) override(raw, assignment, parseValue);
     const { data } = parseConfig(raw, file);
@@ -42,7 +43,7 @@ describe("quoted commands", () => {
     const runs = mkdtempSync(join(tmpdir(), "saccade-docs-"));
     try {
       const short = ["data.limit=100", "epochs=1", "--no-probe", "--runs", runs];
-      expect(run([...words, ...short])).toMatch(/^trained/m);
+      expect(run([...words, ...short])).toMatch(words.includes("--dry-run") ? /^time/m : /^trained/m);
     } finally {
       rmSync(runs, { recursive: true });
     }
@@ -148,4 +149,37 @@ test("pages that the sources cite exist", () => {
   );
   expect(cited.length).toBeGreaterThan(2);
   expect(cited.filter(({ page }) => ![page, join("docs", page)].some((path) => existsSync(path)))).toEqual([]);
+});
+
+test("the batch script on docs/cluster.md goes on after SIGTERM, when it is requeued", async () => {
+  const page = readFileSync("docs/cluster.md", "utf8");
+  const [, script] = /```sh\n(#!\/bin\/sh\n[\s\S]+?)```/.exec(page) ?? [];
+  const folder = mkdtempSync(join(tmpdir(), "saccade-cluster-"));
+  try {
+    const stub = (name: string, text: string): void =>
+      writeFileSync(join(folder, name), `#!/bin/sh\n${text}\n`, { mode: 0o755 });
+    // Slurm is not here: srun starts its command and says which process it is, scontrol says what it was told.
+    stub("srun", `"$@" & echo $! > ${join(folder, "pid")}; wait $!`);
+    stub("scontrol", `echo scontrol "$@"`);
+    const job = (epochs: number, restarts: number): ChildProcess => {
+      const words = `configs/quickstart.yaml data.limit=100 epochs=${epochs} --no-probe --runs ${join(folder, "runs")}`;
+      const env = { ...process.env, PATH: `${folder}:${process.env.PATH}`, SLURM_JOB_ID: "77" };
+      writeFileSync(join(folder, "job.sh"), script.replace("configs/quickstart.yaml", words));
+      return spawn("sh", [join(folder, "job.sh")], { env: { ...env, SLURM_RESTART_COUNT: String(restarts) } });
+    };
+    const ended = (child: ChildProcess): Promise<string> => {
+      let told = "";
+      child.stdout?.on("data", (bytes) => (told += bytes));
+      return new Promise((done) => child.on("close", () => done(told)));
+    };
+    const first = job(4, 0);
+    first.stderr?.once("data", () => process.kill(Number(readFileSync(join(folder, "pid"), "utf8")), "SIGTERM"));
+    expect(await ended(first)).toMatch(/^stopped {2}after \d+ steps?; [^\n]*\nscontrol requeue 77\n$/m);
+    const second = await ended(job(4, 1));
+    expect(second).toMatch(/^resume {3}from step \d+$/m);
+    expect(second).toMatch(/^trained {2}\d+ steps? in .*, 8 in all; /m);
+    expect(second).not.toContain("scontrol");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 });

@@ -78,16 +78,22 @@ const train = command(
     "train configs/quickstart.yaml",
     "train configs/cifar-bp.yaml epochs=10 adam.learningRate=1e-3",
     "train --resume runs/2026-11-24_10-00-00_quickstart_1a2b3c",
+    "train configs/quickstart.yaml --resume auto",
+    "train configs/cifar-bp.yaml --dry-run",
   ],
   { seed: "seed of weights, data order and views (default: the config's)", ...device },
 )
   .argument("[config]", "YAML file; configs/ has the paper's experiments")
   .argument("[overrides...]", "key=value, for example loss.negatives=5")
   .option("--runs <folder>", "where run folders are made", "runs")
-  .option("--resume <run>", "go on with this run from its newest checkpoint, bit for bit")
+  .option(
+    "--resume <run>",
+    "go on with this run from its newest checkpoint, bit for bit; auto: with the newest unfinished run of this configuration, or a new one",
+  )
+  .option("--dry-run", "say what the run will take, in time, memory and disk; write nothing")
   .option("--no-probe", "train only, whatever the config's probe section says")
   .action(async (config, overrides, options) => {
-    if (config === undefined && options.resume === undefined)
+    if (config === undefined && (options.resume === undefined || options.resume === "auto"))
       train.error("error: missing argument 'config', for example: saccade train configs/quickstart.yaml");
     const { trainCommand } = await import("./commands/train.ts");
     process.exitCode = await trainCommand(config, overrides, options);

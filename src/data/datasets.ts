@@ -54,6 +54,7 @@ const readers: Readonly<Record<string, Reader>> = {
 /** Reads or renders a dataset. */
 export async function loadDataset(request: DatasetRequest, events: LoadEvents = {}): Promise<ImageSet> {
   const set = await load(request, events);
+  if (set.count === 0) throw new SaccadeError(`${set.name}: its files hold no images; fetch them again`);
   return request.grey ? greyscale(set) : set;
 }
 

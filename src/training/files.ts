@@ -1,10 +1,13 @@
 // Files that are never half written: beside, flushed, renamed; and the system's refusals as sentences.
 
 import { randomBytes } from "node:crypto";
-import { mkdirSync, readFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
+
+/** Whether a file is one that `writeWhole` has begun and not put in its place. */
+export const isPart = (name: string): boolean => /\.[0-9a-f]{8}\.part$/.test(name);
 
 /** Writes the whole file or leaves the old one as it was; so it does where making the content fails half-way. */
 export async function writeWhole(
@@ -28,6 +31,13 @@ export async function writeWhole(
   }
 }
 
+/** The folder itself, or the one above it that there is. */
+export function nearestFolder(folder: string): string {
+  let place = resolve(folder);
+  while (!existsSync(place)) place = dirname(place);
+  return place;
+}
+
 export function readBytes(path: string): Uint8Array {
   try {
     return readFileSync(path);
@@ -43,4 +53,6 @@ export const notRead = (path: string, error: unknown): SaccadeError =>
 
 /** The system's refusal as a sentence: no place, no right, no folder. */
 export const notWritten = (path: string, error: unknown): SaccadeError =>
-  new SaccadeError(`${path}: cannot be written: ${(error as Error).message}`);
+  new SaccadeError(
+    `${path}: cannot be written: ${(error as Error).message}${(error as NodeJS.ErrnoException).code === "ENOSPC" ? "; make room on the disk, then go on" : ""}`,
+  );

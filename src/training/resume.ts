@@ -2,10 +2,10 @@
 
 import type { ImageSet } from "../data/images.ts";
 import { SaccadeError } from "../program/errors.ts";
-import type { Checkpoint } from "./checkpoints.ts";
+import { type Checkpoint, latestCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { checkData } from "./run-data.ts";
-import { fingerprint, openRun, type RunFolder, readMetrics } from "./run-folder.ts";
+import { fingerprint, openRun, openRuns, type RunFolder, readMetrics } from "./run-folder.ts";
 import { runLength } from "./trainer.ts";
 
 /**
@@ -52,6 +52,20 @@ export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, f
     );
   }
   readMetrics(run);
+}
+
+/** Of the runs under `root` that have this very configuration, the newest that `isDone` does not call done after its newest checkpoint. */
+export function unfinishedRun(
+  root: string,
+  config: Config,
+  isDone: (run: RunFolder, step: number) => boolean,
+  onDamaged: (message: string) => void,
+): RunFolder | undefined {
+  const wanted = fingerprint(config);
+  return openRuns(root, onDamaged)
+    .filter((there) => fingerprint(there.config) === wanted)
+    .map(({ run }) => run)
+    .find((run) => !isDone(run, latestCheckpoint(run.checkpoints)?.position.step ?? 0));
 }
 
 /** `adam.learningRate is 0.001 there and 1 here`, for every key that differs. */

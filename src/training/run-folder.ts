@@ -1,7 +1,8 @@
 // A run's folder: resolved config, metrics, checkpoints, figures, environment; what is needed to repeat and to resume it.
 
 import { createHash } from "node:crypto";
-import { appendFileSync, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Document, parse, visit } from "yaml";
 import { networks } from "../encoders/networks.ts";
@@ -9,7 +10,7 @@ import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
 import { type Config, parseConfig } from "./config.ts";
 import { writeEnvironment } from "./environment.ts";
-import { notRead, notWritten, readText, writeWhole } from "./files.ts";
+import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "./files.ts";
 import type { LayerNumbers } from "./xray.ts";
 
 export interface RunFolder {
@@ -77,9 +78,14 @@ export async function createRun(root: string, config: Config, environment: objec
   const date = new Date().toISOString().slice(0, 19).replace("T", "_").replaceAll(":", "-");
   const path = makeFolder(join(root, `${date}_${config.name}_${fingerprint(config).slice(0, 6)}`));
   const run = runFolder(path);
-  for (const folder of [run.checkpoints, run.figures]) mkdirSync(folder);
-  await writeConfig(run, config);
-  await writeEnvironment(path, environment);
+  try {
+    for (const folder of [run.checkpoints, run.figures]) mkdirSync(folder);
+    await writeConfig(run, config);
+    await writeEnvironment(path, environment);
+  } catch (error) {
+    await rm(path, { recursive: true, force: true });
+    throw error instanceof SaccadeError ? error : notWritten(path, error);
+  }
   return run;
 }
 
@@ -88,6 +94,8 @@ function makeFolder(base: string): string {
   for (let i = 1; ; i++) {
     const path = i === 1 ? base : `${base}-${i}`;
     try {
+      // Of a read-only disk mkdir would say that there is no such folder.
+      accessSync(nearestFolder(dirname(path)), constants.W_OK);
       mkdirSync(dirname(path), { recursive: true });
       mkdirSync(path);
       return path;
@@ -111,8 +119,13 @@ export function configText(config: Config): string {
 export const writeConfig = (run: RunFolder, config: Config): Promise<void> =>
   writeWhole(join(run.path, "config.yaml"), configText(config));
 
+export interface OpenRun {
+  readonly run: RunFolder;
+  readonly config: Config;
+}
+
 /** Opens a folder that `createRun` made; says what is missing otherwise. */
-export function openRun(path: string): { run: RunFolder; config: Config } {
+export function openRun(path: string): OpenRun {
   const file = join(path, "config.yaml");
   if (!existsSync(file))
     throw new SaccadeError(`${path}: not a run folder, it has no config.yaml; \`saccade runs list\` shows the runs`);
@@ -168,6 +181,13 @@ function isMetric(value: unknown): value is Metric {
   return kind === "alarm" && typeof message === "string";
 }
 
+/** Removes what `writeWhole` had begun when a process was killed. */
+export async function removeParts({ path, checkpoints, figures }: RunFolder): Promise<void> {
+  for (const folder of [path, checkpoints, figures])
+    for (const name of existsSync(folder) ? readdirSync(folder) : [])
+      if (isPart(name)) await rm(join(folder, name), { force: true });
+}
+
 /** Drops what was written after the checkpoint from which a run goes on. */
 export async function truncateMetrics(run: RunFolder, step: number): Promise<void> {
   const kept = readMetrics(run).filter((metric) => metric.step <= step);
@@ -187,7 +207,21 @@ export interface RunSummary {
 }
 
 /** Every run under a root folder, newest first; what cannot be read is told to `onDamaged` and left out. */
-export function listRuns(root: string, onDamaged: (message: string) => void): RunSummary[] {
+export const listRuns = (root: string, onDamaged: (message: string) => void): RunSummary[] =>
+  readRuns(root, summariseRun, onDamaged);
+
+/** The folders of runs under a root, with their configurations, newest first. */
+export const openRuns = (
+  root: string,
+  onDamaged: (message: string) => void,
+): (OpenRun & { readonly modified: Date })[] =>
+  readRuns(root, (path) => ({ ...openRun(path), modified: lastWorkedOn(path) }), onDamaged);
+
+function readRuns<T extends { readonly modified: Date }>(
+  root: string,
+  read: (path: string, name: string) => T,
+  onDamaged: (message: string) => void,
+): T[] {
   if (!existsSync(root)) return [];
   let names: string[];
   try {
@@ -199,7 +233,7 @@ export function listRuns(root: string, onDamaged: (message: string) => void): Ru
     .filter((name) => !name.startsWith(".") && existsSync(join(root, name, "config.yaml")))
     .flatMap((name) => {
       try {
-        return [summariseRun(join(root, name), name)];
+        return [read(join(root, name), name)];
       } catch (error) {
         if (!(error instanceof SaccadeError)) throw error;
         onDamaged(error.message);
@@ -222,6 +256,11 @@ export function summariseRun(path: string, name: string = path): RunSummary {
     epoch: last?.epoch ?? 0,
     epochs: config.epochs * learnings[config.learning].lessons(networks[config.encoder].blocks.length).length,
     loss: last?.loss,
-    modified: statSync(existsSync(run.metrics) ? run.metrics : join(path, "config.yaml")).mtime,
+    modified: lastWorkedOn(path),
   };
+}
+
+function lastWorkedOn(path: string): Date {
+  const { metrics } = runFolder(path);
+  return statSync(existsSync(metrics) ? metrics : join(path, "config.yaml")).mtime;
 }

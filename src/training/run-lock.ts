@@ -1,6 +1,6 @@
 // One process at a time works in a run's folder, or brings data into a folder: a file that says who does, and that a dead process does not hold.
 
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
@@ -11,12 +11,21 @@ interface Holder {
   readonly pid: number;
   readonly host: string;
   readonly started: string;
+  /** Under Slurm: the job's number, and how often it has been requeued. */
+  readonly job?: string;
+  readonly restarts?: number;
+}
+
+/** What a requeued job keeps, on whatever machine it goes on. */
+function job(): Pick<Holder, "job" | "restarts"> {
+  const { SLURM_JOB_ID: number, SLURM_RESTART_COUNT: restarts } = process.env;
+  return number ? { job: number, restarts: Number(restarts ?? 0) } : {};
 }
 
 /** Takes the run for this process. The function that comes back gives it up; so does every exit that Node notices. */
 export function lockRun(run: Pick<RunFolder, "path">): () => void {
   const path = join(run.path, "lock.json");
-  const holder: Holder = { pid: process.pid, host: hostname(), started: new Date().toISOString() };
+  const holder: Holder = { pid: process.pid, host: hostname(), started: new Date().toISOString(), ...job() };
   const own = `${JSON.stringify(holder)}\n`;
   while (!create(path, own)) removeStale(path, run);
   const release = (): void => {
@@ -35,8 +44,25 @@ export function isHeld(run: RunFolder): boolean {
   return holder === undefined || holder.host !== hostname() || alive(holder.pid);
 }
 
-/** Whether the lock was made; false where there is one. */
+/** Whether the lock was made; false where there is one. Written beside and linked: a lock is never there without its holder's name. */
 function create(path: string, text: string): boolean {
+  const beside = `${path}.${process.pid}.new`;
+  try {
+    writeFileSync(beside, text);
+    linkSync(beside, path);
+    return true;
+  } catch (error) {
+    const { code = "" } = error as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    if (["EPERM", "ENOSYS", "ENOTSUP", "EOPNOTSUPP"].includes(code)) return createWithoutLinks(path, text);
+    throw notWritten(path, error);
+  } finally {
+    rmSync(beside, { force: true });
+  }
+}
+
+/** For file systems that have no links. */
+function createWithoutLinks(path: string, text: string): boolean {
   try {
     writeFileSync(path, text, { flag: "wx" });
     return true;
@@ -54,11 +80,14 @@ function removeStale(path: string, run: Pick<RunFolder, "path">): void {
   if (holder === undefined)
     throw new SaccadeError(`${run.path}: ${path} does not say who holds the run; remove it if no other process does`);
   const { pid, host, started } = holder;
-  if (host !== hostname())
+  const here = job();
+  // Slurm ends a job everywhere before it starts it again.
+  const requeued = here.job !== undefined && here.job === holder.job && (here.restarts ?? 0) > (holder.restarts ?? 0);
+  if (!requeued && host !== hostname())
     throw new SaccadeError(
       `${run.path}: is in use by process ${pid} on ${host} since ${started}; if that has ended, remove ${path}`,
     );
-  if (alive(pid))
+  if (!requeued && alive(pid))
     throw new SaccadeError(
       `${run.path}: is in use by process ${pid} since ${started}; wait for it or end it; if it is no saccade, remove ${path}`,
     );

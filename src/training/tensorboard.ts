@@ -14,7 +14,7 @@ export interface EventLog {
   /** What appendMetric writes into metrics.jsonl. */
   readonly metric: (metric: Metric) => void;
   readonly histograms: (step: number, synapses: readonly SynapseNumbers[]) => void;
-  /** PNGs by name. */
+  /** PNGs by name; left out at a step whose pictures the file before has. */
   readonly images: (step: number, pngs: ReadonlyMap<string, Uint8Array>) => void;
 }
 
@@ -29,6 +29,7 @@ export async function openEvents(run: RunFolder, config: Config, upTo: number): 
   const newest = before.at(-1);
   const seen =
     newest === undefined ? [] : decodeEvents(readBytes(join(folder, newest))).filter(({ step }) => step <= upTo);
+  const pictured = new Set(seen.filter(({ holds }) => holds === "images").map(({ step }) => step));
   const times = new Map(seen.map(({ step, wallTime }) => [step, wallTime]));
   const began = now();
   const at = (step: number, content: Content): { step: number; record: Uint8Array } => ({
@@ -40,7 +41,7 @@ export async function openEvents(run: RunFolder, config: Config, upTo: number): 
     at(0, { start: true }),
     at(0, { summaries: [{ tag: "config", text: fenced(configText(config)) }] }),
     ...[
-      ...seen.filter(({ pictures }) => pictures),
+      ...seen.filter(({ holds }) => holds !== undefined),
       ...readMetrics(run).map((metric) => at(metric.step, content(metric))),
     ].sort((a, b) => a.step - b.step),
   ];
@@ -68,11 +69,11 @@ export async function openEvents(run: RunFolder, config: Config, upTo: number): 
           Object.entries(kinds).map(([kind, numbers]) => ({ tag: `${kind}/${name}`, histogram: histogram(numbers) })),
         ),
       ),
-    images: (step, pngs) =>
-      append(
-        step,
-        [...pngs].map(([name, png]) => ({ tag: `figures/${name}`, png })),
-      ),
+    images: (step, pngs) => {
+      if (pictured.has(step)) return;
+      const summaries = [...pngs].map(([name, png]) => ({ tag: `figures/${name}`, png }));
+      append(step, summaries);
+    },
   };
 }
 

@@ -8,7 +8,7 @@ import type { Config } from "./config.ts";
 import { checkResume, configKey } from "./resume.ts";
 import { recordData } from "./run-data.ts";
 import { drawRunFigures, viewsGrid } from "./run-figures.ts";
-import { appendMetric, type Metric, type RunFolder, readMetrics, truncateMetrics } from "./run-folder.ts";
+import { appendMetric, type Metric, type RunFolder, readMetrics, removeParts, truncateMetrics } from "./run-folder.ts";
 import { type EventLog, openEvents } from "./tensorboard.ts";
 import { createTrainer, type StepResult, type Trainer } from "./trainer.ts";
 
@@ -17,6 +17,8 @@ export interface TrainOptions {
   readonly dataset: ImageSet;
   readonly backend: Backend;
   readonly run: RunFolder;
+  /** Made of the three above before the run folder was, to see what it takes; disposed of here. */
+  readonly trainer?: Trainer;
   /** Goes on from here instead of from the seed. */
   readonly from?: Checkpoint;
   readonly onStep?: (result: StepResult, trainer: Trainer) => void;
@@ -34,14 +36,14 @@ export interface TrainResult {
 }
 
 /** Steps between looks at the embeddings. */
-const healthEvery = 20;
+export const healthEvery = 20;
 /** Collapse is an alarm only after the first so many steps; a fresh encoder's embeddings are small and few-dimensional. */
 const healthFrom = 100;
 
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, dataset, backend, run, from, onStep, onAlarm, signal } = options;
   if (from) checkResume(run, config, dataset, from);
-  const trainer = await createTrainer(config, dataset, backend);
+  const trainer = options.trainer ?? (await createTrainer(config, dataset, backend));
   const key = configKey(config);
   const started = performance.now();
   let alarmed = false;
@@ -76,8 +78,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       requireTensors(from, trainer.recorded.state);
       trainer.restore(from.state, from.position);
     }
-    await truncateMetrics(run, trainer.position().step);
-    if (config.logs.tensorboard) events = await openEvents(run, config, trainer.position().step);
+    await removeParts(run);
+    // A run that starts over keeps nothing, not even of step 0.
+    const kept = from ? from.position.step : -1;
+    await truncateMetrics(run, kept);
+    if (config.logs.tensorboard) events = await openEvents(run, config, kept);
     alarmed = readMetrics(run).some(({ kind }) => kind === "alarm");
     if (!from) {
       await recordData(run, dataset);
@@ -117,7 +122,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     }
     const end = trainer.position().step < trainer.totalSteps ? "stopped" : "done";
     if (saved === "") await save();
-    if (trainer.position().step > first) {
+    if (end === "done" && trainer.position().step === first) {
+      // It may have ended between its last checkpoint and its figures: the last step again, for what it saw. Nothing of it is kept.
+      trainer.restore(await trainer.state(), { ...trainer.position(), step: first - 1 });
+      await trainer.step();
+    }
+    if (end === "done" || trainer.position().step > first) {
       const pngs = await drawRunFigures(run, config, trainer);
       if (end === "done") events?.images(trainer.position().step, pngs);
     }

@@ -39,6 +39,8 @@ export interface Trainer {
   readonly recorded: RecordedRule;
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
+  /** Of the engine: the dataset, synapses, a step's tensors and the kernels' scratch. */
+  readonly bytes: number;
   readonly position: () => Position;
   /** One update; reads the loss back. */
   readonly step: () => Promise<StepResult>;
@@ -62,7 +64,10 @@ export interface Trainer {
 const pairDraws = 0x9a12;
 
 /** Steps that a configuration makes of a dataset. */
-export function runLength(config: Config, dataset: ImageSet): Readonly<Record<"stepsPerEpoch" | "totalSteps", number>> {
+export function runLength(
+  config: Config,
+  dataset: Pick<ImageSet, "name" | "count" | "clips">,
+): Readonly<Record<"stepsPerEpoch" | "totalSteps", number>> {
   const anchors = pairings[config.pairing ?? "augmentation"].anchors(dataset);
   const stepsPerEpoch = Math.floor(anchors.length / config.batch);
   const lessons = learnings[config.learning].lessons(networks[config.encoder].blocks.length).length;
@@ -138,6 +143,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
     recorded,
     stepsPerEpoch,
     totalSteps,
+    bytes: engine.bytes,
     position,
     step: async () => {
       if (done >= totalSteps)

@@ -118,8 +118,9 @@ export async function measureRun(
       step: checkpoint.position.step,
       environment: environment(backend),
     };
-    await writeWhole(join(run.path, "probe.json"), `${JSON.stringify(whole, null, 2)}\n`);
+    // The report comes last: where it is, the probe is done.
     await drawProbeFigure(run.figures, report);
+    await writeWhole(join(run.path, "probe.json"), `${JSON.stringify(whole, null, 2)}\n`);
     return report;
   } finally {
     progress.end();
@@ -161,6 +162,10 @@ export function readProbe(path: string): ProbeReport | undefined {
   if (!reportSchema.safeParse(report).success) throw new SaccadeError(`${file}: is not a probe's report; ${mend}`);
   return report as ProbeReport;
 }
+
+/** Whether a run's probe of the checkpoint after `step` is done. */
+export const isProbed = (path: string, step: number): boolean =>
+  (readProbe(path) as { readonly step?: number } | undefined)?.step === step;
 
 export function printProbe(report: ProbeReport): void {
   const { measured, train, test, trainImages, testImages, overlapping, chance, options } = report;

@@ -1,28 +1,32 @@
 // saccade train: a run from a configuration, or the rest of one, with its progress, and the probe at its end.
 
+import { setTimeout } from "node:timers/promises";
 import { networks } from "../../encoders/networks.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
-import { type Config, override, parseConfig } from "../../training/config.ts";
-import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
-import { continueEnvironment, environment } from "../../training/environment.ts";
-import { checkResume, requireTrained } from "../../training/resume.ts";
+import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
+import { describeData } from "../../training/configured-data.ts";
+import { continueEnvironment, environment, writeEnvironment } from "../../training/environment.ts";
+import { needsOf, requireRoom, roomFor } from "../../training/forecast.ts";
+import { checkResume, requireTrained, unfinishedRun } from "../../training/resume.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
 import { lockRun } from "../../training/run-lock.ts";
 import { train } from "../../training/train.ts";
-import { runLength } from "../../training/trainer.ts";
+import { createTrainer, runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue, readConfig, shellWord } from "../options.ts";
 import { duration, showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
-import { loadProbeSets, measureRun, printProbe } from "./probe.ts";
+import { printForecast } from "./forecast.ts";
+import { isProbed, loadProbeSets, measureRun, type ProbeSets, printProbe } from "./probe.ts";
 
 interface TrainCommandOptions extends CommonOptions {
   readonly runs: string;
   readonly resume?: string;
   readonly probe: boolean;
+  readonly dryRun?: boolean;
 }
 
 export async function trainCommand(
@@ -56,30 +60,49 @@ async function trainAndProbe(
     if (!options.json) process.stdout.write(`${line}\n`);
   };
   const from = resumed ? latestCheckpoint(resumed.checkpoints) : undefined;
-  if (resumed && !from) throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
+  if (resumed && !from && options.resume !== "auto")
+    throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
   if (resumed && from) requireTrained(resumed, from);
   const backend = await openBackend(options);
-  const dataset = await loadShown(config.data);
   // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.
-  recordConfigured(config, configuredModel(config), { ...dataset, classes: dataset.classes.length });
+  const dataset = await loadShown(config.data);
   if (resumed && from) checkResume(resumed, config, dataset, from);
-  const probed =
-    config.probe && options.probe
-      ? { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder) }
-      : undefined;
+  const trainer = await createTrainer(config, dataset, backend);
   const here = environment(backend);
-  const run = resumed ?? (await createRun(options.runs, config, here));
-  if (resumed && from) {
-    // A run that is lengthened, or probed otherwise, says so; so does one that goes on elsewhere.
-    await writeConfig(run, config);
-    const { step } = from.position;
-    const changed =
-      step < runLength(config, dataset).totalSteps ? await continueEnvironment(run.path, step, here) : undefined;
-    if (changed !== undefined) process.stderr.write(`alarm: ${changed}\n`);
-  } else hold(run);
+  let run: RunFolder;
+  let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
+  try {
+    if (config.probe && options.probe)
+      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder) };
+    // A signal that came while data was read is heard here.
+    await setTimeout(1);
+    const needs = needsOf(trainer, dataset, probed?.sets, from?.position.step);
+    const folder = resumed?.path ?? options.runs;
+    const room = roomFor(folder);
+    requireRoom(needs, room, folder);
+    if (options.dryRun) {
+      await printForecast(trainer, needs, room, options);
+      await trainer.dispose();
+      return exitCodes.done;
+    }
+    run = resumed ?? (await createRun(options.runs, config, here));
+    if (!resumed) hold(run);
+    else if (from) {
+      // A run that is lengthened, or probed otherwise, says so; so does one that goes on elsewhere.
+      await writeConfig(run, config);
+      const { step } = from.position;
+      const changed = step < trainer.totalSteps ? await continueEnvironment(run.path, step, here) : undefined;
+      if (changed !== undefined) process.stderr.write(`alarm: ${changed}\n`);
+    } else await writeEnvironment(run.path, here);
+  } catch (error) {
+    await trainer.dispose();
+    throw error;
+  }
 
   const { encoder } = config;
   say(`run      ${run.path}`);
+  if (resumed && options.resume === "auto")
+    say(`resume   ${from ? `from step ${from.position.step}` : "it had no checkpoint and starts over"}`);
   say(`data     ${dataset.name}: ${dataset.count} images of ${dataset.height}×${dataset.width}×${dataset.channels}`);
   say(
     `encoder  ${encoder}: ${networks[encoder].blocks.length} convolutions; ${config.learning}, ${config.update}, ${config.loss.kind}`,
@@ -95,6 +118,7 @@ async function trainAndProbe(
       dataset,
       backend,
       run,
+      trainer,
       ...(from ? { from } : {}),
       signal: stop.signal,
       onStep: ({ position, loss }, { stepsPerEpoch, totalSteps }) => {
@@ -139,7 +163,8 @@ async function configuration(
   overrides: readonly string[],
   options: TrainCommandOptions,
 ): Promise<{ config: Config; resumed?: RunFolder }> {
-  if (options.resume !== undefined) {
+  if (options.resume !== undefined && options.resume !== "auto") {
+    if (options.dryRun) throw new SaccadeError("--dry-run: forecasts a new run; leave --resume out");
     if (options.seed !== undefined)
       throw new SaccadeError("--resume: a run keeps its seed; leave --seed out, or start a new run");
     const { run, config } = openRun(options.resume);
@@ -149,7 +174,15 @@ async function configuration(
       override(raw, assignment, parseValue);
     return { config: parseConfig(raw, options.resume), resumed: run };
   }
-  return { config: await readConfig(path ?? "", overrides, options) };
+  const config = await readConfig(path ?? "", overrides, options);
+  if (options.resume === undefined || options.dryRun) return { config };
+  const { totalSteps } = runLength(config, { name: config.data.dataset, ...(await describeData(config, path ?? "")) });
+  const isDone = (run: RunFolder, step: number): boolean =>
+    step === totalSteps && !(config.probe && options.probe && !isProbed(run.path, step));
+  const resumed = unfinishedRun(options.runs, config, isDone, (message) =>
+    process.stderr.write(`left out: ${message}\n`),
+  );
+  return resumed ? { config, resumed } : { config };
 }
 
 const countSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" : "steps"}`;

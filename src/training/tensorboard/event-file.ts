@@ -90,8 +90,8 @@ function message(writer: BinaryWriter, field: number, write: (inner: BinaryWrite
 export interface SeenEvent {
   readonly wallTime: number;
   readonly step: number;
-  /** Whether it holds images or histograms, which nothing but the file remembers. */
-  readonly pictures: boolean;
+  /** What it holds that nothing but the file remembers. */
+  readonly holds: "images" | "histograms" | undefined;
   /** As it stands in the file. */
   readonly record: Uint8Array;
 }
@@ -110,7 +110,8 @@ export function decodeEvents(bytes: Uint8Array): SeenEvent[] {
 }
 
 function decodeEvent(payload: Uint8Array): Omit<SeenEvent, "record"> {
-  let [wallTime, step, pictures] = [0, 0, false];
+  let [wallTime, step] = [0, 0];
+  let holds: SeenEvent["holds"];
   eachField(payload, (event, field, wire) => {
     if (field === 1) wallTime = event.double();
     else if (field === 2) step = Number(event.int64());
@@ -118,13 +119,14 @@ function decodeEvent(payload: Uint8Array): Omit<SeenEvent, "record"> {
       eachField(event.bytes(), (summary, _, valueWire) => {
         if (valueWire !== WireType.LengthDelimited) return summary.skip(valueWire);
         eachField(summary.bytes(), (value, kind, kindWire) => {
-          pictures ||= kind === 4 || kind === 5;
+          if (kind === 4) holds = "images";
+          else if (kind === 5) holds = "histograms";
           value.skip(kindWire);
         });
       });
     else event.skip(wire);
   });
-  return { wallTime, step, pictures };
+  return { wallTime, step, holds };
 }
 
 function eachField(bytes: Uint8Array, read: (reader: BinaryReader, field: number, wire: WireType) => unknown): void {

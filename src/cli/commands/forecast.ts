@@ -1,0 +1,41 @@
+// saccade train --dry-run: what a run will take, printed, and nothing written.
+
+import { formatBytes, formatCount } from "../../program/explain.ts";
+import { flopsPerStep, type Needs, type Room, timeSteps } from "../../training/forecast.ts";
+import type { Trainer } from "../../training/trainer.ts";
+import { duration } from "../progress.ts";
+
+/** Seconds of steps that are timed. */
+const budget = 5;
+
+export async function printForecast(
+  trainer: Trainer,
+  needs: Needs,
+  room: Room,
+  { json, runs }: { readonly json?: boolean; readonly runs: string },
+): Promise<void> {
+  const { totalSteps: steps, stepsPerEpoch } = trainer;
+  const perStep = flopsPerStep(trainer);
+  const before = process.memoryUsage.rss();
+  const time = await timeSteps(trainer, budget);
+  const memory = { ...needs.memory, peak: before + needs.memory.peak };
+  if (json) {
+    const flops = { perStep, total: perStep * steps };
+    process.stdout.write(
+      `${JSON.stringify({ steps, stepsPerEpoch, flops, time, memory, disk: needs.disk, free: room })}\n`,
+    );
+    return;
+  }
+  const free = (bytes: number | undefined): string => (bytes === undefined ? "" : `, ${formatBytes(bytes)} free`);
+  const { checkpoints, metrics, figures, total } = needs.disk;
+  const lines = [
+    `steps    ${steps}, ${stepsPerEpoch} an epoch`,
+    `FLOP     ${formatCount(perStep)} a step, ${formatCount(perStep * steps)} in all`,
+    `time     ${duration(time.seconds)} ± ${duration(time.spread)} of training, if the machine stays as busy`,
+    `         (${time.stepsTimed} steps timed; without the probe)`,
+    `memory   about ${formatBytes(memory.peak)} at its peak${free(room.memory)}`,
+    `disk     ${formatBytes(total)} in ${runs}${free(room.disk)}`,
+    `         (checkpoints ${formatBytes(checkpoints)}, metrics ${formatBytes(metrics)}, figures ${formatBytes(figures)})`,
+  ];
+  process.stdout.write(`${lines.join("\n")}\n`);
+}
