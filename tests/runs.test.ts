@@ -368,10 +368,13 @@ describe("rm", () => {
       new SaccadeError(`${path}: cannot be removed: EBUSY: resource busy or locked`),
     );
     expect(readdirSync(path)).not.toContain("lock.json");
-    vi.mocked(fs.rmSync).mockImplementationOnce(() => {
-      throw told;
+    const { rmSync } = await vi.importActual<typeof fs>("node:fs");
+    vi.mocked(fs.rmSync).mockImplementation((...what) => {
+      if (String(what[0]).includes(".removed-")) throw told;
+      rmSync(...what);
     });
     const partly = await removeRuns([path], { yes: true }).catch((error: Error) => error);
+    vi.mocked(fs.rmSync).mockReset();
     const [aside] = readdirSync(join(root, "kept"));
     expect(aside).toMatch(/^\.removed-[0-9a-f]{8}$/);
     expect(partly).toEqual(
