@@ -444,11 +444,18 @@ describe("from a folder, onto a disk", () => {
     mkdirSync(carried);
   });
 
-  test("takes what was carried here, and leaves it there", async () => {
+  test("takes what was carried here, and leaves it there; of downloads only its own are cleared away", async () => {
     writeFileSync(join(carried, "small.tar.gz"), tarball);
+    const { address } = await serve(good({ cut: half }), status(404));
+    await refusal(source(address));
     await get(nobody, { from: carried });
     expectPlaced();
     expect(tree(carried)).toEqual(["small.tar.gz"]);
+    rmSync(join(folder, "small-bin"), { recursive: true });
+    mkdirSync(join(folder, "downloads", "small-bin"), { recursive: true });
+    writeFileSync(join(folder, "downloads", "small-bin", "mine"), labels);
+    await get(nobody, { from: carried });
+    expect(tree(join(folder, "downloads"))).toEqual(["small-bin", "small-bin/mine"]);
   });
 
   test("takes another layout where its archive is the one that is there", async () => {
