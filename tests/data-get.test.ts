@@ -606,7 +606,7 @@ describe.each([
 
   test("refuses an archive without a wanted member, and what is none", async () => {
     expect(await unpacked(make([honest[0]]))).toBe(
-      'SaccadeError A: the archive must be with a member "in/labels.bin", got none; fetch the archive again',
+      'SaccadeError A: member "in/labels.bin" must be in the archive, got none; fetch the archive again',
     );
     rmSync(join(folder, "to"), { recursive: true });
     expect(await unpacked(noise(3000, 1))).toMatch(

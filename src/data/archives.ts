@@ -137,5 +137,5 @@ export async function unpack(
     throw new SaccadeError(`${path}: cannot be unpacked (${(error as Error).message}); ${mend}`);
   }
   const [first] = missing;
-  if (first !== undefined) throw wrong(path, "the archive", `with a member ${JSON.stringify(first)}`, "none", mend);
+  if (first !== undefined) throw wrong(path, `member ${JSON.stringify(first)}`, "in the archive", "none", mend);
 }
