@@ -118,7 +118,7 @@ const source = (...addresses: string[]): Source => ({
 
 /** Addresses where nobody listens: tests with a folder never ask. */
 const nobody = source("http://127.0.0.1:9/");
-const quick = { tries: 3, pause: 1, patience: 150 };
+const quick = { tries: 3, pause: 1, patience: 10_000 };
 
 function get(from: Source, options: Partial<GetOptions> = {}): ReturnType<typeof getDataset> {
   return getDataset("small", from, { folder, ...quick, ...options });
@@ -324,7 +324,7 @@ describe("from a server", () => {
       response.writeHead(200, { etag: '"one"' });
       response.write(tarball.subarray(0, 100));
     });
-    expect(await refusal(source(mute.address, slow.address), { tries: 1 })).toBe(
+    expect(await refusal(source(mute.address, slow.address), { tries: 1, patience: 150 })).toBe(
       `small.tar.gz: was not to be had: ${mute.address}small.tar.gz does not answer (silent for 0.15 s); ${slow.address}small.tar.gz broke off after 100 of ${whole} bytes (silent for 0.15 s)${byHand(mute.address)}`,
     );
   });
@@ -337,10 +337,12 @@ describe("from a server", () => {
         response.write(tarball.subarray(sent, sent + 4096));
         sent += 4096;
         if (sent >= whole) response.end();
-      }, 60);
+      }, 200);
       response.on("close", () => clearInterval(timer));
     });
-    await get(source(address));
+    const began = performance.now();
+    await get(source(address), { patience: 1000 });
+    expect(performance.now() - began).toBeGreaterThan(1000);
     expectPlaced();
     expect(asked).toHaveLength(1);
   });
@@ -378,7 +380,7 @@ describe("from a server", () => {
       response.writeHead(200, { etag: '"one"', "content-length": whole });
       response.write(tarball.subarray(0, half));
     }, good());
-    const stopped = get(source(address), { signal: stop.signal, onProgress: () => stop.abort(), patience: 5000 });
+    const stopped = get(source(address), { signal: stop.signal, onProgress: () => stop.abort() });
     await expect(stopped).rejects.toMatchObject({ name: "AbortError" });
     expect(existsSync(join(folder, "small-bin"))).toBe(false);
     await get(source(address));
