@@ -106,6 +106,9 @@ test("check says of each dataset that is here whether it is right, and ends with
   });
   writeDigits();
   expect(await data("check")).toEqual({ code: 0, stdout: "emnist-digits: right; 4 files by reading\n", stderr: "" });
+  expect((await data("get", "emnist-digits")).stdout.split("\n")[0]).toBe(
+    `EMNIST digits: is already in ${join(folder, "EMNIST/raw")}; to check it: saccade data check emnist-digits`,
+  );
   writeDigits(99);
   const path = join(folder, "EMNIST/raw/emnist-digits-test-labels-idx1-ubyte");
   rmSync(join(folder, "EMNIST/raw/emnist-digits-train-images-idx3-ubyte"));

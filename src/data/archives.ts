@@ -47,12 +47,17 @@ export async function unpack(
     return true;
   }
 
-  async function store(member: string, bytes: number, chunks: AsyncIterable<Buffer>): Promise<void> {
+  /** `read` is called when its bytes are taken at once: a stream that fails while nobody listens would end the process. */
+  async function store(
+    member: string,
+    bytes: number,
+    read: () => AsyncIterable<Buffer> | Promise<AsyncIterable<Buffer>>,
+  ): Promise<void> {
     const { to } = wanted.get(member) as { to: string };
     const file = await written(to, () => open(to, "wx"));
     try {
       let stored = 0;
-      for await (const chunk of chunks) {
+      for await (const chunk of await read()) {
         signal?.throwIfAborted();
         stored += chunk.length;
         if (stored > bytes) break;
@@ -75,7 +80,7 @@ export async function unpack(
       const file = ["File", "OldFile", "ContiguousFile"].includes(entry.type);
       const type = file ? "file" : entry.type === "Directory" ? "folder" : "other";
       try {
-        if (isWanted(member, type, entry.size)) await store(member, entry.size, entry);
+        if (isWanted(member, type, entry.size)) await store(member, entry.size, () => entry);
       } catch (error) {
         failure ??= error;
       }
@@ -122,7 +127,7 @@ export async function unpack(
         const isLink = ((entry.externalFileAttributes >>> 16) & typeMask) === link;
         const type = isLink ? "other" : member.endsWith("/") ? "folder" : "file";
         if (isWanted(member, type, entry.uncompressedSize))
-          await store(member, entry.uncompressedSize, await zip.openReadStreamPromise(entry));
+          await store(member, entry.uncompressedSize, () => zip.openReadStreamPromise(entry));
       }
     } finally {
       zip.close();
@@ -137,5 +142,5 @@ export async function unpack(
     throw new SaccadeError(`${path}: cannot be unpacked (${(error as Error).message}); ${mend}`);
   }
   const [first] = missing;
-  if (first !== undefined) throw wrong(path, "the archive", `with a member ${JSON.stringify(first)}`, "none", mend);
+  if (first !== undefined) throw wrong(path, `member ${JSON.stringify(first)}`, "in the archive", "none", mend);
 }

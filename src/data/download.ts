@@ -169,6 +169,8 @@ async function ask(
     let answer: IncomingMessage | undefined;
     const request = send(url, { headers, timeout: patience, ...(signal ? { signal } : {}) }, (response) => {
       answer = response;
+      // Kept for who reads it later; without a listener Node forgets why it broke.
+      response.on("error", () => {});
       answered(response);
     });
     const silence = Object.assign(new Error(), { code: `silent for ${patience / 1000} s` });

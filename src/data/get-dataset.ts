@@ -61,9 +61,16 @@ export async function getDataset(name: string, source: Source, options: GetOptio
   } finally {
     await rm(beside, { recursive: true, force: true });
   }
-  await rm(downloads, { recursive: true, force: true });
-  await rmdir(dirname(downloads)).catch(() => {});
+  await clear(downloads, [...paths.keys()]);
   return { layout, fetched: true };
+}
+
+/** Removes what was fetched and parts of it, and the folders where nothing else lies in them. */
+async function clear(downloads: string, fetched: readonly Published[]): Promise<void> {
+  if (existsSync(downloads))
+    for (const file of await readdir(downloads))
+      if (fetched.some(({ name }) => file === name || file.startsWith(`${name}.`))) await rm(join(downloads, file));
+  for (const folder of [downloads, dirname(downloads)]) await rmdir(folder).catch(() => {});
 }
 
 const isAddress = (from: string): boolean => /^https?:\/\//.test(from);

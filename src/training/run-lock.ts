@@ -1,4 +1,4 @@
-// One process at a time works in a run's folder, or brings data into a folder: a file that says who does, and that a dead process does not hold.
+// One process at a time works in a run's folder, or fetches data: a file that says who, and that a dead process does not hold.
 
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";

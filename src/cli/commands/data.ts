@@ -164,7 +164,10 @@ async function get(asked: string, { from, json }: DataOptions): Promise<number> 
     if (json) print({ dataset: name, folder: path, fetched, licence, citation });
     else {
       progress?.shown.end();
-      print(`${knownDatasets[name].title}: ${fetched ? "fetched into" : "is already in"} ${path}, checked`);
+      // What has no published checksum can only be read.
+      const known = fetched || layout.files.every(({ md5 }) => md5 !== undefined);
+      const checked = known ? ", checked" : `; to check it: saccade data check ${name}`;
+      print(`${knownDatasets[name].title}: ${fetched ? "fetched into" : "is already in"} ${path}${checked}`);
       print(`licence: ${licence}; to cite: ${citation}`);
     }
     return exitCodes.done;
