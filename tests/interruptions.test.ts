@@ -83,11 +83,16 @@ const pretending = (code: string): NodeJS.ProcessEnv => ({
   NODE_OPTIONS: `--import="data:text/javascript,import fs from 'node:fs';import os from 'node:os';import{syncBuiltinESMExports as s}from'node:module';${code};s()"`,
 });
 
-/** The one run in a folder of runs. */
+/** The runs in a folder of runs. One that died before it had its configuration is none, and nobody's. */
+const runsIn = (runs: string): string[] =>
+  (existsSync(join(root, runs)) ? readdirSync(join(root, runs)) : [])
+    .map((name) => join(root, runs, name))
+    .filter((run) => existsSync(join(run, "config.yaml")));
+
 function only(runs: string): string {
-  const names = readdirSync(join(root, runs));
-  expect(names).toHaveLength(1);
-  return join(root, runs, names[0]);
+  const found = runsIn(runs);
+  expect(found).toHaveLength(1);
+  return found[0];
 }
 
 /** All files of a run by name, as text that differs where a byte does; a probe's report without where and when. */
@@ -148,8 +153,8 @@ test(`a run killed ${kills} times, wherever it was, ends as if it had not been`,
     if (code === null) {
       left.shift();
       told.killed++;
-      const metrics = existsSync(join(root, "killed")) ? join(only("killed"), "metrics.jsonl") : "";
-      lines.add(existsSync(metrics) ? readFileSync(metrics, "utf8").split("\n").length : 0);
+      const [metrics] = runsIn("killed").map((run) => join(run, "metrics.jsonl"));
+      lines.add(metrics && existsSync(metrics) ? readFileSync(metrics, "utf8").split("\n").length : 0);
       continue;
     }
     // It was through before its moment came.
@@ -383,10 +388,15 @@ async function appears(path: string): Promise<void> {
   while (!existsSync(path)) await setTimeout(2);
 }
 
+/** Resolves with the first run that there is in a folder of runs. */
+async function begun(runs: string): Promise<string> {
+  while (runsIn(runs).length === 0) await setTimeout(2);
+  return only(runs);
+}
+
 test("a run killed after its last checkpoint, while its figures are drawn, gets them all the same", async () => {
   const { child, ended } = start(auto("undrawn"));
-  await appears(join(root, "undrawn"));
-  const run = only("undrawn");
+  const run = await begun("undrawn");
   await appears(join(run, "figures", "loss.svg"));
   child.kill("SIGKILL");
   await ended;
@@ -431,8 +441,7 @@ describe("a signal", () => {
 
   test("while figures are drawn leaves a run that is complete but for its probe", async () => {
     const { child, ended } = start(auto("drawn"));
-    await appears(join(root, "drawn"));
-    const run = only("drawn");
+    const run = await begun("drawn");
     await appears(join(run, "figures", "loss.svg"));
     child.kill("SIGTERM");
     const { code, stdout, stderr } = await ended;

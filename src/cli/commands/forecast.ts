@@ -32,7 +32,7 @@ export async function printForecast(
     `steps    ${steps}, ${stepsPerEpoch} an epoch`,
     `FLOP     ${formatCount(perStep)} a step, ${formatCount(perStep * steps)} in all`,
     `time     ${duration(time.seconds)} ± ${duration(time.spread)} of training, if the machine stays as busy`,
-    `         (${time.stepsTimed} steps timed; without the probe)`,
+    `         (${time.stepsTimed} steps timed; checkpoints, figures and the probe come on top)`,
     `memory   about ${formatBytes(memory.peak)} at its peak${free(room.memory)}`,
     `disk     ${formatBytes(total)} in ${runs}${free(room.disk)}`,
     `         (checkpoints ${formatBytes(checkpoints)}, metrics ${formatBytes(metrics)}, figures ${formatBytes(figures)})`,

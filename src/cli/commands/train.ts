@@ -1,6 +1,6 @@
 // saccade train: a run from a configuration, or the rest of one, with its progress, and the probe at its end.
 
-import { setTimeout } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { networks } from "../../encoders/networks.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
@@ -74,8 +74,9 @@ async function trainAndProbe(
   try {
     if (config.probe && options.probe)
       probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder) };
-    // A signal that came while data was read is heard here.
+    // A signal that came while data was read is heard here: between timers and immediates the event loop looks for it.
     await setTimeout(1);
+    await setImmediate();
     const needs = needsOf(trainer, dataset, probed?.sets, from?.position.step);
     const folder = resumed?.path ?? options.runs;
     const room = roomFor(folder);
