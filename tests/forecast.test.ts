@@ -98,7 +98,7 @@ describe("disk", () => {
     ] as const) {
       const { disk } = await needs(more, 0, fromStep);
       expect(disk.checkpoints / bytes, JSON.stringify(more)).toBeCloseTo(count, 1);
-      expect(disk.total).toBe(disk.checkpoints + disk.metrics + disk.figures);
+      expect(disk.total).toBe(disk.checkpoints + disk.metrics + disk.events + disk.figures);
     }
   });
 
@@ -112,7 +112,7 @@ describe("disk", () => {
 describe("room", () => {
   const wanted: Needs = {
     memory: { training: 100, probe: 50, peak: 100 },
-    disk: { checkpoints: 60, metrics: 30, figures: 10, total: 100 },
+    disk: { checkpoints: 60, metrics: 20, events: 10, figures: 10, total: 100 },
   };
 
   test("that is just enough is enough, and so is one that is not known", () => {

@@ -24,6 +24,7 @@ import { setTimeout } from "node:timers/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { randomStream } from "../src/program/random.ts";
 import { loadCheckpoint } from "../src/training/checkpoints.ts";
+import { decodeEvents } from "../src/training/tensorboard/event-file.ts";
 
 const main = resolve("dist/cli/main.js");
 const kills = Number(process.env.SACCADE_KILLS ?? 8);
@@ -95,16 +96,24 @@ function only(runs: string): string {
   return found[0];
 }
 
-/** All files of a run by name, as text that differs where a byte does; a probe's report without where and when. */
+/** All files of a run by name, as text that differs where a byte does; a probe's report and TensorBoard's events without where and when. */
 function bytesOf(run: string): Record<string, string> {
   const names = readdirSync(run, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
+  // A run that goes on leaves the file before, emptied.
+  const events = names.filter(({ parentPath }) => parentPath.endsWith("tensorboard")).map(({ name }) => name);
+  const [newest] = events.sort().slice(-1);
   return Object.fromEntries(
     names
+      .filter(({ name }) => name === newest || !events.includes(name))
       .map((entry) => join(entry.parentPath, entry.name))
       .sort()
       .map((file) => {
         const name = file.slice(run.length + 1);
         const bytes = readFileSync(file);
+        if (name.startsWith("tensorboard")) {
+          const seen = decodeEvents(bytes).map(({ step, holds, record }) => `${step} ${holds} ${record.length}`);
+          return ["tensorboard", seen.sort().join("\n")];
+        }
         if (name !== "probe.json") return [name, bytes.toString("latin1")];
         const { checkpoint, environment, ...report } = JSON.parse(bytes.toString());
         return [name, JSON.stringify(report)];
@@ -477,6 +486,7 @@ test("a dry run says what the run takes, and writes nothing", async () => {
       : statSync(join(undisturbed, name)).size;
   for (const [promised, took] of [
     [forecast.disk.metrics, sizes("metrics.jsonl")],
+    [forecast.disk.events + forecast.disk.figures, sizes("tensorboard") + sizes("figures")],
     [(3 / 5) * forecast.disk.checkpoints, sizes("checkpoints")],
   ]) {
     expect(promised).toBeGreaterThan(0.95 * took);

@@ -34,6 +34,8 @@ export interface Needs {
     /** All that are kept at a time. */
     readonly checkpoints: number;
     readonly metrics: number;
+    /** Of TensorBoard. */
+    readonly events: number;
     readonly figures: number;
     readonly total: number;
   };
@@ -63,14 +65,13 @@ export function needsOf(trainer: Trainer, dataset: ImageSet, probed?: ProbedSets
   const written = 1 + Math.ceil(left / (config.checkpointEvery * stepsPerEpoch));
   const checkpoints = checkpoint * (fromStep > 0 ? 1 : Math.min(config.checkpointsKept + checkpointsBeside, written));
   const layers = recorded.lessons.length === 1 ? networks[config.encoder].blocks.length + 1 : 2;
-  const [ofStep, ofLayer] = config.logs.tensorboard
-    ? [stepLine + stepEvent, xrayLayer + xrayEvent]
-    : [stepLine, xrayLayer];
-  const metrics = (left / config.metricsEvery) * ofStep + looksOf(config, left).all * (xrayLine + layers * ofLayer);
-  const disk = { checkpoints, metrics: Math.round(metrics), figures: figuresBytes };
+  const [lines, looks] = [left / config.metricsEvery, looksOf(config, left).all];
+  const metrics = Math.round(lines * stepLine + looks * (xrayLine + layers * xrayLayer));
+  const events = config.logs.tensorboard ? Math.round(lines * stepEvent + looks * layers * xrayEvent) : 0;
+  const disk = { checkpoints, metrics, events, figures: figuresBytes };
   return {
     memory: { training, probe, peak: Math.max(training, probe) },
-    disk: { ...disk, total: disk.checkpoints + disk.metrics + disk.figures },
+    disk: { ...disk, total: disk.checkpoints + disk.metrics + disk.events + disk.figures },
   };
 }
 
@@ -130,7 +131,7 @@ export function requireRoom({ memory, disk }: Needs, room: Room, folder: string)
   }
   if (room.disk !== undefined && disk.total > room.disk)
     throw new SaccadeError(
-      `${folder}: the run needs ${formatBytes(disk.total)} of disk (checkpoints ${formatBytes(disk.checkpoints)}, metrics ${formatBytes(disk.metrics)}), and ${formatBytes(room.disk)} is free; make room there`,
+      `${folder}: the run needs ${formatBytes(disk.total)} of disk (checkpoints ${formatBytes(disk.checkpoints)}, metrics ${formatBytes(disk.metrics + disk.events)}), and ${formatBytes(room.disk)} is free; make room there`,
     );
 }
 

@@ -27,7 +27,7 @@ export async function printForecast(
     return;
   }
   const free = (bytes: number | undefined): string => (bytes === undefined ? "" : `, ${formatBytes(bytes)} free`);
-  const { checkpoints, metrics, figures, total } = needs.disk;
+  const { checkpoints, metrics, events, figures, total } = needs.disk;
   const lines = [
     `steps    ${steps}, ${stepsPerEpoch} an epoch`,
     `FLOP     ${formatCount(perStep)} a step, ${formatCount(perStep * steps)} in all`,
@@ -35,7 +35,7 @@ export async function printForecast(
     `         (${time.stepsTimed} steps timed; checkpoints, figures and the probe come on top)`,
     `memory   about ${formatBytes(memory.peak)} at its peak${free(room.memory)}`,
     `disk     ${formatBytes(total)} in ${runs}${free(room.disk)}`,
-    `         (checkpoints ${formatBytes(checkpoints)}, metrics ${formatBytes(metrics)}, figures ${formatBytes(figures)})`,
+    `         (checkpoints ${formatBytes(checkpoints)}, metrics ${formatBytes(metrics + events)}, figures ${formatBytes(figures)})`,
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }
