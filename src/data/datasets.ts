@@ -6,7 +6,7 @@ import { SaccadeError, wrong } from "../program/errors.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
 import { type PythonLayout, readCifarPython } from "./formats/cifar-python.ts";
 import { type Idx, readIdx } from "./formats/idx.ts";
-import { readStl10Images, readStl10Labels } from "./formats/stl10.ts";
+import { openStl10Images, readStl10Images, readStl10Labels } from "./formats/stl10.ts";
 import { greyscale, type ImageSet } from "./images.ts";
 import { emnistParts, type KnownDataset, knownDatasets, mostBytes, openDataset } from "./known-datasets.ts";
 import { cacheFolder } from "./picture-cache.ts";
@@ -177,7 +177,7 @@ function cifarReader({ binary, python, ...files }: CifarOptions): Reader {
   };
 }
 
-/** The labels of the unlabelled split are all 0. */
+/** The labels of the unlabelled split are all 0, and its pictures stay in their file. */
 function readStl10(
   { title, classes, counts, side, channels }: KnownDataset,
   folder: string,
@@ -192,13 +192,12 @@ function readStl10(
     names.map((name) => [join("stl10_binary", `${stem}_${name}.bin`)]),
   );
   const records = counts[split] ?? 0;
+  const size = { height: side, width: side, channels };
+  if (labels === undefined) {
+    const count = Math.min(limit ?? records, records);
+    const read = openStl10Images(images, records);
+    return { pixels: new Uint8Array(), read, streamed: true, count, labels: new Int32Array(count), ...size };
+  }
   const { pixels, count } = readStl10Images(images, records, limit);
-  return {
-    pixels,
-    count,
-    labels: labels ? readStl10Labels(labels, records, count, classes.length) : new Int32Array(count),
-    height: side,
-    width: side,
-    channels,
-  };
+  return { pixels, count, labels: readStl10Labels(labels, records, count, classes.length), ...size };
 }

@@ -6,8 +6,12 @@ import { wrong } from "../program/errors.ts";
 export interface ImageSet {
   /** What a person calls it: "CIFAR-10 train", "procedural objects test". */
   readonly name: string;
-  /** `count · height · width · channels` bytes, 0 to 255. */
+  /** `count · height · width · channels` bytes, 0 to 255; none where the set is streamed. */
   readonly pixels: Uint8Array;
+  /** Of a set that is too large for memory: puts one picture's bytes into `into`, from its files. */
+  readonly read?: (image: number, into: Uint8Array) => void;
+  /** Whether there is `read` instead of pixels. */
+  readonly streamed?: boolean;
   readonly count: number;
   readonly height: number;
   readonly width: number;
@@ -17,6 +21,21 @@ export interface ImageSet {
   readonly classes: readonly string[];
   /** Of a movie: the first image of each clip, ascending from 0. A clip shows one thing, image after image in time. */
   readonly clips?: Int32Array;
+}
+
+/** The pictures of some images, one after another, into `into`, which may be longer. */
+export function copyPictures(
+  { pixels, read, height, width, channels }: Pick<ImageSet, "pixels" | "read" | "height" | "width" | "channels">,
+  images: Iterable<number>,
+  into: Uint8Array,
+): void {
+  const size = height * width * channels;
+  let at = 0;
+  for (const image of images) {
+    if (read) read(image, into.subarray(at, at + size));
+    else into.set(pixels.subarray(image * size, (image + 1) * size), at);
+    at += size;
+  }
 }
 
 /** Refuses two sets of different classes: an accuracy on one after learning from the other would mean nothing. */
@@ -51,10 +70,25 @@ export function requireLabels(
 
 /** The same images in grey, one channel: ITU-R 601 luma in whole levels, as torchvision's Grayscale makes it of bytes. */
 export function greyscale(set: ImageSet): ImageSet {
-  if (set.channels === 1) return set;
-  const pixels = Uint8Array.from({ length: set.pixels.length / 3 }, (_, i) => {
-    const [red, green, blue] = set.pixels.subarray(3 * i);
-    return (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16;
-  });
-  return { ...set, name: `${set.name}, grey`, pixels, channels: 1 };
+  const { channels, name, pixels, read, height, width } = set;
+  if (channels === 1) return set;
+  const grey = { ...set, name: `${name}, grey`, channels: 1 } as const;
+  if (read === undefined) {
+    const levels = new Uint8Array(pixels.length / 3);
+    toGrey(pixels, levels);
+    return { ...grey, pixels: levels };
+  }
+  const coloured = new Uint8Array(3 * height * width);
+  return {
+    ...grey,
+    read: (image, into) => {
+      read(image, coloured);
+      toGrey(coloured, into);
+    },
+  };
+}
+
+function toGrey(coloured: Uint8Array, levels: Uint8Array): void {
+  for (let i = 0, at = 0; i < levels.length; i++, at += 3)
+    levels[i] = (19595 * coloured[at] + 38470 * coloured[at + 1] + 7471 * coloured[at + 2] + 32768) >> 16;
 }

@@ -5,7 +5,14 @@ import { openArrays } from "./arrays.ts";
 import { openImageFolder } from "./image-folder.ts";
 import { nearest } from "./nearest.ts";
 import { movieClips, proceduralClasses } from "./procedural-objects.ts";
-import type { DatasetRequest, DescribedDataset, OpenedDataset, Refuse, Split } from "./request.ts";
+import {
+  type DatasetRequest,
+  type DescribedDataset,
+  type OpenedDataset,
+  type Refuse,
+  type Split,
+  unlabelledClass,
+} from "./request.ts";
 
 export interface KnownDataset {
   /** What a person calls it. */
@@ -167,5 +174,6 @@ function describeKnown({ dataset, split, limit, size }: DatasetRequest, refuse: 
   const count = rendered ? (limit ?? whole) : Math.min(limit ?? whole, whole);
   const [height, width] = [size ?? side, size ?? side];
   const described = { name: `${title} ${split}`, classes, count, height, width, channels };
+  if (split === "unlabelled" && !rendered) return { ...described, classes: [unlabelledClass], streamed: true };
   return rendered === "movie" ? { ...described, clips: movieClips(count) } : described;
 }

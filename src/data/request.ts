@@ -28,7 +28,7 @@ export interface DatasetRequest {
 }
 
 /** A dataset without its pictures and labels. */
-export type DescribedDataset = Omit<ImageSet, "pixels" | "labels">;
+export type DescribedDataset = Omit<ImageSet, "pixels" | "labels" | "read">;
 
 /** Refuses one argument of a request. */
 export type Refuse = (argument: string, wanted: string, got: unknown, mend?: string) => never;

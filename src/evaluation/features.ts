@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import type { Backend } from "../backends/backend.ts";
 import { plainView } from "../data/augmentation.ts";
-import { type ImageSet, requireLabels } from "../data/images.ts";
+import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { countParameters } from "../encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
 import { createModel, synapsesOf } from "../encoders/model.ts";
@@ -131,7 +131,7 @@ export async function* encoderRows(
       const padded = new Uint8Array(chunk * pixels);
       for (let start = 0; start < set.count; start += chunk) {
         const count = Math.min(chunk, set.count - start);
-        padded.set(set.pixels.subarray(start * pixels, (start + count) * pixels));
+        copyPictures(set, range(start, count), padded);
         engine.write(images, padded);
         await engine.run(program);
         const numbers = await engine.read(result);
@@ -145,6 +145,10 @@ export async function* encoderRows(
   } finally {
     await engine.dispose();
   }
+}
+
+function* range(start: number, count: number): Iterable<number> {
+  for (let i = start; i < start + count; i++) yield i;
 }
 
 function finiteWeights(weights: ReadonlyMap<string, Float32Array>, { name }: Tensor): Float32Array {

@@ -35,7 +35,7 @@ export interface LessonParts {
 
 /** Where the host puts what a step reads. */
 export interface RuleInputs {
-  /** u8 [images, h, w, c]: the whole dataset, resident. */
+  /** u8 [images, h, w, c]: the whole dataset, resident; of one that is streamed, the batch. */
   readonly images: Tensor;
   /** i32 [images], where the loss is labelled. */
   readonly labels: Tensor | undefined;
@@ -69,6 +69,8 @@ export interface RuleOptions {
   /** Images in the dataset, their size, and their classes. */
   readonly dataset: {
     readonly count: number;
+    /** Images that the engine holds at a time; default all. */
+    readonly held?: number;
     readonly height: number;
     readonly width: number;
     readonly classes: number;
@@ -80,8 +82,9 @@ export interface RuleOptions {
 export function recordRule(options: RuleOptions): RecordedRule {
   const { model, learning, loss, dataset } = options;
   const { channels } = model.encoder;
+  const { held = dataset.count } = dataset;
   const inputs: RuleInputs = {
-    images: persistent("images", [dataset.count, dataset.height, dataset.width, channels], "input", "u8"),
+    images: persistent("images", [held, dataset.height, dataset.width, channels], "input", "u8"),
     labels: loss.labelled ? persistent("labels", [dataset.count], "input", "i32") : undefined,
     ...batchInputs(options, ""),
   };

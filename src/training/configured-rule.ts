@@ -22,6 +22,7 @@ import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.t
 import { signSymmetricFeedback } from "../rules/sign-symmetry.ts";
 import type { Update } from "../rules/update.ts";
 import { type Config, kolenPollackDefaults } from "./config.ts";
+import { probeImages } from "./xray.ts";
 
 /** The network that a run trains: on the whole picture, or on patches of it. */
 export function configuredModel({ encoder, augmentation }: Pick<Config, "encoder" | "augmentation">): Model {
@@ -94,6 +95,7 @@ export function configuredUpdate({ update, dtp, kolenPollack: kp, seed }: Config
 /** What the recording needs to know of a dataset. */
 export type TrainingShape = { readonly [K in "count" | "height" | "width" | "channels" | "classes"]: number } & {
   readonly clips?: Int32Array;
+  readonly streamed?: boolean;
 };
 
 /** Writes the steps of a configuration down, without a backend. */
@@ -131,7 +133,8 @@ export function configuredRule(config: Config, model: Model, dataset: TrainingSh
     loss: configuredLoss(config),
     adam: config.adam,
     batch: config.batch,
-    dataset,
+    // Of a streamed dataset the batch, and behind it the probe batch of the X-ray.
+    dataset: dataset.streamed ? { ...dataset, held: config.batch + probeImages(config) } : dataset,
     valueRange: config.valueRange,
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Backend } from "../backends/backend.ts";
 import { drawViews } from "../data/augmentation.ts";
-import type { ImageSet } from "../data/images.ts";
+import { copyPictures, type ImageSet } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
 import { recordProgram } from "../program/program.ts";
 import { persistent } from "../program/tensor.ts";
@@ -21,7 +21,7 @@ const rows = 10;
 
 /** Pictures of every class, evenly spaced through the set; where classes are not known, of the whole. */
 export function contactSheet(set: ImageSet, labelled: boolean): Promise<{ svg: string; png: Uint8Array }> {
-  const { height, width, channels, pixels, count, labels, classes, name } = set;
+  const { height, width, channels, count, labels, classes, name } = set;
   const scale = Math.max(1, Math.floor(pictureWidth / Math.max(height, width)));
   const along = Math.max(1, Math.floor(boxWidth / (scale * width + 4)));
   const most = classes.length > 50 ? Math.min(3, along) : along;
@@ -40,10 +40,11 @@ export function contactSheet(set: ImageSet, labelled: boolean): Promise<{ svg: s
   const widest = Math.max(...seen.map(({ images }) => images.length));
   const even = seen.length === groups.length && seen.every(({ images }) => images.length === widest);
   const size = height * width * channels;
-  const picture = (image: number | undefined): Float32Array =>
-    image === undefined
-      ? new Float32Array(size).fill(empty)
-      : Float32Array.from(pixels.subarray(image * size, (image + 1) * size));
+  const picture = (image: number | undefined): Float32Array => {
+    const levels = new Uint8Array(size).fill(empty);
+    if (image !== undefined) copyPictures(set, [image], levels);
+    return Float32Array.from(levels);
+  };
   return pictureGrid({
     title: name,
     caption: `${count.toLocaleString("en")} pictures of ${height} × ${width}${labelled ? `, ${even ? "" : "at most "}${widest} of each class` : ""}`,
@@ -78,9 +79,7 @@ export async function firstViews(
   const size = set.height * set.width * channels;
   const pixels = new Uint8Array(2 * n * size);
   const seen = [...anchors, ...anchors.map(pairing.partner)];
-  seen.forEach((image, i) => {
-    pixels.set(set.pixels.subarray(image * size, (image + 1) * size), i * size);
-  });
+  copyPictures(set, seen, pixels);
   const images = persistent("images", [2 * n, set.height, set.width, channels], "input", "u8");
   const indices = persistent("indices", [count], "input", "i32");
   const parameters = persistent("viewParameters", [count, viewParameters], "input");

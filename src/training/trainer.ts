@@ -2,13 +2,13 @@
 
 import type { Backend, Engine, Numbers } from "../backends/backend.ts";
 import { drawViews, type ViewSizes } from "../data/augmentation.ts";
-import { type ImageSet, requireLabels } from "../data/images.ts";
+import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
 import { initialise, type Model } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import { randomStream } from "../program/random.ts";
-import type { Tensor } from "../program/tensor.ts";
+import { sizeOf, type Tensor } from "../program/tensor.ts";
 import { learnings } from "../rules/learning.ts";
 import { type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
 import { recordXray } from "../rules/xray.ts";
@@ -100,7 +100,9 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   /** Results of the last step that an X-ray has written over. */
   let kept = new Map<Tensor, Float32Array>();
 
-  engine.write(inputs.images, dataset.pixels);
+  /** The pictures that the engine holds of a streamed dataset: the batch, and behind it the probe batch. */
+  const held = dataset.streamed ? new Uint8Array(sizeOf(inputs.images.shape)) : undefined;
+  if (!held) engine.write(inputs.images, dataset.pixels);
   if (inputs.labels) engine.write(inputs.labels, dataset.labels);
   for (const [tensor, values] of initialise(recorded, config.seed)) engine.write(tensor, values);
   if (xrays) writeBatch(xrays.inputs, anchors.subarray(0, probed), { step: 0, epoch: 0 });
@@ -118,10 +120,11 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   }
 
   function writeBatch(to: RuleInputs, images: Int32Array, { step, epoch }: { step: number; epoch: number }): void {
-    const seen = [images, images.map(pairing.partner)];
+    // A streamed dataset is no movie: both views show one image.
+    const seen = held ? [hold(held, images, to === inputs ? 0 : config.batch)] : [images, images.map(pairing.partner)];
     const indices = Int32Array.from({ length: loss.views * images.length }, (_, row) => {
       const view = Math.floor(row / images.length);
-      return seen[Math.min(view, 1)][row % images.length];
+      return seen[Math.min(view, seen.length - 1)][row % images.length];
     });
     engine.write(to.indices, indices);
     if (to.labelIndices) engine.write(to.labelIndices, images);
@@ -133,6 +136,14 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       engine.write(to.pairs.rows, rows);
       engine.write(to.pairs.weights, weights);
     }
+  }
+
+  /** Puts pictures of a streamed dataset into the engine, from row `first` on; their rows. */
+  function hold(all: Uint8Array, images: Int32Array, first: number): Int32Array {
+    const size = dataset.height * dataset.width * dataset.channels;
+    copyPictures(dataset, images, all.subarray(first * size));
+    engine.write(inputs.images, all);
+    return images.map((_, i) => first + i);
   }
 
   const resultOf = async (tensor: Tensor): Promise<Float32Array> => kept.get(tensor) ?? readFloats(engine, tensor);

@@ -1,5 +1,5 @@
 // Reads STL-10's binary files (https://cs.stanford.edu/~acoates/stl10): pictures [3, column, row], labels from 1. The file of unlabelled
-// pictures has 2.7 GB: only the pictures that are asked for are read, one at a time.
+// pictures has 2.7 GB, so pictures are read one at a time, when they are asked for.
 
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { SaccadeError } from "../../program/errors.ts";
@@ -11,12 +11,8 @@ const plane = stl10Side * stl10Side;
 const record = channels * plane;
 const mend = "fetch the file again";
 
-/** Row-major `[count, 96, 96, 3]` of the first of a file's `records` pictures, at most `limit`. */
-export function readStl10Images(
-  path: string,
-  records: number,
-  limit = Number.POSITIVE_INFINITY,
-): { pixels: Uint8Array; count: number } {
+/** A way to row-major [96, 96, 3] of each of a file's `records` pictures. */
+export function openStl10Images(path: string, records: number): (image: number, into: Uint8Array) => void {
   const file = openFile(path);
   try {
     const { size } = fstatSync(file);
@@ -24,23 +20,38 @@ export function readStl10Images(
       throw new SaccadeError(
         `${path}: must hold ${records} pictures of ${record} bytes, ${records * record} bytes, got ${size}; ${mend}`,
       );
-    const count = Math.min(limit, records);
-    const pixels = new Uint8Array(count * record);
-    const stored = new Uint8Array(record);
-    for (let image = 0; image < count; image++) {
-      const got = readSync(file, stored, 0, record, image * record);
-      if (got !== record)
-        throw new SaccadeError(`${path}: picture ${image} must have ${record} bytes, got ${got}; ${mend}`);
-      for (let c = 0; c < channels; c++)
-        for (let column = 0; column < stl10Side; column++)
-          for (let row = 0; row < stl10Side; row++)
-            pixels[image * record + (row * stl10Side + column) * channels + c] =
-              stored[c * plane + column * stl10Side + row];
-    }
-    return { pixels, count };
   } finally {
     closeSync(file);
   }
+  const stored = new Uint8Array(record);
+  return (image, into) => {
+    // Opened anew for each: a set has no end at which a file would be closed.
+    const open = openFile(path);
+    try {
+      const got = readSync(open, stored, 0, record, image * record);
+      if (got !== record)
+        throw new SaccadeError(`${path}: picture ${image} must have ${record} bytes, got ${got}; ${mend}`);
+    } finally {
+      closeSync(open);
+    }
+    for (let c = 0; c < channels; c++)
+      for (let column = 0; column < stl10Side; column++)
+        for (let row = 0; row < stl10Side; row++)
+          into[(row * stl10Side + column) * channels + c] = stored[c * plane + column * stl10Side + row];
+  };
+}
+
+/** `[count, 96, 96, 3]` of the first of a file's `records` pictures, at most `limit`. */
+export function readStl10Images(
+  path: string,
+  records: number,
+  limit = Number.POSITIVE_INFINITY,
+): { pixels: Uint8Array; count: number } {
+  const read = openStl10Images(path, records);
+  const count = Math.min(limit, records);
+  const pixels = new Uint8Array(count * record);
+  for (let image = 0; image < count; image++) read(image, pixels.subarray(image * record, (image + 1) * record));
+  return { pixels, count };
 }
 
 /** Class numbers from 0 of the first `count` pictures; the file writes them from 1 to `classes`, a byte each. */
