@@ -39,6 +39,7 @@ import {
 } from "../src/training/run-folder.ts";
 import { lockRun } from "../src/training/run-lock.ts";
 import { decodeSafetensors, encodeSafetensors, type TensorFile } from "../src/training/safetensors.ts";
+import { damaged } from "./damaged.ts";
 
 let root: string;
 beforeAll(() => {
@@ -644,31 +645,11 @@ describe("a checkpoint", () => {
   test("damaged anywhere is refused with a sentence, or read as it was: 2,000 times", () => {
     const random = randomStream(7, 0x5afe);
     const valid = readFileSync(write("valid"));
-    /** Bytes changed, cut out, put in, doubled, or the end cut off; most damage near the beginning, where the header is. */
-    const damaged = (): Buffer => {
-      const place = (): number => Math.floor(valid.length * random.uniform() ** 2);
-      const here = place();
-      switch (random.integer(5)) {
-        case 0: {
-          const copy = Buffer.from(valid);
-          for (let i = random.integer(4); i >= 0; i--) copy[place()] = random.integer(256);
-          return copy;
-        }
-        case 1:
-          return valid.subarray(0, here);
-        case 2:
-          return Buffer.concat([valid.subarray(0, here), valid.subarray(here + 1 + random.integer(8))]);
-        case 3:
-          return Buffer.concat([valid.subarray(0, here), Buffer.of(random.integer(256)), valid.subarray(here)]);
-        default:
-          return Buffer.concat([valid.subarray(0, here), valid]);
-      }
-    };
     const whole = loadCheckpoint(join(root, "valid"));
     const path = join(root, "mutant");
     let refused = 0;
     for (let i = 0; i < 2000; i++) {
-      writeFileSync(path, damaged());
+      writeFileSync(path, damaged(valid, random));
       try {
         expect(loadCheckpoint(path)).toEqual({ ...whole, path });
       } catch (error) {
