@@ -11,7 +11,7 @@ import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import type { ImageSet } from "../src/data/images.ts";
 import { pictures } from "../src/encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../src/encoders/forward.ts";
-import { createHead, createModel, synapsesOf } from "../src/encoders/model.ts";
+import { createHead, createModel, initialise, synapsesOf } from "../src/encoders/model.ts";
 import { type NetworkName, networks } from "../src/encoders/networks.ts";
 import { encoderFeatures } from "../src/evaluation/features.ts";
 import { channelsFirst, encodeEmbeddings } from "../src/exchange/embeddings.ts";
@@ -383,6 +383,25 @@ describe("weights from elsewhere", () => {
       writeFileSync(file("looks"), padded);
       expect(readStateDict(file("looks"), "mnist").weights.size).toBe(3);
     }
+  });
+
+  test("bring the range of values that they were trained in, and only into their own network", () => {
+    const [network, other] = ["tiny", "cifar"] as const;
+    const weights = new Map([...initialise(createModel(networks[network]), 1)].map(([{ name }, data]) => [name, data]));
+    const shapes = new Map(synapsesOf(createModel(networks[network])).map(({ name, shape }) => [name, shape]));
+    const facts = (valueRange: string): void =>
+      writeFileSync(file("w.safetensors"), encodeStateDict(network, { state: weights, shapes }, { valueRange }));
+    facts("[-1,1]");
+    expect(readStateDict(file("w.safetensors"), network).valueRange).toEqual([-1, 1]);
+    expect(() => readStateDict(file("w.safetensors"), other)).toThrow(
+      new SaccadeError(
+        `${file("w.safetensors")}: network must be cifar, as --network says, got tiny; set --network tiny`,
+      ),
+    );
+    facts("wide");
+    expect(() => readStateDict(file("w.safetensors"), network)).toThrow(
+      new SaccadeError(`${file("w.safetensors")}: valueRange must be [low, high], got wide`),
+    );
   });
 
   test.each([

@@ -416,6 +416,21 @@ test("a run killed after its last checkpoint, while its figures are drawn, gets 
   expectUndisturbed(run);
 });
 
+test("a run without a probe that was killed before its figures gets them by --resume auto, and no second run is made", async () => {
+  cpSync(undisturbed, join(root, "bare", "run"), { recursive: true });
+  const run = only("bare");
+  for (const name of readdirSync(join(run, "figures"))) rmSync(join(run, "figures", name));
+  const { code, stdout, stderr } = await saccade(...auto("bare", "--no-probe"));
+  expect(code, stderr).toBe(0);
+  expect(stdout).toMatch(/^resume {3}from step 32$/m);
+  expect(only("bare")).toBe(run);
+  for (const name of ["loss.svg", "xray.svg", "views.png"])
+    expect(bytesOf(run)[`figures/${name}`] === bytesOf(undisturbed)[`figures/${name}`], name).toBe(true);
+  const again = await saccade(...auto("bare", "--no-probe"));
+  expect(again.code, again.stderr).toBe(0);
+  expect(runsIn("bare")).toHaveLength(2);
+});
+
 describe("a signal", () => {
   test.each([
     ["SIGINT", 130],

@@ -13,6 +13,7 @@ import {
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { makeFolders } from "../src/data/folders.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { randomStream } from "../src/program/random.ts";
 import { persistent } from "../src/program/tensor.ts";
@@ -86,6 +87,7 @@ describe("a run folder", () => {
     writeFileSync(file, "");
     await expect(createRun(file, config, {})).rejects.toThrow(/a-file.*: cannot be written: E/);
     await expect(createRun(join(file, "below"), config, {})).rejects.toThrow(/below.*: cannot be written: ENOTDIR/);
+    if (process.platform === "linux") expect(() => makeFolders("/proc/nowhere/below")).toThrow(/ENOENT/);
   });
 
   test("elsewhere is named as not a run folder", () => {

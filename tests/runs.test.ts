@@ -105,7 +105,9 @@ function writeProbe(path: string, [trained, random]: readonly [number, number], 
     testImages: 5,
     chance: 0.1,
   };
-  writeFileSync(join(path, "probe.json"), JSON.stringify({ ...about, options: { seeds: 1 }, scores }));
+  writeFileSync(join(path, "probe.json"), JSON.stringify({ ...about, step: 80, options: { seeds: 1 }, scores }));
+  // Of a checkpoint the name alone is looked at.
+  writeFileSync(join(path, "checkpoints", "step-00000080.safetensors"), "");
 }
 
 const lock = (path: string, holder: object): void =>
@@ -117,6 +119,15 @@ beforeAll(() => {
 afterAll(() => rmSync(root, { recursive: true, force: true }));
 
 describe("list", () => {
+  test("does not show what a probe found before the run went on", async () => {
+    const path = await make("lengthened", { probed: [0.5, 0.3] });
+    expect(output("runs", "list", "--runs", "lengthened")).toMatch(/ 60\.0$/m);
+    writeFileSync(join(root, path, "checkpoints", "step-00000120.safetensors"), "");
+    expect(output("runs", "list", "--runs", "lengthened")).toMatch(/ –$/m);
+    expect(JSON.parse(output("runs", "show", path, "--json")).probe).toBeUndefined();
+    expect(output("runs", "compare", path, path)).not.toContain("Probe:");
+  });
+
   test("says of each run its state, and what its newest probe found", async () => {
     const done = await make("list", { probed: [0.5, 0.3] });
     const stopped = await make("list", { epochs: 1 });

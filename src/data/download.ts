@@ -4,12 +4,13 @@
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { type IncomingMessage, request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { SaccadeError } from "../program/errors.ts";
+import { makeFolders } from "./folders.ts";
 import type { Published } from "./sources.ts";
 
 export interface DownloadOptions {
@@ -43,7 +44,7 @@ export async function download(
   published: Published,
   options: DownloadOptions = {},
 ): Promise<void> {
-  await written(path, () => mkdir(dirname(path), { recursive: true }));
+  await written(path, async () => makeFolders(dirname(path)));
   const failures: string[] = [];
   for (const address of addresses) {
     const part = partOf(path, address);

@@ -1,12 +1,13 @@
 // Brings a dataset's files: from the network, or from a folder that they were carried to. What is placed is whole and checked.
 
 import { existsSync, statSync } from "node:fs";
-import { copyFile, mkdir, readdir, rename, rm, rmdir, statfs } from "node:fs/promises";
+import { copyFile, readdir, rename, rm, rmdir, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
 import { formatBytes } from "../program/explain.ts";
 import { unpack } from "./archives.ts";
 import { type DownloadOptions, download, md5Of, NoAddress, written } from "./download.ts";
+import { makeFolders } from "./folders.ts";
 import { faultOf, findDataset, findFile } from "./on-disk.ts";
 import type { DataFile, Layout, Published, Source } from "./sources.ts";
 
@@ -38,7 +39,7 @@ export async function getDataset(name: string, source: Source, options: GetOptio
   // Nothing of the user's is written over.
   await requireRight(name, folder, layout, signal);
   const downloads = join(folder, "downloads", layout.folder.split("/")[0]);
-  await written(folder, () => mkdir(folder, { recursive: true }));
+  await written(folder, async () => makeFolders(folder));
   await requireRoom(layout, downloads, local !== undefined, options);
 
   const target = join(folder, layout.folder);
@@ -51,7 +52,7 @@ export async function getDataset(name: string, source: Source, options: GetOptio
   const beside = join(parent, `${basename(target)}.unpacking`);
   try {
     await written(beside, () => rm(beside, { recursive: true, force: true }));
-    await written(beside, () => mkdir(beside, { recursive: true }));
+    await written(beside, async () => makeFolders(beside));
     for (const [published, path] of paths) {
       const to = join(beside, published.name);
       if (layout.archive) await unpack(path, layout.archive, beside, signal);
@@ -175,7 +176,7 @@ async function obtain(
 
 /** The whole folder at once where there is none, else file by file what is missing. */
 async function place(beside: string, target: string): Promise<void> {
-  await mkdir(dirname(target), { recursive: true });
+  makeFolders(dirname(target));
   if (!existsSync(target)) return rename(beside, target);
   for (const file of await readdir(beside))
     if (![file, file.replace(/\.gz$/, "")].some((there) => isFile(join(target, there))))

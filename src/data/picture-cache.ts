@@ -4,10 +4,11 @@
 // of another key, cut short or damaged counts as none.
 
 import { randomBytes } from "node:crypto";
-import { closeSync, fstatSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { checksum, pieces } from "./checksum.ts";
+import { makeFolders } from "./folders.ts";
 import { readPart } from "./formats/file.ts";
 
 export interface DecodedPictures {
@@ -45,7 +46,7 @@ export function readCache(path: string, key: string): DecodedPictures | undefine
 /** Writes the whole file or none; throws what the system says. */
 export function writeCache(path: string, key: string, { pixels, broken }: DecodedPictures): void {
   const beside = `${path}.${randomBytes(4).toString("hex")}.part`;
-  mkdirSync(dirname(path), { recursive: true });
+  makeFolders(dirname(path));
   try {
     const file = openSync(beside, "wx");
     try {

@@ -26,6 +26,8 @@ export function encodeStateDict(
 }
 
 export interface ImportedWeights {
+  /** What pixel values 0 and 255 were in training, as the file says it: saccade export writes it. */
+  readonly valueRange: readonly [number, number] | undefined;
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** Names of what the encoder does not have, such as a classifier behind it. */
   readonly leftOut: readonly string[];
@@ -35,7 +37,15 @@ export interface ImportedWeights {
 export function readStateDict(path: string, network: NetworkName): ImportedWeights {
   const bytes = readBytes(path);
   refusePickle(path, bytes);
-  const { tensors } = decodeSafetensors(bytes, path);
+  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  if (metadata.network !== undefined && metadata.network !== network)
+    throw wrong(
+      path,
+      "network",
+      `${network}, as --network says`,
+      metadata.network,
+      `set --network ${metadata.network}`,
+    );
   const { encoder, blocks } = createModel(networkNamed("import", network));
   const weights = new Map<string, Float32Array>();
   for (const { name, shape } of blocks.flatMap(tensorsOf)) {
@@ -65,7 +75,15 @@ export function readStateDict(path: string, network: NetworkName): ImportedWeigh
       "a tensor",
       `a block of network ${network} has none, and would compute something else`,
     );
-  return { weights, leftOut };
+  return { weights, leftOut, valueRange: rangeIn(path, metadata.valueRange) };
+}
+
+function rangeIn(path: string, text: string | undefined): readonly [number, number] | undefined {
+  if (text === undefined) return undefined;
+  const [, low, high] = /^\[(-?[\d.e+-]+),(-?[\d.e+-]+)\]$/.exec(text) ?? [];
+  const range = [Number(low), Number(high)] as const;
+  if (!(range[0] < range[1])) throw wrong(path, "valueRange", "[low, high]", text.slice(0, 60));
+  return range;
 }
 
 const named = (tensors: readonly { readonly name: string }[]): string => tensors.map(({ name }) => name).join(", ");

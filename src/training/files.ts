@@ -1,9 +1,10 @@
 // Files that are never half written: beside, flushed, renamed; and the system's refusals as sentences.
 
 import { randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { open, rename, rm } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
+import { makeFolders } from "../data/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
 
 /** Whether a file is one that `writeWhole` has begun and not put in its place. */
@@ -16,7 +17,7 @@ export async function writeWhole(
 ): Promise<void> {
   const beside = `${path}.${randomBytes(4).toString("hex")}.part`;
   try {
-    mkdirSync(dirname(path), { recursive: true });
+    makeFolders(dirname(path));
     const file = await open(beside, "wx");
     try {
       await file.writeFile(content);

@@ -1,5 +1,7 @@
 // Figures of a run: the loss curve, the Credit X-ray and a grid of what a step saw: pairs of views, pictures or patches.
 
+import { existsSync } from "node:fs";
+import { join } from "node:path";
 import { patchesPerSide } from "../data/augmentation.ts";
 import type { Encoder } from "../encoders/encoder.ts";
 import type { Config } from "./config.ts";
@@ -36,6 +38,9 @@ export async function drawRunFigures(
   await write("views", grid.svg, grid.png);
   return pngs;
 }
+
+/** Whether they have been drawn: the grid is the last. */
+export const hasFigures = (run: RunFolder): boolean => existsSync(join(run.figures, "views.png"));
 
 /** What the last step saw, `most` images of it. */
 export const viewsGrid = async (config: Config, trainer: Trainer, most: number): ReturnType<typeof pictureGrid> =>

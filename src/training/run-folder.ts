@@ -5,6 +5,7 @@ import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSy
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Document, parse, visit } from "yaml";
+import { makeFolders } from "../data/folders.ts";
 import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
@@ -96,7 +97,7 @@ function makeFolder(base: string): string {
     try {
       // Of a read-only disk mkdir would say that there is no such folder.
       accessSync(nearestFolder(dirname(path)), constants.W_OK);
-      mkdirSync(dirname(path), { recursive: true });
+      makeFolders(dirname(path));
       mkdirSync(path);
       return path;
     } catch (error) {

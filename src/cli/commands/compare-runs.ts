@@ -10,7 +10,7 @@ import { type Metric, type RunSummary, readMetrics, runFolder, summariseRun } fr
 import type { LayerNumbers } from "../../training/xray.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { formatTable, labelsPerClassText, percent, readOutNames, signed, wrap } from "../table.ts";
-import { readProbe } from "./probe.ts";
+import { currentProbe } from "./probe.ts";
 import { epochsText, lossText, stateOf } from "./runs.ts";
 
 interface Compared extends RunSummary {
@@ -29,7 +29,7 @@ export async function compareRuns(
   const runs = paths.map((path): Compared => {
     const summary = summariseRun(path);
     const metrics = readMetrics(runFolder(path));
-    return { ...summary, state: stateOf(summary), metrics, xray: newestLayers(metrics), probe: readProbe(path) };
+    return { ...summary, state: stateOf(summary), metrics, xray: newestLayers(metrics), probe: currentProbe(path) };
   });
   const differing = differingKeys(runs.map(({ config }) => config));
   if (figure !== undefined) await drawFigure(figure, runs, differing);

@@ -1,11 +1,11 @@
 // saccade data: what datasets there are and which are here, fetching them, checking them, and looking at their pictures.
 
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import http from "node:http";
 import { join } from "node:path";
 import { defaultFolder } from "../../data/datasets.ts";
 import { written } from "../../data/download.ts";
+import { makeFolders } from "../../data/folders.ts";
 import { getDataset } from "../../data/get-dataset.ts";
 import { type KnownDataset, knownDatasets } from "../../data/known-datasets.ts";
 import { nearest } from "../../data/nearest.ts";
@@ -155,7 +155,7 @@ async function get(asked: string, { from, json }: DataOptions): Promise<number> 
   };
   try {
     if (findDataset(source, folder)?.presence !== "whole") {
-      await written(folder, () => mkdir(folder, { recursive: true }));
+      await written(folder, async () => makeFolders(folder));
       release = lockRun({ path: folder });
     }
     const { layout, fetched } = await getDataset(name, source, { folder, from, signal: stop.signal, onProgress });

@@ -36,10 +36,19 @@ export async function importCommand(
     epochs: 1,
     seed: options.seed ?? 0,
   };
+  const { weights, leftOut, valueRange } = readStateDict(file, options.network);
+  if (valueRange) Object.assign(raw, { valueRange });
   for (const assignment of overrides) override(raw, assignment, parseValue);
   const config = parseConfig(raw, `import of ${file}`);
   if (config.encoder !== options.network) throw wrong("import", "encoder", "what --network says", config.encoder);
-  const { weights, leftOut } = readStateDict(file, options.network);
+  if (valueRange?.some((value, i) => value !== config.valueRange[i]))
+    throw wrong(
+      "import",
+      "valueRange",
+      `[${valueRange.join(", ")}], as ${file} says`,
+      config.valueRange,
+      "leave it out",
+    );
   if (leftOut.length > 0) process.stderr.write(`left out: ${leftOut.join(", ")}; the encoder has none\n`);
 
   const sha256 = createHash("sha256").update(readBytes(file)).digest("hex");

@@ -11,11 +11,11 @@ import { type ProbeReport, probe } from "../../evaluation/probe.ts";
 import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
 import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
-import { latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
+import { checkpointFiles, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
 import { readText, writeWhole } from "../../training/files.ts";
-import { openRun, type RunFolder } from "../../training/run-folder.ts";
+import { openRun, type RunFolder, runFolder } from "../../training/run-folder.ts";
 import { lockRun } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
@@ -166,6 +166,13 @@ export function readProbe(path: string): ProbeReport | undefined {
 /** Whether a run's probe of the checkpoint after `step` is done. */
 export const isProbed = (path: string, step: number): boolean =>
   (readProbe(path) as { readonly step?: number } | undefined)?.step === step;
+
+/** The report, unless the run has gone on since: it is of the newest checkpoint or none. */
+export function currentProbe(path: string): ProbeReport | undefined {
+  const report = readProbe(path);
+  const newest = /\d+/.exec(checkpointFiles(runFolder(path).checkpoints).at(-1) ?? "");
+  return newest && isProbed(path, Number(newest[0])) ? report : undefined;
+}
 
 export function printProbe(report: ProbeReport): void {
   const { measured, train, test, trainImages, testImages, overlapping, chance, options } = report;

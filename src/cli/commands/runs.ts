@@ -8,7 +8,7 @@ import { isHeld } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { CommonOptions } from "../options.ts";
 import { formatTable, textWidth } from "../table.ts";
-import { printProbe, readProbe } from "./probe.ts";
+import { currentProbe, printProbe } from "./probe.ts";
 
 interface RunsOptions extends CommonOptions {
   readonly runs: string;
@@ -74,7 +74,7 @@ function whatOf({ config }: RunSummary, withData: boolean): string {
 /** Of the trained code, as the newest probe found it: by the paper's read-out or else the first, with the most labels. */
 function accuracyOf({ path }: RunSummary, leftOut: (message: string) => void): number | undefined {
   try {
-    const trained = summarise(readProbe(path)?.scores ?? []).filter(({ subject }) => subject === "trained");
+    const trained = summarise(currentProbe(path)?.scores ?? []).filter(({ subject }) => subject === "trained");
     const labels = ({ labelsPerClass }: (typeof trained)[number]): number =>
       labelsPerClass === "all" ? Infinity : labelsPerClass;
     const readOut = trained.find((mean) => mean.readOut === "paper")?.readOut ?? trained[0]?.readOut;
@@ -88,7 +88,7 @@ function accuracyOf({ path }: RunSummary, leftOut: (message: string) => void): n
 
 function show(path: string, { json }: RunsOptions): void {
   const summary: RunSummary = summariseRun(path);
-  const report = readProbe(path);
+  const report = currentProbe(path);
   const state = stateOf(summary);
   if (json) {
     process.stdout.write(`${JSON.stringify({ ...summary, state, probe: report })}\n`);

@@ -10,6 +10,7 @@ import { describeData } from "../../training/configured-data.ts";
 import { continueEnvironment, environment, writeEnvironment } from "../../training/environment.ts";
 import { needsOf, requireRoom, roomFor } from "../../training/forecast.ts";
 import { checkResume, requireTrained, unfinishedRun } from "../../training/resume.ts";
+import { hasFigures } from "../../training/run-figures.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
 import { lockRun } from "../../training/run-lock.ts";
 import { train } from "../../training/train.ts";
@@ -179,7 +180,7 @@ async function configuration(
   if (options.resume === undefined || options.dryRun) return { config };
   const { totalSteps } = runLength(config, { name: config.data.dataset, ...(await describeData(config, path ?? "")) });
   const isDone = (run: RunFolder, step: number): boolean =>
-    step === totalSteps && !(config.probe && options.probe && !isProbed(run.path, step));
+    step === totalSteps && hasFigures(run) && !(config.probe && options.probe && !isProbed(run.path, step));
   const resumed = unfinishedRun(options.runs, config, isDone, (message) =>
     process.stderr.write(`left out: ${message}\n`),
   );
