@@ -516,6 +516,11 @@ describe("export and import", () => {
 
   test("of weights that are not the network's make no run folder", async () => {
     writeFileSync(join(root, "short.safetensors"), "short");
+    const fresh = initialise(createModel(networks.cifar), 1);
+    const state = new Map([...fresh].map(([{ name }, values]) => [name, values]));
+    const shapes = new Map([...fresh.keys()].map(({ name, shape }) => [name, shape]));
+    const ranged = encodeStateDict("cifar", { state, shapes }, { valueRange: "[-1,1]" });
+    writeFileSync(join(root, "ranged.safetensors"), ranged);
     for (const [words, sentence] of [
       [
         ["short.safetensors", "--network", "cifar"],
@@ -523,6 +528,10 @@ describe("export and import", () => {
       ],
       [["short.safetensors", "--network", "cifra"], /^saccade: import: network must be one of .*, got cifra\n$/],
       [["short.safetensors", "--network", "cifar", "batch=1"], /^saccade: import of short\.safetensors: batch must be/],
+      [
+        ["ranged.safetensors", "--network", "cifar", "valueRange=[0,1]"],
+        /^saccade: import: valueRange must be \[-1, 1\], as ranged\.safetensors says, got \[0, 1\]; leave it out\n$/,
+      ],
       [["none", "--network", "cifar"], /^saccade: none: cannot be read: ENOENT/],
     ] as [string[], RegExp][]) {
       const { code, stderr } = await saccade("import", ...words, "--runs", "refused");
@@ -530,6 +539,8 @@ describe("export and import", () => {
       expect(stderr).toMatch(sentence);
     }
     expect(existsSync(join(root, "refused"))).toBe(false);
+    const { run } = JSON.parse(await output("import", "ranged.safetensors", "--network", "cifar", "--json"));
+    expect(readFileSync(join(root, run, "config.yaml"), "utf8")).toMatch(/^valueRange: \[-1, 1\]$/m);
   });
 });
 

@@ -6,7 +6,7 @@ import { basename, extname } from "node:path";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../../encoders/networks.ts";
 import { readStateDict } from "../../exchange/state-dict.ts";
-import { wrong } from "../../program/errors.ts";
+import { SaccadeError, wrong } from "../../program/errors.ts";
 import { saveCheckpoint } from "../../training/checkpoints.ts";
 import { override, parseConfig } from "../../training/config.ts";
 import { version } from "../../training/environment.ts";
@@ -36,19 +36,15 @@ export async function importCommand(
     epochs: 1,
     seed: options.seed ?? 0,
   };
-  const { weights, leftOut, valueRange } = readStateDict(file, options.network);
-  if (valueRange) Object.assign(raw, { valueRange });
   for (const assignment of overrides) override(raw, assignment, parseValue);
-  const config = parseConfig(raw, `import of ${file}`);
-  if (config.encoder !== options.network) throw wrong("import", "encoder", "what --network says", config.encoder);
-  if (valueRange?.some((value, i) => value !== config.valueRange[i]))
-    throw wrong(
-      "import",
-      "valueRange",
-      `[${valueRange.join(", ")}], as ${file} says`,
-      config.valueRange,
-      "leave it out",
+  const asked = parseConfig(raw, `import of ${file}`);
+  if (asked.encoder !== options.network) throw wrong("import", "encoder", "what --network says", asked.encoder);
+  const { weights, leftOut, valueRange = asked.valueRange } = readStateDict(file, options.network);
+  if ("valueRange" in raw && valueRange.some((value, i) => value !== asked.valueRange[i]))
+    throw new SaccadeError(
+      `import: valueRange must be [${valueRange.join(", ")}], as ${file} says, got [${asked.valueRange.join(", ")}]; leave it out`,
     );
+  const config = { ...asked, valueRange: [...valueRange] as [number, number] };
   if (leftOut.length > 0) process.stderr.write(`left out: ${leftOut.join(", ")}; the encoder has none\n`);
 
   const sha256 = createHash("sha256").update(readBytes(file)).digest("hex");
