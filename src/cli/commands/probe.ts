@@ -163,15 +163,17 @@ export function readProbe(path: string): ProbeReport | undefined {
   return report as ProbeReport;
 }
 
+/** Steps of the checkpoint that a report is of. */
+const stepOf = (report: (ProbeReport & { readonly step?: number }) | undefined): number | undefined => report?.step;
+
 /** Whether a run's probe of the checkpoint after `step` is done. */
-export const isProbed = (path: string, step: number): boolean =>
-  (readProbe(path) as { readonly step?: number } | undefined)?.step === step;
+export const isProbed = (path: string, step: number): boolean => stepOf(readProbe(path)) === step;
 
 /** The report, unless the run has gone on since: it is of the newest checkpoint or none. */
 export function currentProbe(path: string): ProbeReport | undefined {
   const report = readProbe(path);
   const newest = /\d+/.exec(checkpointFiles(runFolder(path).checkpoints).at(-1) ?? "");
-  return newest && isProbed(path, Number(newest[0])) ? report : undefined;
+  return newest && stepOf(report) === Number(newest[0]) ? report : undefined;
 }
 
 export function printProbe(report: ProbeReport): void {
