@@ -648,8 +648,101 @@ describe("a run that is resumed", () => {
     before = files();
     const damaged = await saccade("train", "--resume", path, "epochs=5", "--no-probe", "--device", "reference");
     expect(damaged).toMatchObject({ code: 1, stdout: "" });
-    expect(damaged.stderr).toMatch(/^saccade: left-alone\/metrics\.jsonl: line 1 is not a line of metrics, got null; /);
+    expect(damaged.stderr).toBe(
+      "saccade: left-alone/metrics.jsonl: line 1 is not a line of metrics, got null; mend the line or take it out\n",
+    );
     expect(files()).toEqual(before);
+  });
+
+  /** What of a run may get lost while nobody looks; a sentence each, and the files as they were. */
+  test.each<[string, (text: string) => string, string]>([
+    [
+      "are empty",
+      () => "",
+      "must have 4 lines up to step 2, as PATH/checkpoints/step-00000002.safetensors says, got 0",
+    ],
+    [
+      "lack their end",
+      (text) => text.slice(0, text.indexOf("\n", text.indexOf('"step"')) + 1),
+      "must have 4 lines up to step 2, as PATH/checkpoints/step-00000002.safetensors says, got 1",
+    ],
+    [
+      "lack their beginning",
+      (text) => text.slice(text.indexOf("\n") + 1),
+      "must have 4 lines up to step 2, as PATH/checkpoints/step-00000002.safetensors says, got 3",
+    ],
+  ])("but whose metrics %s is refused", async (name, change, sentence) => {
+    const { path, inside } = digitsCopy(`metrics/${name}`);
+    const text = change(readFileSync(inside("metrics.jsonl"), "utf8"));
+    writeFileSync(inside("metrics.jsonl"), text);
+    const before = readdirSync(inside(), { recursive: true }).sort();
+    expect(await saccade("train", "--resume", path, "epochs=2", "--no-probe")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `saccade: ${path}/metrics.jsonl: ${sentence.replace("PATH", path)}; put it back as it was, or set it aside and the run goes on without\n`,
+    });
+    expect(readFileSync(inside("metrics.jsonl"), "utf8")).toBe(text);
+    expect(readdirSync(inside(), { recursive: true }).sort()).toEqual(before);
+  });
+
+  test("but has lines twice is refused", async () => {
+    const { path, inside } = digitsCopy("metrics/twice");
+    const text = readFileSync(inside("metrics.jsonl"), "utf8");
+    writeFileSync(inside("metrics.jsonl"), text + text);
+    expect(await saccade("train", "--resume", path, "epochs=2", "--no-probe")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `saccade: ${path}/metrics.jsonl: line 5 must be of step 2 or later, got step 0; take out what is there twice\n`,
+    });
+    expect(readFileSync(inside("metrics.jsonl"), "utf8")).toBe(text + text);
+  });
+
+  /** Of what goes on: what it prints besides its progress. */
+  const notesOf = async (path: string, ...more: string[]): Promise<string[]> => {
+    const { code, stderr } = await saccade("train", "--resume", path, "--no-probe", ...more);
+    expect(code, stderr).toBe(0);
+    return stderr.split("\n").filter((line) => line && !/^training: /.test(line));
+  };
+  const stepsIn = (file: string): number[] =>
+    readFileSync(file, "utf8")
+      .trim()
+      .split("\n")
+      .map((line) => JSON.parse(line).step);
+
+  test("without metrics.jsonl, set aside or lost, goes on with a note, and once more without; put back it is whole", async () => {
+    const { path, inside } = digitsCopy("metrics-aside");
+    const text = readFileSync(inside("metrics.jsonl"), "utf8");
+    rmSync(inside("metrics.jsonl"));
+    expect(await notesOf(path, "epochs=2")).toEqual([
+      `note: ${path}/metrics.jsonl: there is none, so the run's numbers and figures begin after step 2`,
+    ]);
+    expect(stepsIn(inside("metrics.jsonl"))).toEqual([3, 4, 4]);
+    expect(await notesOf(path, "epochs=3")).toEqual([]);
+    writeFileSync(inside("metrics.jsonl"), text + readFileSync(inside("metrics.jsonl"), "utf8"));
+    expect(await notesOf(path, "epochs=4")).toEqual([]);
+    expect(stepsIn(inside("metrics.jsonl"))).toEqual([0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8]);
+  });
+
+  test("without data.json goes on with a note, and has one again", async () => {
+    const { path, inside } = digitsCopy("data-lost");
+    const record = readFileSync(inside("data.json"), "utf8");
+    rmSync(inside("data.json"));
+    expect(await notesOf(path, "epochs=2")).toEqual([
+      `note: ${path}/data.json: there is none, so nobody knows whether the pictures are those that the run began with; from here on it holds those of now`,
+    ]);
+    expect(readFileSync(inside("data.json"), "utf8")).toBe(record);
+    expect(await notesOf(path, "epochs=3")).toEqual([]);
+  });
+
+  test("with a damaged event file says what is lost", async () => {
+    const { path, inside } = digitsCopy("events-damaged");
+    const [name] = readdirSync(inside("tensorboard"));
+    const bytes = readFileSync(inside("tensorboard", name));
+    bytes[20] ^= 1;
+    writeFileSync(inside("tensorboard", name), bytes);
+    expect(await notesOf(path, "epochs=2")).toEqual([
+      `note: ${path}/tensorboard/${name}: is damaged at byte 0, so histograms and pictures that stood there are lost; its numbers are written again from metrics.jsonl`,
+    ]);
   });
 });
 

@@ -99,8 +99,13 @@ describe("a run folder", () => {
 
   test("whose configuration is not YAML is named", () => {
     mkdirSync(join(root, "broken"));
-    writeFileSync(join(root, "broken", "config.yaml"), "a: [1,\nb: }");
-    expect(() => openRun(join(root, "broken"))).toThrow(/broken\/config\.yaml: not valid YAML: /);
+    const file = join(root, "broken", "config.yaml");
+    writeFileSync(file, "a: [1,\nb: }");
+    expect(() => openRun(join(root, "broken"))).toThrow(
+      new SaccadeError(
+        `${file}: not valid YAML: Flow sequence in block collection must be sufficiently indented and end with a ] at line 2, column 1; mend it there`,
+      ),
+    );
   });
 });
 
@@ -381,39 +386,68 @@ describe("safetensors", () => {
   });
 
   test.each([
-    ["not JSON", "{", /a JSON header/],
-    ["a list", "[]", /a JSON object as header/],
-    ["null", "null", /a JSON object as header/],
-    ["metadata of numbers", '{"__metadata__":{"a":1}}', /texts by name as __metadata__/],
-    ["metadata null", '{"__metadata__":null}', /texts by name as __metadata__/],
-    ["no shape", entry({ shape: undefined }), /dtype, shape and data_offsets for "x"/],
-    ["a negative extent", entry({ shape: [-1, -2] }), /dtype, shape and data_offsets for "x"/],
-    ["a fractional extent", entry({ shape: [0.5, 4] }), /dtype, shape and data_offsets for "x"/],
-    ["too small a shape", entry({ shape: [1] }), /4 bytes from 0 on for "x"/],
-    ["too large a shape", entry({ shape: [2 ** 40, 2 ** 40] }), /bytes from 0 on for "x"/],
-    ["a hole", entry({ data_offsets: [4, 12] }), /8 bytes from 0 on for "x"/],
-    ["offsets backwards", entry({ data_offsets: [8, 0] }), /8 bytes from 0 on for "x"/],
-    ["an end beyond the file", entry({ shape: [3], data_offsets: [0, 12] }), /12 bytes from 0 on for "x"/],
-    ["bytes that nobody owns", "{}", /wanted 10 bytes, got 18/],
-    ["a shape that is NaN", '{"x":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}}', /a JSON header/],
-    ["a shape beyond all numbers", entry({}).replace("[2]", "[1e999]"), /dtype, shape and data_offsets for "x"/],
-    ["one name twice", `${entry({}).slice(0, -1)},"\\u0078":null}`, /wanted "x" once, got it twice/],
+    ["not JSON", "{", "wanted a JSON header, got something else"],
+    ["a list", "[]", "wanted a JSON object as header, got []"],
+    ["null", "null", "wanted a JSON object as header, got null"],
+    ["metadata of numbers", '{"__metadata__":{"a":1}}', 'wanted texts by name as __metadata__, got {"a":1}'],
+    ["metadata null", '{"__metadata__":null}', "wanted texts by name as __metadata__, got null"],
+    [
+      "no shape",
+      entry({ shape: undefined }),
+      'wanted dtype, shape and data_offsets for "x", got {"dtype":"F32","data_offsets":[0,8]}',
+    ],
+    [
+      "a negative extent",
+      entry({ shape: [-1, -2] }),
+      'wanted dtype, shape and data_offsets for "x", got {"dtype":"F32","shape":[-1,-2],"data_offsets":[0,8]}',
+    ],
+    [
+      "a fractional extent",
+      entry({ shape: [0.5, 4] }),
+      'wanted dtype, shape and data_offsets for "x", got {"dtype":"F32","shape":[0.5,4],"data_offsets":[0,8]}',
+    ],
+    ["too small a shape", entry({ shape: [1] }), 'wanted 4 bytes from 0 on for "x", got 0 to 8 of 8'],
+    [
+      "too large a shape",
+      entry({ shape: [2 ** 40, 2 ** 40] }),
+      'wanted 4.835703278458517e+24 bytes from 0 on for "x", got 0 to 8 of 8',
+    ],
+    ["a hole", entry({ data_offsets: [4, 12] }), 'wanted 8 bytes from 0 on for "x", got 4 to 12 of 8'],
+    ["offsets backwards", entry({ data_offsets: [8, 0] }), 'wanted 8 bytes from 0 on for "x", got 8 to 0 of 8'],
+    [
+      "an end beyond the file",
+      entry({ shape: [3], data_offsets: [0, 12] }),
+      'wanted 12 bytes from 0 on for "x", got 0 to 12 of 8',
+    ],
+    ["bytes that nobody owns", "{}", "wanted 10 bytes, got 18"],
+    [
+      "a shape that is NaN",
+      '{"x":{"dtype":"F32","shape":[NaN],"data_offsets":[0,8]}}',
+      "wanted a JSON header, got something else",
+    ],
+    [
+      "a shape beyond all numbers",
+      entry({}).replace("[2]", "[1e999]"),
+      'wanted dtype, shape and data_offsets for "x", got {"dtype":"F32","shape":[null],"data_offsets":[0,8]}',
+    ],
+    ["one name twice", `${entry({}).slice(0, -1)},"\\u0078":null}`, 'wanted "x" once, got it twice'],
     [
       "tensors that overlap",
       JSON.stringify({
         x: { dtype: "F32", shape: [2], data_offsets: [0, 8] },
         y: { dtype: "F32", shape: [1], data_offsets: [4, 8] },
       }),
-      /4 bytes from 8 on for "y", got 4 to 8/,
+      'wanted 4 bytes from 8 on for "y", got 4 to 8 of 8',
     ],
   ])("a header with %s is refused", (_, header, sentence) => {
-    expect(() => decodeSafetensors(withHeader(header), "bad")).toThrow(sentence);
-    expect(() => decodeSafetensors(withHeader(header), "bad")).toThrow(/^bad: wanted .*; the file is damaged/);
+    expect(() => decodeSafetensors(withHeader(header), "bad")).toThrow(
+      new SaccadeError(`bad: ${sentence}; the file is damaged or not a safetensors file`),
+    );
   });
 
   test("another dtype is refused with the way out of it", () => {
     expect(() => decodeSafetensors(withHeader(entry({ dtype: "BF16" })), "half")).toThrow(
-      /^half: wanted F32 numbers for "x", got BF16; save it as float32: in PyTorch, tensor\.float\(\)$/,
+      new SaccadeError('half: wanted F32 numbers for "x", got BF16; save it as float32: in PyTorch, tensor.float()'),
     );
   });
 
@@ -434,7 +468,9 @@ describe("safetensors", () => {
     const bytes = new Uint8Array(100_000_100);
     new DataView(bytes.buffer).setBigUint64(0, 100_000_001n, true);
     expect(() => decodeSafetensors(bytes, "huge")).toThrow(
-      /^huge: wanted a header of at most 100000000 bytes, got 100000001; the file is damaged/,
+      new SaccadeError(
+        "huge: wanted a header of at most 100000000 bytes, got 100000001; the file is damaged or not a safetensors file",
+      ),
     );
   });
 
@@ -452,7 +488,11 @@ describe("safetensors", () => {
     for (const length of [11n, 2n ** 53n, 2n ** 64n - 1n]) {
       const bytes = withHeader("{}");
       new DataView(bytes.buffer).setBigUint64(0, length, true);
-      expect(() => decodeSafetensors(bytes, "bad")).toThrow(/^bad: wanted a header of at most 10 bytes/);
+      expect(() => decodeSafetensors(bytes, "bad")).toThrow(
+        new SaccadeError(
+          `bad: wanted a header of at most 10 bytes, got ${length}; the file is damaged or not a safetensors file`,
+        ),
+      );
     }
   });
 });
@@ -517,12 +557,17 @@ describe("a checkpoint", () => {
       () => new Uint8Array(),
       "wanted at least 8 bytes, got 0; the file is damaged or not a safetensors file",
     ],
-    ["cut short", {}, cut, /^wanted 16 bytes from 344 on for "head\.bias", got 344 to 360 of 359; the file is damaged/],
+    [
+      "cut short",
+      {},
+      cut,
+      'wanted 16 bytes from 344 on for "head.bias", got 344 to 360 of 359; the file is damaged or not a safetensors file',
+    ],
     [
       "changed in one bit of a weight",
       {},
       (bytes) => bytes.with(-1, bytes[bytes.length - 1] ^ 1),
-      /^its checksum must be [0-9a-f]{8}, got [0-9a-f]{8}; the file is damaged$/,
+      "its checksum must be e4100d62, as it says itself, got 93173df4; the file is damaged",
     ],
     [
       "foreign",
@@ -548,6 +593,12 @@ describe("a checkpoint", () => {
       undefined,
       `losses must say sum and steps, got ${losses}; the file is damaged`,
     ]),
+    ...["-1", "1.5", "many"].map((metrics) => [
+      `without a number of lines: ${metrics}`,
+      { metrics },
+      undefined,
+      `metrics must say a number of lines, got ${metrics}; the file is damaged`,
+    ]),
     [
       "with channels that are none",
       { channels: '{"head":0}' },
@@ -560,21 +611,11 @@ describe("a checkpoint", () => {
       undefined,
       "head.weight must read pictures of 3 channels, got 8 columns; the file is damaged",
     ],
-  ] as [string, object, ((bytes: Uint8Array) => Uint8Array) | undefined, string | RegExp][])(
+  ] as [string, object, ((bytes: Uint8Array) => Uint8Array) | undefined, string][])(
     "that is %s is refused",
     (name, change, damage, sentence) => {
       const path = write(`damaged/${name.replaceAll(/\W/g, "-")}`, change, damage);
-      let said = "";
-      try {
-        loadCheckpoint(path);
-      } catch (error) {
-        expect(error).toBeInstanceOf(SaccadeError);
-        said = (error as Error).message;
-      }
-      expect(said.startsWith(`${path}: `)).toBe(true);
-      const rest = said.slice(path.length + 2);
-      if (typeof sentence === "string") expect(rest).toBe(sentence);
-      else expect(rest).toMatch(sentence);
+      expect(() => loadCheckpoint(path)).toThrow(new SaccadeError(`${path}: ${sentence}`));
     },
   );
 

@@ -12,7 +12,7 @@ import { SaccadeError } from "../src/program/errors.ts";
 import { latestCheckpoint } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
 import { appendMetric, createRun, type RunFolder, readMetrics, runFolder } from "../src/training/run-folder.ts";
-import { crc32c } from "../src/training/tensorboard/event-file.ts";
+import { crc32c, decodeEvents } from "../src/training/tensorboard/event-file.ts";
 import { histogram, openEvents } from "../src/training/tensorboard.ts";
 import { train } from "../src/training/train.ts";
 
@@ -132,6 +132,13 @@ function fileOf(run: RunFolder): string {
   expect(sizes.length).toBeLessThanOrEqual(2);
   expect(sizes.slice(0, -1).filter(Boolean)).toEqual([]);
   return join(folderOf(run), files[files.length - 1]);
+}
+
+/** Changes one bit. */
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at] ^= 1;
+  writeFileSync(path, bytes);
 }
 
 /** Payloads of all records; a byte that no record owns fails. */
@@ -363,14 +370,62 @@ describe("a run that was stopped", () => {
 
   test("has every number again where the file is damaged early, or was never written", async () => {
     const [hurt, late] = [copyOfKilled("hurt"), copyOfKilled("late")];
-    const bytes = readFileSync(fileOf(hurt));
-    bytes[100] ^= 1;
-    writeFileSync(fileOf(hurt), bytes);
+    flip(fileOf(hurt), 100);
     rmSync(folderOf(late), { recursive: true });
     for (const run of [hurt, late]) {
       await openEvents(run, configured(), 4);
       expect(scalarsOf(run)).toEqual(expectedScalars(run));
     }
+  });
+
+  /** Where the records begin that hold histograms or pictures, and the steps of those. */
+  const heldIn = (file: string): { readonly at: number; readonly step: number }[] => {
+    const bytes = readFileSync(file);
+    return decodeEvents(bytes)
+      .filter(({ holds }) => holds === "histograms" || holds === "images")
+      .map(({ record, step }) => ({ at: record.byteOffset - bytes.byteOffset, step }));
+  };
+
+  test("with a damaged record loses that alone, and says so; where its length is damaged, all behind it", async () => {
+    for (const [name, byte, left] of [
+      ["payload", 12, 1],
+      ["length", 0, 0],
+    ] as const) {
+      const run = copyOfKilled(`damaged ${name}`);
+      const file = fileOf(run);
+      const [first, ...later] = heldIn(file).filter(({ step }) => step <= 4);
+      expect(later.length).toBeGreaterThan(0);
+      flip(file, first.at + byte);
+      const notes: string[] = [];
+      await openEvents(run, configured(), 4, (note) => notes.push(note));
+      expect(notes).toEqual([
+        `${file}: is damaged at byte ${first.at}, so histograms and pictures that stood there are lost; its numbers are written again from metrics.jsonl`,
+      ]);
+      expect(heldIn(fileOf(run))).toHaveLength(left * later.length);
+      expect(scalarsOf(run)).toEqual(expectedScalars(run));
+    }
+  });
+
+  test("says nothing of damage behind the checkpoint, nor of a record that a crash has cut", async () => {
+    const notes: string[] = [];
+    const [behind, cut] = [copyOfKilled("damaged behind"), copyOfKilled("cut short")];
+    flip(fileOf(behind), (heldIn(fileOf(behind)).at(-1)?.at ?? 0) + 12);
+    const bytes = readFileSync(fileOf(cut));
+    for (const run of [behind, cut]) {
+      if (run === cut) writeFileSync(fileOf(cut), bytes.subarray(0, afterFour + 5));
+      await openEvents(run, configured(), 4, (note) => notes.push(note));
+      expect(scalarsOf(run)).toEqual(expectedScalars(run));
+    }
+    expect(notes).toEqual([]);
+  });
+
+  test("keeps the numbers of its file where metrics.jsonl has gone", async () => {
+    const run = copyOfKilled("metrics gone");
+    rmSync(run.metrics);
+    await openEvents(run, configured(), 4);
+    const upToFour = scalarsOf(whole).filter((line) => Number(/@(\d+)/.exec(line)?.[1]) <= 4);
+    expect(upToFour.length).toBeGreaterThan(20);
+    expect(scalarsOf(run)).toEqual(upToFour);
   });
 
   test("at its end gains nothing by being resumed, and goes on when it is lengthened", async () => {

@@ -20,6 +20,8 @@ export interface Checkpoint {
   readonly losses: Losses;
   /** Fingerprint of the configuration that wrote it. */
   readonly config: string;
+  /** How many lines metrics.jsonl had; the first checkpoints did not say it. */
+  readonly metrics?: number | undefined;
   readonly path: string;
 }
 
@@ -42,7 +44,7 @@ export async function saveCheckpoint(
   checkpoint: Omit<Checkpoint, "path" | "shapes">,
   keep: number,
 ): Promise<string> {
-  const { position, state, losses, config } = checkpoint;
+  const { position, state, losses, config, metrics } = checkpoint;
   const channels = channelsRead(recorded.lessons);
   const tensors = new Map(
     recorded.state.map(({ name, shape }): [string, Array32] => {
@@ -51,7 +53,7 @@ export async function saveCheckpoint(
       return [name, toTorch({ shape, data }, channels[ownerOf(name)])];
     }),
   );
-  const facts = { position, losses, channels };
+  const facts = { position, losses, channels, ...(metrics === undefined ? {} : { metrics }) };
   const texts = Object.entries(facts).map(([key, value]) => [key, JSON.stringify(value)]);
   const metadata = { format, config, ...Object.fromEntries(texts) };
   const path = join(folder, fileName(position.step));
@@ -118,7 +120,7 @@ function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
   const sum = checksum({ tensors, metadata });
   if (metadata.crc32 !== sum)
     throw new SaccadeError(
-      `${path}: its checksum must be ${sum}, got ${metadata.crc32?.slice(0, 8) ?? "none"}; the file is damaged`,
+      `${path}: its checksum must be ${metadata.crc32?.slice(0, 8) ?? "there"}, as it says itself, got ${sum}; the file is damaged`,
     );
   const read = <T>(key: string, holds: string, right: (value: T) => boolean): T => {
     try {
@@ -139,6 +141,7 @@ function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
       whole(steps) &&
       (best === undefined || (whole(best.step) && Number.isFinite(best.loss))),
   );
+  const metrics = metadata.metrics === undefined ? undefined : read<number>("metrics", "a number of lines", whole);
   const channels = read<Record<string, number>>("channels", "channels by layer", (all) =>
     Object.values(all).every((count) => whole(count) && count > 0),
   );
@@ -154,7 +157,7 @@ function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
     state.set(name, data);
     shapes.set(name, shape);
   }
-  return { position, losses, config: metadata.config ?? "", state, shapes, path };
+  return { position, losses, config: metadata.config ?? "", metrics, state, shapes, path };
 }
 
 /** Refuses a checkpoint that lacks tensors, or has them for another architecture. */

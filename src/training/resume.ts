@@ -5,7 +5,7 @@ import { SaccadeError } from "../program/errors.ts";
 import { type Checkpoint, latestCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { checkData } from "./run-data.ts";
-import { fingerprint, openRun, openRuns, type RunFolder, readMetrics } from "./run-folder.ts";
+import { checkMetrics, fingerprint, openRun, openRuns, type RunFolder } from "./run-folder.ts";
 import { runLength } from "./trainer.ts";
 
 /**
@@ -32,8 +32,11 @@ export function requireTrained(run: RunFolder, from: Checkpoint): void {
     );
 }
 
-/** Refuses to go on under another configuration or on other pictures, to an end that lies behind, or beside metrics that cannot be read. */
-export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, from: Checkpoint): void {
+/**
+ * Refuses to go on under another configuration or on other pictures, to an end that lies behind, or beside metrics that are not whole. What
+ * comes back are notes: of what the run will lack, or cannot know.
+ */
+export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, from: Checkpoint): string[] {
   if (from.config !== configKey(config)) {
     const differing = differences(decisive(openRun(run.path).config), decisive(config));
     throw new SaccadeError(
@@ -42,7 +45,7 @@ export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, f
         : `${from.path}: was written by another configuration than config.yaml holds now; put that file back as it was`,
     );
   }
-  checkData(run, dataset);
+  const notes = checkData(run, dataset);
   const { step } = from.position;
   const { totalSteps } = runLength(config, dataset);
   if (step > totalSteps) {
@@ -51,7 +54,7 @@ export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, f
       `${run.path}: epochs must be at least ${least}, as ${step} steps are done, got ${config.epochs}`,
     );
   }
-  readMetrics(run);
+  return [...notes, ...checkMetrics(run, from)];
 }
 
 /** Of the runs under `root` that have this very configuration, the newest that `isDone` does not call done after its newest checkpoint. */

@@ -10,16 +10,22 @@ import type { RunFolder } from "./run-folder.ts";
 
 const dataFile = (run: RunFolder): string => join(run.path, "data.json");
 
+/** Whether the run says what it learns from. */
+export const isRecorded = (run: RunFolder): boolean => existsSync(dataFile(run));
+
 export async function recordData(run: RunFolder, dataset: ImageSet): Promise<void> {
   const { name, count, height, width, channels, classes } = dataset;
   const record = { name, count, height, width, channels, classes, sha256: checksumOf(dataset) };
   await writeWhole(dataFile(run), `${JSON.stringify(record, null, 2)}\n`);
 }
 
-/** Runs that were made before there was data.json go on unchecked. */
-export function checkData(run: RunFolder, dataset: ImageSet): void {
+/** Refuses other pictures than those of data.json. Where there is none, the note that comes back says so. */
+export function checkData(run: RunFolder, dataset: ImageSet): string[] {
   const file = dataFile(run);
-  if (!existsSync(file)) return;
+  if (!isRecorded(run))
+    return [
+      `${file}: there is none, so nobody knows whether the pictures are those that the run began with; from here on it holds those of now`,
+    ];
   const text = readText(file);
   let record: { readonly name?: string; readonly count?: number; readonly sha256?: string } | undefined;
   try {
@@ -33,6 +39,7 @@ export function checkData(run: RunFolder, dataset: ImageSet): void {
     throw new SaccadeError(
       `${run.path}: must go on with the pictures that it began with, ${record.count} of ${record.name}, got ${dataset.count} others of ${dataset.name}; put them back, or start a new run`,
     );
+  return [];
 }
 
 /** Of a streamed set: so many pictures, evenly spaced, stand for all. */

@@ -9,6 +9,7 @@ import { makeFolders } from "../data/folders.ts";
 import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
+import type { Checkpoint } from "./checkpoints.ts";
 import { type Config, parseConfig } from "./config.ts";
 import { writeEnvironment } from "./environment.ts";
 import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "./files.ts";
@@ -130,15 +131,16 @@ export function openRun(path: string): OpenRun {
   const file = join(path, "config.yaml");
   if (!existsSync(file))
     throw new SaccadeError(`${path}: not a run folder, it has no config.yaml; \`saccade runs list\` shows the runs`);
-  return { run: runFolder(path), config: parseConfig(readYaml(file), file) };
+  return { run: runFolder(path), config: parseConfig(parseYaml(file, readText(file)), file) };
 }
 
-function readYaml(file: string): unknown {
-  const text = readText(file);
+/** Reads YAML; what is wrong with it is told with its place, the first line of the parser's message. */
+export function parseYaml(file: string, text: string): unknown {
   try {
     return parse(text);
   } catch (error) {
-    throw new SaccadeError(`${file}: not valid YAML: ${(error as Error).message.split("\n")[0]}`);
+    const [why] = (error as Error).message.split("\n");
+    throw new SaccadeError(`${file}: not valid YAML: ${why.replace(/:$/, "")}; mend it there`);
   }
 }
 
@@ -180,6 +182,27 @@ function isMetric(value: unknown): value is Metric {
   if (kind === "step") return typeof epoch === "number" && typeof loss === "number";
   if (kind === "xray") return Array.isArray(layers);
   return kind === "alarm" && typeof message === "string";
+}
+
+/**
+ * Refuses to go on beside metrics that lack lines which there were at a checkpoint, or have some twice. A file that was set aside is a
+ * person's choice: the note that comes back says what the run will lack.
+ */
+export function checkMetrics(run: RunFolder, { path, position: { step }, metrics: wanted = 0 }: Checkpoint): string[] {
+  if (!existsSync(run.metrics))
+    return [`${run.metrics}: there is none, so the run's numbers and figures begin after step ${step}`];
+  const steps = readMetrics(run).map((metric) => metric.step);
+  const back = steps.findIndex((at, i) => i > 0 && at < steps[i - 1]);
+  if (back >= 0)
+    throw new SaccadeError(
+      `${run.metrics}: line ${back + 1} must be of step ${steps[back - 1]} or later, got step ${steps[back]}; take out what is there twice`,
+    );
+  const lines = steps.filter((at) => at <= step).length;
+  if (lines < wanted)
+    throw new SaccadeError(
+      `${run.metrics}: must have ${wanted} lines up to step ${step}, as ${path} says, got ${lines}; put it back as it was, or set it aside and the run goes on without`,
+    );
+  return [];
 }
 
 /** Removes what `writeWhole` had begun when a process was killed. */

@@ -55,7 +55,8 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
   } catch {
     fail("a JSON header", "something else");
   }
-  if (typeof header !== "object" || header === null || Array.isArray(header)) fail("a JSON object as header", header);
+  if (typeof header !== "object" || header === null || Array.isArray(header))
+    fail("a JSON object as header", JSON.stringify(header));
   const seen = new Set<string>();
   for (const name of namesOf(text)) {
     if (seen.has(name)) fail(`${quoted(name)} once`, "it twice");

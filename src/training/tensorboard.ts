@@ -7,7 +7,14 @@ import type { Numbers } from "../backends/backend.ts";
 import type { Config } from "./config.ts";
 import { notRead, notWritten, readBytes, writeWhole } from "./files.ts";
 import { configText, type Metric, type RunFolder, readMetrics } from "./run-folder.ts";
-import { type Content, decodeEvents, encodeEvent, type Histogram, type Summary } from "./tensorboard/event-file.ts";
+import {
+  type Content,
+  decodeEvents,
+  encodeEvent,
+  type Histogram,
+  type SeenEvent,
+  type Summary,
+} from "./tensorboard/event-file.ts";
 import type { SynapseNumbers } from "./xray.ts";
 
 export interface EventLog {
@@ -23,12 +30,17 @@ export interface EventLog {
  * remembers, images and histograms to step `upTo`, the checkpoint's. So what a crash has cut off or a checkpoint takes back is neither
  * there twice nor missing. A session that starts at step 0 tells a TensorBoard that looks on to forget the file before.
  */
-export async function openEvents(run: RunFolder, config: Config, upTo: number): Promise<EventLog> {
+export async function openEvents(
+  run: RunFolder,
+  config: Config,
+  upTo: number,
+  onNote?: (sentence: string) => void,
+): Promise<EventLog> {
   const folder = join(run.path, "tensorboard");
   const before = eventFiles(folder);
   const newest = before.at(-1);
-  const seen =
-    newest === undefined ? [] : decodeEvents(readBytes(join(folder, newest))).filter(({ step }) => step <= upTo);
+  const seen = newest === undefined ? [] : readEvents(join(folder, newest), upTo, onNote);
+  const metrics = readMetrics(run);
   const pictured = new Set(seen.filter(({ holds }) => holds === "images").map(({ step }) => step));
   const times = new Map(seen.map(({ step, wallTime }) => [step, wallTime]));
   const began = now();
@@ -41,8 +53,9 @@ export async function openEvents(run: RunFolder, config: Config, upTo: number): 
     at(0, { start: true }),
     at(0, { summaries: [{ tag: "config", text: fenced(configText(config)) }] }),
     ...[
-      ...seen.filter(({ holds }) => holds !== undefined),
-      ...readMetrics(run).map((metric) => at(metric.step, content(metric))),
+      // Numbers of metrics.jsonl that has gone stand here alone.
+      ...seen.filter(({ holds }) => holds !== undefined && (holds !== "numbers" || metrics.length === 0)),
+      ...metrics.map((metric) => at(metric.step, content(metric))),
     ].sort((a, b) => a.step - b.step),
   ];
   const path = join(folder, fileName(Math.max(Math.floor(began), newest === undefined ? 0 : secondsOf(newest) + 1)));
@@ -75,6 +88,19 @@ export async function openEvents(run: RunFolder, config: Config, upTo: number): 
       append(step, summaries);
     },
   };
+}
+
+/** What a file holds to a step; damage before it is told, for what is lost by it. */
+function readEvents(file: string, upTo: number, onNote: ((sentence: string) => void) | undefined): SeenEvent[] {
+  let damaged: number | undefined;
+  const events = decodeEvents(readBytes(file), (at, step) => {
+    if (step <= upTo) damaged ??= at;
+  });
+  if (damaged !== undefined)
+    onNote?.(
+      `${file}: is damaged at byte ${damaged}, so histograms and pictures that stood there are lost; its numbers are written again from metrics.jsonl`,
+    );
+  return events.filter(({ step }) => step <= upTo);
 }
 
 const now = (): number => Date.now() / 1000;

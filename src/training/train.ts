@@ -6,7 +6,7 @@ import { collapseAlarm, embeddingHealth, type Health, requireFinite } from "./al
 import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { checkResume, configKey } from "./resume.ts";
-import { recordData } from "./run-data.ts";
+import { isRecorded, recordData } from "./run-data.ts";
 import { drawRunFigures, viewsGrid } from "./run-figures.ts";
 import { appendMetric, type Metric, type RunFolder, readMetrics, removeParts, truncateMetrics } from "./run-folder.ts";
 import { type EventLog, openEvents } from "./tensorboard.ts";
@@ -23,6 +23,8 @@ export interface TrainOptions {
   readonly from?: Checkpoint;
   readonly onStep?: (result: StepResult, trainer: Trainer) => void;
   readonly onAlarm?: (message: string) => void;
+  /** What a run that goes on has lost, or cannot know. */
+  readonly onNote?: (sentence: string) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
   readonly signal?: AbortSignal;
 }
@@ -41,18 +43,20 @@ export const healthEvery = 20;
 const healthFrom = 100;
 
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config, dataset, backend, run, from, onStep, onAlarm, signal } = options;
-  if (from) checkResume(run, config, dataset, from);
+  const { config, dataset, backend, run, from, onStep, onAlarm, onNote, signal } = options;
+  if (from) for (const note of checkResume(run, config, dataset, from)) onNote?.(note);
   const trainer = options.trainer ?? (await createTrainer(config, dataset, backend));
   const key = configKey(config);
   const started = performance.now();
   let alarmed = false;
   let saved = "";
+  let lines = 0;
   let losses: Losses = from?.losses ?? { sum: 0, steps: 0 };
 
   let events: EventLog | undefined;
   const note = (metric: Metric): void => {
     appendMetric(run, metric);
+    lines++;
     events?.metric(metric);
   };
   const save = async (): Promise<void> => {
@@ -60,7 +64,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     saved = await saveCheckpoint(
       run.checkpoints,
       trainer.recorded,
-      { position: trainer.position(), state, losses, config: key },
+      { position: trainer.position(), state, losses, config: key, metrics: lines },
       config.checkpointsKept,
     );
   };
@@ -82,10 +86,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     // A run that starts over keeps nothing, not even of step 0.
     const kept = from ? from.position.step : -1;
     await truncateMetrics(run, kept);
-    if (config.logs.tensorboard) events = await openEvents(run, config, kept);
-    alarmed = readMetrics(run).some(({ kind }) => kind === "alarm");
+    if (config.logs.tensorboard) events = await openEvents(run, config, kept, onNote);
+    const before = readMetrics(run);
+    lines = before.length;
+    alarmed = before.some(({ kind }) => kind === "alarm");
+    if (!from || !isRecorded(run)) await recordData(run, dataset);
     if (!from) {
-      await recordData(run, dataset);
       await xray();
       await save();
     }

@@ -1,11 +1,13 @@
 // saccade train: a run from a configuration, or the rest of one, with its progress, and the probe at its end.
 
+import { existsSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
+import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
 import { networks } from "../../encoders/networks.ts";
-import { SaccadeError } from "../../program/errors.ts";
+import { SaccadeError, wrong } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
-import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
+import { type Config, type DataConfig, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { describeData } from "../../training/configured-data.ts";
 import { continueEnvironment, environment, writeEnvironment } from "../../training/environment.ts";
 import { needsOf, requireRoom, roomFor } from "../../training/forecast.ts";
@@ -106,6 +108,8 @@ async function trainAndProbe(
   if (resumed && options.resume === "auto")
     say(`resume   ${from ? `from step ${from.position.step}` : "it had no checkpoint and starts over"}`);
   say(`data     ${dataset.name}: ${dataset.count} images of ${dataset.height}×${dataset.width}×${dataset.channels}`);
+  const seen = seenOf(config, { from: dataset, to: trainer.model.encoder });
+  if (seen !== undefined) say(`views    ${seen}`);
   say(
     `encoder  ${encoder}: ${networks[encoder].blocks.length} convolutions; ${config.learning}, ${config.update}, ${config.loss.kind}`,
   );
@@ -129,6 +133,7 @@ async function trainAndProbe(
         progress.update(position.step * config.batch, totalSteps * config.batch, note);
       },
       onAlarm: (message) => process.stderr.write(`\nalarm: ${message}\n`),
+      onNote: (sentence) => process.stderr.write(`note: ${sentence}\n`),
     });
   } finally {
     progress.end();
@@ -169,12 +174,16 @@ async function configuration(
     if (options.dryRun) throw new SaccadeError("--dry-run: forecasts a new run; leave --resume out");
     if (options.seed !== undefined)
       throw new SaccadeError("--resume: a run keeps its seed; leave --seed out, or start a new run");
+    if (path !== undefined && !path.includes("="))
+      throw wrong("--resume", "the configuration", "left out, as a run has its own", path, "changes go as key=value");
     const { run, config } = openRun(options.resume);
     // A configuration file would be a second truth: what stands first is an override like the others.
     const raw = structuredClone(config) as unknown;
     for (const assignment of path === undefined ? overrides : [path, ...overrides])
       override(raw, assignment, parseValue);
-    return { config: parseConfig(raw, options.resume), resumed: run };
+    const changed = parseConfig(raw, options.resume);
+    requireInPlace(options.resume, { data: changed.data, ...(options.probe ? placesOf(changed) : {}) });
+    return { config: changed, resumed: run };
   }
   const config = await readConfig(path ?? "", overrides, options);
   if (options.resume === undefined || options.dryRun) return { config };
@@ -185,6 +194,32 @@ async function configuration(
     process.stderr.write(`left out: ${message}\n`),
   );
   return resumed ? { config, resumed } : { config };
+}
+
+const placesOf = ({ probe }: Config): Record<string, DataConfig> =>
+  probe ? { "probe.train": probe.train, "probe.test": probe.test } : {};
+
+/** Pictures may have moved since the run began, and a path is meant from where the command is called. */
+function requireInPlace(where: string, sets: Readonly<Record<string, DataConfig>>): void {
+  for (const [key, { file, folder }] of Object.entries(sets))
+    for (const [name, place] of Object.entries({ file, folder }))
+      if (place !== undefined && !existsSync(place))
+        throw wrong(
+          where,
+          `${key}.${name}`,
+          "where the pictures are",
+          `${place}, where nothing is`,
+          `say where they are now: ${key}.${name}=…`,
+        );
+}
+
+/** What the network gets of pictures that are of another size than its input. Patches have sizes of their own. */
+function seenOf({ augmentation }: Config, sizes: ViewSizes): string | undefined {
+  const { from, to } = sizes;
+  const plain = plainlySeen(sizes);
+  if (plain === undefined || augmentation.kind === "patches") return undefined;
+  if (augmentation.kind === "none") return plain;
+  return `pictures of ${from.height}×${from.width} are brought to ${to.height}×${to.width} by the views`;
 }
 
 const countSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" : "steps"}`;

@@ -90,20 +90,30 @@ function message(writer: BinaryWriter, field: number, write: (inner: BinaryWrite
 export interface SeenEvent {
   readonly wallTime: number;
   readonly step: number;
-  /** What it holds that nothing but the file remembers. */
-  readonly holds: "images" | "histograms" | undefined;
+  /** What it holds: the first two nothing but the file remembers, numbers also metrics.jsonl. */
+  readonly holds: "images" | "histograms" | "numbers" | undefined;
   /** As it stands in the file. */
   readonly record: Uint8Array;
 }
 
-/** The events of a file, up to the first record that is cut short or damaged. */
-export function decodeEvents(bytes: Uint8Array): SeenEvent[] {
+/**
+ * The events of a file. A last record that is cut short is left out, as a crash leaves it; so is one that is damaged, and what follows
+ * where its length cannot be trusted: `onDamage` is told its place, and the step of the event before.
+ */
+export function decodeEvents(bytes: Uint8Array, onDamage?: (at: number, step: number) => void): SeenEvent[] {
   const events: SeenEvent[] = [];
-  for (let at = 0; at < bytes.length; ) {
-    const payload = payloadAt(bytes, at);
-    if (payload === undefined) break;
-    const end = at + payload.length + overhead;
-    events.push({ ...decodeEvent(payload), record: bytes.subarray(at, end) });
+  const { buffer, byteOffset } = bytes;
+  for (let at = 0; bytes.length - at >= overhead; ) {
+    const view = new DataView(buffer, byteOffset + at, bytes.length - at);
+    const length = Number(view.getBigUint64(0, true));
+    const known = view.getUint32(8, true) === maskedCrc(bytes.subarray(at, at + 8));
+    if (known && length > view.byteLength - overhead) break;
+    const payload = known ? bytes.subarray(at + 12, at + 12 + length) : undefined;
+    const end = at + length + overhead;
+    if (payload && view.getUint32(12 + length, true) === maskedCrc(payload))
+      events.push({ ...decodeEvent(payload), record: bytes.subarray(at, end) });
+    else onDamage?.(at, events.at(-1)?.step ?? 0);
+    if (!known) break;
     at = end;
   }
   return events;
@@ -119,7 +129,8 @@ function decodeEvent(payload: Uint8Array): Omit<SeenEvent, "record"> {
       eachField(event.bytes(), (summary, _, valueWire) => {
         if (valueWire !== WireType.LengthDelimited) return summary.skip(valueWire);
         eachField(summary.bytes(), (value, kind, kindWire) => {
-          if (kind === 4) holds = "images";
+          if (kind === 2) holds = "numbers";
+          else if (kind === 4) holds = "images";
           else if (kind === 5) holds = "histograms";
           value.skip(kindWire);
         });
@@ -148,17 +159,6 @@ function frame(payload: Uint8Array): Uint8Array {
   record.set(payload, 12);
   view.setUint32(12 + payload.length, maskedCrc(payload), true);
   return record;
-}
-
-/** The payload of the record that begins here, if it is whole. */
-function payloadAt(bytes: Uint8Array, at: number): Uint8Array | undefined {
-  if (bytes.length - at < overhead) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset + at, bytes.length - at);
-  const length = Number(view.getBigUint64(0, true));
-  if (view.getUint32(8, true) !== maskedCrc(bytes.subarray(at, at + 8)) || length > view.byteLength - overhead)
-    return undefined;
-  const payload = bytes.subarray(at + 12, at + 12 + length);
-  return view.getUint32(12 + length, true) === maskedCrc(payload) ? payload : undefined;
 }
 
 /** TensorFlow's mask, so that the checksum of bytes that hold checksums is no special one. */
