@@ -324,6 +324,41 @@ describe("input that is refused", () => {
     );
   });
 
+  test.each<[string, () => string[], string]>([
+    [
+      "a configuration beside --resume",
+      () => ["train", quick, "--resume", trainedRun, "epochs=9"],
+      "--resume: the configuration must be left out, as a run has its own, got configs/quickstart.yaml; changes go as key=value",
+    ],
+    [
+      "a configuration that is not YAML",
+      () => ["train", "colons.yaml"],
+      "colons.yaml: not valid YAML: Nested mappings are not allowed in compact mappings at line 2, column 7; mend it there",
+    ],
+    [
+      "weights that are not there",
+      () => ["import", "nowhere.safetensors", "--network", "cifar"],
+      "nowhere.safetensors: cannot be read: ENOENT: no such file or directory, open 'nowhere.safetensors'; look how its name is written, and from which folder it is meant",
+    ],
+    [
+      "a folder of pictures that has moved since the run began",
+      () => ["train", "--resume", digitsRun, "data.folder=gone"],
+      "RUN: data.folder must be where the pictures are, got gone, where nothing is; say where they are now: data.folder=…",
+    ],
+    [
+      "a folder of a probe's pictures that has moved since",
+      () => ["train", "--resume", digitsRun, "probe.test.folder=gone"],
+      "RUN: probe.test.folder must be where the pictures are, got gone, where nothing is; say where they are now: probe.test.folder=…",
+    ],
+  ])("%s is refused in one sentence", async (_, words, sentence) => {
+    writeFileSync(join(root, "colons.yaml"), "name: a\ndata: dataset: mnist\n");
+    expect(await saccade(...words())).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `saccade: ${sentence.replace("RUN", digitsRun)}\n`,
+    });
+  });
+
   test("a resumed run keeps what decides its numbers", async () => {
     const first = await saccade("train", "--resume", trainedRun, "--seed", "8");
     expect(first).toMatchObject({ code: 1, stderr: expect.stringMatching(/^saccade: --resume: a run keeps its seed/) });
@@ -532,7 +567,6 @@ describe("export and import", () => {
         ["ranged.safetensors", "--network", "cifar", "valueRange=[0,1]"],
         /^saccade: import: valueRange must be \[-1, 1\], as ranged\.safetensors says, got \[0, 1\]; leave it out\n$/,
       ],
-      [["none", "--network", "cifar"], /^saccade: none: cannot be read: ENOENT/],
     ] as [string[], RegExp][]) {
       const { code, stderr } = await saccade("import", ...words, "--runs", "refused");
       expect(code, stderr).toBe(1);
@@ -541,6 +575,15 @@ describe("export and import", () => {
     expect(existsSync(join(root, "refused"))).toBe(false);
     const { run } = JSON.parse(await output("import", "ranged.safetensors", "--network", "cifar", "--json"));
     expect(readFileSync(join(root, run, "config.yaml"), "utf8")).toMatch(/^valueRange: \[-1, 1\]$/m);
+    // It has no data of its own to be embedded.
+    for (const more of [[], ["split=test"]])
+      expect(await saccade("export", run, "--to", "of-imported.npz", ...more)).toEqual({
+        code: 1,
+        stdout: "",
+        stderr: `saccade: export: dataset must be given, as ${run} has imported weights and none of its own, got nothing; add it, for example dataset=cifar-10 split=test\n`,
+      });
+    const given = ["dataset=procedural-objects", "limit=2"];
+    expect(await output("export", run, "--to", "of-imported.npz", ...given)).toMatch(/^wrote of-imported\.npz: /);
   });
 });
 
@@ -683,6 +726,17 @@ describe("a run that is resumed", () => {
     });
     expect(readFileSync(inside("metrics.jsonl"), "utf8")).toBe(text);
     expect(readdirSync(inside(), { recursive: true }).sort()).toEqual(before);
+  });
+
+  test("but whose metrics lack lines before its checkpoint is refused, also where there are as many behind", async () => {
+    const { path, inside } = digitsCopy("metrics/behind");
+    await output("train", "--resume", path, "epochs=2", "--no-probe");
+    rmSync(inside("checkpoints", "step-00000004.safetensors"));
+    const text = readFileSync(inside("metrics.jsonl"), "utf8");
+    writeFileSync(inside("metrics.jsonl"), text.slice(text.indexOf("\n") + 1));
+    expect((await saccade("train", "--resume", path, "--no-probe")).stderr).toBe(
+      `saccade: ${path}/metrics.jsonl: must have 4 lines up to step 2, as ${path}/checkpoints/step-00000002.safetensors says, got 3; put it back as it was, or set it aside and the run goes on without\n`,
+    );
   });
 
   test("but has lines twice is refused", async () => {

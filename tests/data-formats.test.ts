@@ -220,7 +220,7 @@ describe(".npy", () => {
   });
 
   test.each([
-    ["floats", npy("<f4", [6], bytes), "must hold whole numbers, lowest byte first, got <f4; save it with numpy.save"],
+    ["floats", npy("<f4", [6], bytes), "must hold whole numbers, lowest byte first, got floats (<f4); save it with"],
     ["too few bytes", npy("|u1", [5, 5], bytes), "as its shape [5, 5] of |u1 says, got 152; save it with numpy.save"],
     [
       "columns before rows",

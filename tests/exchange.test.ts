@@ -24,6 +24,7 @@ import { persistent, type Shape, sizeOf } from "../src/program/tensor.ts";
 import { saveCheckpoint } from "../src/training/checkpoints.ts";
 import { writeWhole } from "../src/training/files.ts";
 import { encodeSafetensors } from "../src/training/safetensors.ts";
+import { npy, npz } from "./numpy-files.ts";
 import { compare } from "./tolerances.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "saccade-exchange-"));
@@ -358,7 +359,7 @@ describe("weights from elsewhere", () => {
     [
       "that are no numbers",
       bytes({ "conv3.weight": array([128, 64, 3, 3], Number.NaN) }),
-      "conv3.weight must be finite numbers, got NaN",
+      "conv3.weight must be finite numbers, got NaN; take weights from before the training went wrong",
     ],
     ["of no bytes", new Uint8Array(), "wanted at least 8 bytes, got 0; the file is damaged or not a safetensors file"],
   ])("%s are refused", (what, content, sentence) => {
@@ -368,7 +369,12 @@ describe("weights from elsewhere", () => {
   });
 
   test("that are missing are refused", () => {
-    expect(() => readStateDict(file("none"), "mnist")).toThrow(`${file("none")}: cannot be read: ENOENT`);
+    const path = file("none");
+    expect(() => readStateDict(path, "mnist")).toThrow(
+      new SaccadeError(
+        `${path}: cannot be read: ENOENT: no such file or directory, open '${path}'; look how its name is written, and from which folder it is meant`,
+      ),
+    );
   });
 
   test("whose header begins as a pickle or an archive would are read all the same", () => {
@@ -414,6 +420,30 @@ describe("weights from elsewhere", () => {
         `${file("w.pt")}: must be a safetensors file, got a pickle of PyTorch's, which can run any program; turn it into one: python3 -c "import torch, safetensors.torch as s; s.save_file(torch.load('${file("w.pt")}', weights_only=True), '${file("w")}.safetensors')"`,
       ),
     );
+  });
+
+  test.each([false, true])("as an .npz of NumPy's, deflated %s, are refused with the way out of it", (deflated) => {
+    writeFileSync(file("w.npz"), npz({ "conv1.weight": npy("<f4", [1], Buffer.alloc(4)) }, deflated));
+    expect(() => readStateDict(file("w.npz"), "mnist")).toThrow(
+      new SaccadeError(
+        `${file("w.npz")}: must be a safetensors file, got an .npz archive of NumPy's; turn it into one: python3 -c "import numpy, safetensors.numpy as s; s.save_file(dict(numpy.load('${file("w.npz")}')), '${file("w")}.safetensors')"`,
+      ),
+    );
+  });
+
+  test.skipIf(noTorch)(`in a real .npz come in by the line that the refusal gives${noTorch}`, async () => {
+    writeFileSync(file("from.safetensors"), encodeStateDict("mnist", checkpoint, {}));
+    await python("import numpy, safetensors.numpy as s; numpy.savez('np.npz', **s.load_file('from.safetensors'))");
+    let line = "";
+    try {
+      readStateDict(file("np.npz"), "mnist");
+    } catch (error) {
+      line = (error as Error).message.split("; turn it into one: ")[1];
+    }
+    execFileSync("sh", ["-c", line]);
+    const { weights } = readStateDict(file("np.safetensors"), "mnist");
+    expect(weights.size).toBe(3);
+    for (const [name, values] of weights) expect(values).toEqual(checkpoint.state.get(name));
   });
 
   test.skipIf(noTorch)(`in a real .pt come in by the line that the refusal gives${noTorch}`, async () => {

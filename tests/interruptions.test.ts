@@ -307,7 +307,9 @@ describe("a disk of its own", () => {
       ]) {
         const { code, stdout, stderr } = await saccade(...words);
         expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
-        expect(stderr).toMatch(/^saccade: [^\n]+: cannot be written: (EROFS|EACCES)[^\n]+\n$/);
+        expect(stderr).toMatch(
+          /^saccade: [^\n]+: cannot be written: (EROFS: [^\n;]+; take a folder on a disk that may be written to|EACCES: [^\n;]+; take a folder that you may write in)\n$/,
+        );
       }
     } finally {
       protect(false);

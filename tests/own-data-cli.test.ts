@@ -1,12 +1,23 @@
 // Own pictures from the command line, as docs/own-data.md has it: train, probe, resume, explain, audit; the same pixels as arrays.
 
 import { execFile, execFileSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { plainlySeen } from "../src/data/augmentation.ts";
 import { loadDataset } from "../src/data/datasets.ts";
 import { randomStream } from "../src/program/random.ts";
 import { npy, npz } from "./numpy-files.ts";
@@ -165,6 +176,53 @@ test("the same pixels as arrays give the same numbers", async () => {
   expect(JSON.parse(readFileSync(join(run, "data.json"), "utf8")).sha256).toBe(
     JSON.parse(readFileSync(join(fromFolder, "data.json"), "utf8")).sha256,
   );
+});
+
+/** 48 × 48 pictures in two classes, and a configuration of a network that reads 16 × 16. */
+function writeLarge(): void {
+  const pixels = Buffer.alloc(12 * 48 * 48 * 3, 90);
+  const labels = Buffer.from(Int32Array.from({ length: 12 }, (_, i) => i % 2).buffer);
+  const arrays = { images: npy("|u1", [12, 48, 48, 3], pixels), labels: npy("<i4", [12], labels) };
+  writeFileSync(join(root, "large.npz"), npz(arrays));
+  writeFileSync(
+    join(root, "large.yaml"),
+    "name: large\ndata: { dataset: arrays, file: large.npz }\nencoder: tiny\nbatch: 4\nepochs: 1\nxrayEvery: 0\nloss: { kind: contrastiveHinge, negatives: 2 }\n",
+  );
+}
+
+test("pictures of another size than the network's input are said to be, and how they are read", async () => {
+  writeLarge();
+  const viewsOf = async (...words: string[]): Promise<string | undefined> =>
+    /^views +(.*)$/m.exec(await output("train", "large.yaml", ...words))?.[1];
+  expect(await viewsOf()).toBe("pictures of 48×48 are brought to 16×16 by the views");
+  expect(await viewsOf("augmentation={kind: none}")).toBe("the middle 16×16 of pictures of 48×48");
+  const patches = ["augmentation={kind: patches, crop: 40, size: 16, stride: 4}", "loss={kind: clappPatches}"];
+  expect(await viewsOf(...patches, "learning=GLL")).toBeUndefined();
+  expect(await viewsOf("data={dataset: procedural-objects, limit: 8, size: 16}")).toBeUndefined();
+  const run = runOf(await output("train", "large.yaml"));
+  const { code, stderr } = await saccade("export", run, "--to", "large-embeddings.npz");
+  expect([code, stderr.split("\n")[0]]).toEqual([0, "note: the encoder reads the middle 16×16 of pictures of 48×48"]);
+});
+
+test.each([
+  [{ height: 48, width: 16 }, "the middle 32×16 of pictures of 48×16, enlarged to 32×32"],
+  [{ height: 8, width: 32 }, "pictures of 8×32, enlarged to 32×32"],
+  [{ height: 33, width: 32 }, "the middle 32×32 of pictures of 33×32"],
+  [{ height: 32, width: 32 }, undefined],
+])("what an encoder of 32 × 32 reads of pictures of %j", (from, wanted) => {
+  expect(plainlySeen({ from, to: { height: 32, width: 32 } })).toBe(wanted);
+});
+
+test("an .npz that has moved since the run began is asked for, and found where it is said to be", async () => {
+  writeLarge();
+  const run = runOf(await output("train", "large.yaml"));
+  renameSync(join(root, "large.npz"), join(root, "moved.npz"));
+  expect(await saccade("train", "--resume", run, "epochs=2")).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: `saccade: ${run}: data.file must be where the pictures are, got large.npz, where nothing is; say where they are now: data.file=…\n`,
+  });
+  await output("train", "--resume", run, "epochs=2", "data.file=moved.npz");
 });
 
 test("explain, audit and probe know own data", async () => {

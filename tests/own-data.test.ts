@@ -654,7 +654,37 @@ describe("arrays", () => {
       "floats",
       { x: floats, y },
       {},
-      "a.npz: x: must hold whole numbers, lowest byte first, got <f4; save it with numpy.save, as whole numbers (floats from 0 to 1: (255 * x).round().astype('uint8'))",
+      "a.npz: x: must hold whole numbers, lowest byte first, got floats (<f4); save it with numpy.save, as whole numbers (floats from 0 to 1: (255 * x).round().astype('uint8'))",
+    ],
+    [
+      "floats as labels",
+      { x, y: npy("<f8", [4], Buffer.alloc(32)) },
+      {},
+      "a.npz: y: must hold whole numbers, lowest byte first, got floats (<f8); save it with numpy.save, as whole numbers (labels: y.astype('int64'))",
+    ],
+    [
+      "floats as labels of the other split",
+      { x_train: x, y_train: y, x_test: x, y_test: npy("<f4", [4, 1], Buffer.alloc(16)) },
+      {},
+      "a.npz: y_test: must hold whole numbers, lowest byte first, got floats (<f4); save it with numpy.save, as whole numbers (labels: y.astype('int64'))",
+    ],
+    [
+      "truths as labels",
+      { x, y: npy("|b1", [4], Buffer.of(0, 1, 1, 0)) },
+      {},
+      "a.npz: y: must hold whole numbers, lowest byte first, got true and false (|b1); save it with numpy.save, as whole numbers (labels: y.astype('int64'))",
+    ],
+    ...(["<U3", "|S3", "|O"] as const).map((type): [string, Record<string, Buffer>, object, string] => [
+      `names as labels, ${type}`,
+      { x, y: npy(type, [4], Buffer.alloc(48)) },
+      {},
+      `a.npz: y: must hold whole numbers, lowest byte first, got ${type === "|O" ? "Python's objects" : "text"} (${type}); save it with numpy.save, as whole numbers (names of classes: numpy.unique(y, return_inverse=True)[1])`,
+    ]),
+    [
+      "complex numbers",
+      { x: npy("<c8", [1, 2, 2], Buffer.alloc(32)), y: i8(0) },
+      {},
+      "a.npz: x: must hold whole numbers, lowest byte first, got <c8; save it with numpy.save, as whole numbers",
     ],
     [
       "pictures of wide numbers",
@@ -779,6 +809,10 @@ describe("arrays", () => {
       /^a\.npz: must be a whole \.npz file, got a damaged one \(4294967280 bytes in \d+\); save it again with numpy\.savez$/,
     );
     write("a.npz", x);
+    expect(await refusal(loadDataset(arrays()))).toBe(
+      "a.npz: must be an .npz file, of pictures and labels, got a single .npy array; save both: numpy.savez(file, images=x, labels=y)",
+    );
+    write("a.npz", pixels);
     expect(await refusal(loadDataset(arrays()))).toBe(
       "a.npz: must be a whole .npz file, got a damaged one (End of central directory record signature not found); save it again with numpy.savez",
     );

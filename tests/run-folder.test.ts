@@ -26,7 +26,7 @@ import {
 } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
 import { continueEnvironment, environment } from "../src/training/environment.ts";
-import { writeWhole } from "../src/training/files.ts";
+import { notRead, notWritten, writeWhole } from "../src/training/files.ts";
 import {
   appendMetric,
   createRun,
@@ -301,6 +301,31 @@ describe("a file written whole", () => {
     await expect(writeWhole(path, "text")).rejects.toThrow(`${path}: cannot be written: `);
     expect(existsSync(join(path, "inside"))).toBe(true);
     expect(readdirSync(root).filter((name) => name.startsWith("taken"))).toEqual(["taken"]);
+  });
+});
+
+describe("what the system refuses is a sentence with its mend, where one is known:", () => {
+  test.each([
+    ["ENOSPC", "; make room on the disk, then go on"],
+    ["EDQUOT", "; make room on the disk, then go on"],
+    ["EROFS", "; take a folder on a disk that may be written to"],
+    ["EACCES", "; take a folder that you may write in"],
+    ["EIO", ""],
+  ])("%s when writing", (code, mend) => {
+    expect(notWritten("a/file", Object.assign(new Error(`${code}: why`), { code }))).toEqual(
+      new SaccadeError(`a/file: cannot be written: ${code}: why${mend}`),
+    );
+  });
+
+  test.each([
+    ["ENOENT", "; look how its name is written, and from which folder it is meant"],
+    ["EACCES", "; let yourself read it"],
+    ["EISDIR", "; name a file"],
+    ["EIO", ""],
+  ])("%s when reading", (code, mend) => {
+    expect(notRead("a/file", Object.assign(new Error(`${code}: why`), { code }))).toEqual(
+      new SaccadeError(`a/file: cannot be read: ${code}: why${mend}`),
+    );
   });
 });
 

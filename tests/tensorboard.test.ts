@@ -389,7 +389,7 @@ describe("a run that was stopped", () => {
   test("with a damaged record loses that alone, and says so; where its length is damaged, all behind it", async () => {
     for (const [name, byte, left] of [
       ["payload", 12, 1],
-      ["length", 0, 0],
+      ["length", 5, 0],
     ] as const) {
       const run = copyOfKilled(`damaged ${name}`);
       const file = fileOf(run);

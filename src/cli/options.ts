@@ -6,6 +6,7 @@ import type { Backend } from "../backends/backend.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { type Config, override, parseConfig } from "../training/config.ts";
 import { describeData } from "../training/configured-data.ts";
+import { parseYaml } from "../training/run-folder.ts";
 
 export interface CommonOptions {
   readonly json?: boolean;
@@ -55,12 +56,7 @@ function readYaml(path: string): object {
       `${path}: cannot be read (${(error as NodeJS.ErrnoException).code}); configs/ has examples, e.g. configs/quickstart.yaml`,
     );
   }
-  let raw: unknown;
-  try {
-    raw = parse(text);
-  } catch (error) {
-    throw new SaccadeError(`${path}: not valid YAML: ${(error as Error).message.split("\n")[0]}`);
-  }
+  const raw = parseYaml(path, text);
   if (typeof raw !== "object" || raw === null || Array.isArray(raw))
     throw new SaccadeError(`${path}: must hold keys and values, got ${raw === null ? "nothing" : typeof raw}`);
   return raw;

@@ -143,6 +143,16 @@ export function plainView({ from, to }: ViewSizes, row: Float32Array): void {
   row.set([1, 1, 1], view.brightness);
 }
 
+/** What that shows of pictures of another size than the view's: `the middle 32×32 of pictures of 48×48`. */
+export function plainlySeen({ from, to }: ViewSizes): string | undefined {
+  if (from.height === to.height && from.width === to.width) return undefined;
+  const [height, width] = [Math.min(from.height, to.height), Math.min(from.width, to.width)];
+  const size = (of: { height: number; width: number }): string => `${of.height}×${of.width}`;
+  const cut = height < from.height || width < from.width ? `the middle ${size({ height, width })} of ` : "";
+  const enlarged = height < to.height || width < to.width ? `, enlarged to ${size(to)}` : "";
+  return `${cut}pictures of ${size(from)}${enlarged}`;
+}
+
 interface Crop {
   readonly left: number;
   readonly top: number;

@@ -36,7 +36,7 @@ export interface ImportedWeights {
 /** Reads an encoder's weights, strictly: every one of them, in its shape, finite, and nothing more within a block. */
 export function readStateDict(path: string, network: NetworkName): ImportedWeights {
   const bytes = readBytes(path);
-  refusePickle(path, bytes);
+  refuseArchive(path, bytes);
   const { tensors, metadata } = decodeSafetensors(bytes, path);
   if (metadata.network !== undefined && metadata.network !== network)
     throw wrong(
@@ -62,7 +62,8 @@ export function readStateDict(path: string, network: NetworkName): ImportedWeigh
           : `give the tensors these names: ${named(blocks.flatMap(tensorsOf))}`,
       );
     const odd = found.data.find((value) => !Number.isFinite(value));
-    if (odd !== undefined) throw wrong(path, name, "finite numbers", odd);
+    if (odd !== undefined)
+      throw wrong(path, name, "finite numbers", odd, "take weights from before the training went wrong");
     weights.set(name, fromTorch(found).data);
   }
   const leftOut = [...tensors.keys()].filter((name) => !weights.has(name));
@@ -88,12 +89,22 @@ function rangeIn(path: string, text: string | undefined): readonly [number, numb
 
 const named = (tensors: readonly { readonly name: string }[]): string => tensors.map(({ name }) => name).join(", ");
 
-/** PyTorch's own files are programs for Python's pickle: a zip archive since version 1.6, before it the bare pickle. */
-function refusePickle(path: string, bytes: Uint8Array): void {
+/**
+ * PyTorch's own files are programs for Python's pickle: a zip archive since version 1.6, before it the bare pickle. NumPy's .npz are
+ * archives too, of .npy files.
+ */
+function refuseArchive(path: string, bytes: Uint8Array): void {
   const [a, b, , , , , , , ninth] = bytes;
   const safetensors = ninth === 0x7b;
   if (safetensors || !((a === 0x50 && b === 0x4b) || (a === 0x80 && b <= 5))) return;
   const stem = path.replace(/\.[^./]*$/, "");
+  // The first member's name begins at byte 30.
+  const first = new TextDecoder().decode(bytes.subarray(30, 30 + bytes[26]));
+  if (a === 0x50 && first.endsWith(".npy"))
+    throw new SaccadeError(
+      `${path}: must be a safetensors file, got an .npz archive of NumPy's; turn it into one: ` +
+        `python3 -c "import numpy, safetensors.numpy as s; s.save_file(dict(numpy.load('${path}')), '${stem}.safetensors')"`,
+    );
   throw new SaccadeError(
     `${path}: must be a safetensors file, got a pickle of PyTorch's, which can run any program; turn it into one: ` +
       `python3 -c "import torch, safetensors.torch as s; s.save_file(torch.load('${path}', weights_only=True), '${stem}.safetensors')"`,

@@ -49,11 +49,27 @@ export function readBytes(path: string): Uint8Array {
 
 export const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
 
-export const notRead = (path: string, error: unknown): SaccadeError =>
-  new SaccadeError(`${path}: cannot be read: ${(error as Error).message}`);
+/** What helps against the system's refusals, by their codes. */
+const readMends: Readonly<Record<string, string>> = {
+  ENOENT: "look how its name is written, and from which folder it is meant",
+  EACCES: "let yourself read it",
+  EISDIR: "name a file",
+};
+const room = "make room on the disk, then go on";
+const writeMends: Readonly<Record<string, string>> = {
+  ENOSPC: room,
+  EDQUOT: room,
+  EROFS: "take a folder on a disk that may be written to",
+  EACCES: "take a folder that you may write in",
+};
 
-/** The system's refusal as a sentence: no place, no right, no folder. */
-export const notWritten = (path: string, error: unknown): SaccadeError =>
-  new SaccadeError(
-    `${path}: cannot be written: ${(error as Error).message}${(error as NodeJS.ErrnoException).code === "ENOSPC" ? "; make room on the disk, then go on" : ""}`,
-  );
+/** The system's refusal as a sentence: no file, no right. */
+export const notRead = (path: string, error: unknown): SaccadeError => refused(path, "read", error, readMends);
+
+/** The same of writing: no place, no right, no folder. */
+export const notWritten = (path: string, error: unknown): SaccadeError => refused(path, "written", error, writeMends);
+
+function refused(path: string, what: string, error: unknown, mends: Readonly<Record<string, string>>): SaccadeError {
+  const { message, code = "" } = error as NodeJS.ErrnoException;
+  return new SaccadeError(`${path}: cannot be ${what}: ${message}${mends[code] ? `; ${mends[code]}` : ""}`);
+}

@@ -1,5 +1,6 @@
 // saccade export: a run's encoder as PyTorch's state_dict or as an ONNX model, or its embeddings of a dataset for NumPy.
 
+import { plainlySeen } from "../../data/augmentation.ts";
 import type { ImageSet } from "../../data/images.ts";
 import { describeDataset } from "../../data/known-datasets.ts";
 import { countParameters } from "../../encoders/encoder.ts";
@@ -13,6 +14,7 @@ import { SaccadeError, wrong } from "../../program/errors.ts";
 import { bestCheckpoint, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
 import { type Config, override, parseDataConfig } from "../../training/config.ts";
 import { writeWhole } from "../../training/files.ts";
+import { imported } from "../../training/resume.ts";
 import { openRun } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
@@ -75,11 +77,21 @@ async function writeEmbeddings(
   options: ExportOptions,
 ): Promise<ImageSet | number> {
   const another = overrides.some((assignment) => assignment.startsWith("dataset="));
+  if (!another && config.data.dataset === imported)
+    throw wrong(
+      "export",
+      "dataset",
+      `given, as ${path} has imported weights and none of its own`,
+      "nothing",
+      "add it, for example dataset=cifar-10 split=test",
+    );
   const given = another ? {} : structuredClone(config.data);
   for (const assignment of overrides) override(given, assignment, parseValue);
   const request = parseDataConfig(given, `export of ${path}`);
   await describeDataset(request, "export");
   const set = await loadShown(request);
+  const seen = plainlySeen({ from: set, to: networks[config.encoder] });
+  if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
   const backend = await openBackend(options);
   const signals = catchSignals();
   let stopped: number | undefined;

@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../../backends/backend.ts";
+import { plainlySeen } from "../../data/augmentation.ts";
 import { type ImageSet, requireSameClasses } from "../../data/images.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { type NetworkName, networks } from "../../encoders/networks.ts";
@@ -71,6 +72,8 @@ export async function loadProbeSets(wanted: ProbeConfig, encoder: NetworkName): 
   const shapes = [train, test].map(({ height, width, channels: c }) => `${height}, ${width}, ${c}]`);
   if (shapes[0] !== shapes[1])
     throw wrong("probe", "probe.test", `[n, ${shapes[0]} like probe.train`, `[${test.count}, ${shapes[1]}`);
+  const seen = plainlySeen({ from: train, to: networks[encoder] });
+  if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
   const pool = without(train, overlap(train, test));
   if (pool.count === 0)
     throw new SaccadeError(

@@ -23,15 +23,28 @@ export interface NpyHeader {
   readonly offset: number;
 }
 
-const magic = Buffer.from("\x93NUMPY", "latin1");
+/** How every .npy file begins. */
+export const magic = Buffer.from("\x93NUMPY", "latin1");
 /** Python's way to write the header: a dictionary of three entries, spaces, a line end. */
-const header = /^\{'descr': '([|<>=])([a-z])(\d)', 'fortran_order': (True|False), 'shape': \(((?:\d+,? ?)*)\), \} *\n$/;
+const header =
+  /^\{'descr': '([|<>=])([a-zA-Z])(\d*)', 'fortran_order': (True|False), 'shape': \(((?:\d+,? ?)*)\), \} *\n$/;
 /** Longest header that is read, in bytes; NumPy's own are 64 to 128. */
 const longest = 10_000;
 /** So many bytes hold every header that is read. */
 export const npyHeaderBytes = longest + 12;
 const mend = "save it with numpy.save, as whole numbers";
-const floats = " (floats from 0 to 1: (255 * x).round().astype('uint8'))";
+/** By NumPy's letter, what other arrays hold, and how it becomes whole numbers: as pictures, which have more than two extents, and as labels. */
+const others: Readonly<Record<string, readonly [got: string, pictures: string, labels: string]>> = {
+  f: ["floats", "floats from 0 to 1: (255 * x).round().astype('uint8')", "labels: y.astype('int64')"],
+  b: ["true and false", "(255 * x).astype('uint8')", "labels: y.astype('int64')"],
+  U: ["text", "x.astype('uint8')", "names of classes: numpy.unique(y, return_inverse=True)[1]"],
+  S: ["text", "x.astype('uint8')", "names of classes: numpy.unique(y, return_inverse=True)[1]"],
+  O: [
+    "Python's objects",
+    "pictures of one size: numpy.stack(x)",
+    "names of classes: numpy.unique(y, return_inverse=True)[1]",
+  ],
+};
 
 /** Reads the header from a file's beginning, of `npyHeaderBytes` where it has as many; `path` names the file in what is refused. */
 export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHeader {
@@ -55,10 +68,12 @@ export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHe
   const shape = (extents.match(/\d+/g) ?? []).map(Number);
   const width = Number(bytes);
   const type = `${order}${kind}${bytes}`;
-  if (!(kind === "u" || kind === "i") || ![1, 2, 4, 8].includes(width) || (order === ">" && width > 1))
+  if (!(kind === "u" || kind === "i") || ![1, 2, 4, 8].includes(width) || (order === ">" && width > 1)) {
+    const [got, pictures, labels] = others[kind] ?? [];
     throw new SaccadeError(
-      `${path}: must hold whole numbers, lowest byte first, got ${type}; ${mend}${kind === "f" ? floats : ""}`,
+      `${path}: must hold whole numbers, lowest byte first, got ${got ? `${got} (${type})` : type}; ${mend}${got ? ` (${shape.length > 2 ? pictures : labels})` : ""}`,
     );
+  }
   if (fortran === "True")
     throw new SaccadeError(`${path}: must be in C order, got Fortran order; save numpy.ascontiguousarray(x)`);
   const stored = shape.reduce((product, extent) => product * extent, 1);

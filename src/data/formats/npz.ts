@@ -4,8 +4,8 @@ import { closeSync, fstatSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import type { Entry, ZipFile } from "yauzl";
 import { SaccadeError } from "../../program/errors.ts";
-import { openFile } from "./file.ts";
-import { type Npy, type NpyHeader, npyHeaderBytes, npyRows, npyValues, parseNpyHeader } from "./npy.ts";
+import { openFile, readPart } from "./file.ts";
+import { magic, type Npy, type NpyHeader, npyHeaderBytes, npyRows, npyValues, parseNpyHeader } from "./npy.ts";
 
 /** An array that is not read yet. */
 export interface StoredArray {
@@ -85,6 +85,10 @@ async function withZip<T>(path: string, use: (zip: ZipFile, size: number) => Pro
     return await use(zip, fstatSync(file).size);
   } catch (error) {
     if (error instanceof SaccadeError) throw error;
+    if (readPart(file, 0, magic.length).equals(magic))
+      throw new SaccadeError(
+        `${path}: must be an .npz file, of pictures and labels, got a single .npy array; save both: numpy.savez(file, images=x, labels=y)`,
+      );
     const [why] = (error as Error).message.split(". ");
     throw damaged(path, why.slice(0, 100));
   } finally {
