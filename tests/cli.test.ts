@@ -777,6 +777,20 @@ describe("a run that is resumed", () => {
     expect(stepsIn(inside("metrics.jsonl"))).toEqual([0, 1, 2, 2, 3, 4, 4, 5, 6, 6, 7, 8, 8]);
   });
 
+  test("without metrics.jsonl, and killed before its next checkpoint, goes on all the same", async () => {
+    const { path, inside } = digitsCopy("metrics-aside-killed");
+    rmSync(inside("metrics.jsonl"));
+    const far = ["epochs=5000", "checkpointEvery=5000", "--no-probe"];
+    const { child, ended } = start("train", "--resume", path, ...far);
+    while (!existsSync(inside("metrics.jsonl")) || statSync(inside("metrics.jsonl")).size === 0)
+      await new Promise((done) => setTimeout(done, 5));
+    child.kill("SIGKILL");
+    expect((await ended).code).toBe(null);
+    expect(readdirSync(inside("checkpoints")).at(-1)).toBe("step-00000002.safetensors");
+    expect(await notesOf(path, "epochs=2", "checkpointEvery=1")).toEqual([]);
+    expect(stepsIn(inside("metrics.jsonl"))).toEqual([3, 4, 4]);
+  });
+
   test("without data.json goes on with a note, and has one again", async () => {
     const { path, inside } = digitsCopy("data-lost");
     const record = readFileSync(inside("data.json"), "utf8");

@@ -212,10 +212,11 @@ export async function removeParts({ path, checkpoints, figures }: RunFolder): Pr
       if (isPart(name)) await rm(join(folder, name), { force: true });
 }
 
-/** Drops what was written after the checkpoint from which a run goes on. */
-export async function truncateMetrics(run: RunFolder, step: number): Promise<void> {
+/** Drops what was written after the checkpoint from which a run goes on; what stays comes back. */
+export async function truncateMetrics(run: RunFolder, step: number): Promise<Metric[]> {
   const kept = readMetrics(run).filter((metric) => metric.step <= step);
   await writeWhole(run.metrics, kept.map((metric) => `${JSON.stringify(metric)}\n`).join(""));
+  return kept;
 }
 
 export interface RunSummary {

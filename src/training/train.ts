@@ -1,5 +1,6 @@
 // The training loop: steps, metrics, checkpoints, alarms and figures of one run. Who watches it is told by events.
 
+import { existsSync } from "node:fs";
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
 import { collapseAlarm, embeddingHealth, type Health, requireFinite } from "./alarms.ts";
@@ -8,7 +9,7 @@ import type { Config } from "./config.ts";
 import { checkResume, configKey } from "./resume.ts";
 import { isRecorded, recordData } from "./run-data.ts";
 import { drawRunFigures, viewsGrid } from "./run-figures.ts";
-import { appendMetric, type Metric, type RunFolder, readMetrics, removeParts, truncateMetrics } from "./run-folder.ts";
+import { appendMetric, type Metric, type RunFolder, removeParts, truncateMetrics } from "./run-folder.ts";
 import { type EventLog, openEvents } from "./tensorboard.ts";
 import { createTrainer, type StepResult, type Trainer } from "./trainer.ts";
 
@@ -85,9 +86,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     await removeParts(run);
     // A run that starts over keeps nothing, not even of step 0.
     const kept = from ? from.position.step : -1;
-    await truncateMetrics(run, kept);
+    // Metrics that are gone are so from here on: after a kill before the next checkpoint nobody is asked for them again.
+    if (from?.metrics && !existsSync(run.metrics)) await save();
+    const before = await truncateMetrics(run, kept);
     if (config.logs.tensorboard) events = await openEvents(run, config, kept, onNote);
-    const before = readMetrics(run);
     lines = before.length;
     alarmed = before.some(({ kind }) => kind === "alarm");
     if (!from || !isRecorded(run)) await recordData(run, dataset);
