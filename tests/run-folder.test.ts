@@ -319,7 +319,7 @@ describe("what the system refuses is a sentence with its mend, where one is know
 
   test.each([
     ["ENOENT", "; look how its name is written, and from which folder it is meant"],
-    ["EACCES", "; let yourself read it"],
+    ["EACCES", "; change its permissions"],
     ["EISDIR", "; name a file"],
     ["EIO", ""],
   ])("%s when reading", (code, mend) => {

@@ -52,7 +52,7 @@ export const readText = (path: string): string => new TextDecoder().decode(readB
 /** What helps against the system's refusals, by their codes. */
 const readMends: Readonly<Record<string, string>> = {
   ENOENT: "look how its name is written, and from which folder it is meant",
-  EACCES: "let yourself read it",
+  EACCES: "change its permissions",
   EISDIR: "name a file",
 };
 const room = "make room on the disk, then go on";

@@ -41,6 +41,8 @@ export async function openEvents(
   const newest = before.at(-1);
   const seen = newest === undefined ? [] : readEvents(join(folder, newest), upTo, onNote);
   const metrics = readMetrics(run);
+  // Of metrics.jsonl that has gone this file alone has the numbers.
+  const first = metrics[0]?.step ?? Number.POSITIVE_INFINITY;
   const pictured = new Set(seen.filter(({ holds }) => holds === "images").map(({ step }) => step));
   const times = new Map(seen.map(({ step, wallTime }) => [step, wallTime]));
   const began = now();
@@ -53,8 +55,7 @@ export async function openEvents(
     at(0, { start: true }),
     at(0, { summaries: [{ tag: "config", text: fenced(configText(config)) }] }),
     ...[
-      // Numbers of metrics.jsonl that has gone stand here alone.
-      ...seen.filter(({ holds }) => holds !== undefined && (holds !== "numbers" || metrics.length === 0)),
+      ...seen.filter(({ holds, step }) => holds !== undefined && (holds !== "numbers" || step < first)),
       ...metrics.map((metric) => at(metric.step, content(metric))),
     ].sort((a, b) => a.step - b.step),
   ];
