@@ -558,7 +558,7 @@ describe("a run that is resumed", () => {
     const [, run] = await printed(child, /^run +(\S+)\n[\s\S]*^device/m);
     const inUse = `saccade: ${run}: is in use by process ${child.pid} since `;
     try {
-      expect(JSON.parse(readFileSync(join(root, run, "lock.json"), "utf8"))).toEqual(lockOf(child));
+      expect(JSON.parse(readFileSync(join(root, run, "lock.json"), "utf8"))).toMatchObject(lockOf(child));
       for (const words of [
         ["train", "--resume", run],
         ["probe", run],

@@ -385,6 +385,34 @@ describe("--resume auto", () => {
     expectUndisturbed(only("held"));
   });
 
+  test("makes one run, however many start at the same time, and leaves no claim behind", async () => {
+    const starts = Array.from({ length: 3 }, () => start(auto("together", "epochs=100000", "--no-probe")));
+    const codes: (number | null)[] = [];
+    const refused = await new Promise<string[]>((done) => {
+      const told: string[] = [];
+      for (const { ended } of starts)
+        void ended.then(({ code, stderr }) => {
+          codes.push(code);
+          if (told.push(stderr) === 2) done([...told]);
+        });
+    });
+    for (const { child } of starts) child.kill("SIGTERM");
+    await Promise.all(starts.map(({ ended }) => ended));
+    expect(codes).toEqual([1, 1, 143]);
+    for (const sentence of refused)
+      expect(sentence).toMatch(/^saccade: together\b.*: is in use by process \d+ since /m);
+    expect(readdirSync(join(root, "together"))).toEqual([expect.stringContaining("_tiny_")]);
+  });
+
+  test("needs a folder for its runs", async () => {
+    writeFileSync(join(root, "no-folder"), "");
+    expect(await saccade(...auto("no-folder"))).toMatchObject({
+      code: 1,
+      stdout: "",
+      stderr: expect.stringMatching(/^saccade: no-folder\b.*: E?NOTDIR.*\n$/),
+    });
+  });
+
   test("needs a configuration", async () => {
     expect(await saccade("train", "--resume", "auto")).toMatchObject({
       code: 2,

@@ -235,6 +235,28 @@ describe("the lock of a run", () => {
     expect(readFileSync(join(run.path, "lock.json"), "utf8")).toBe(text);
   });
 
+  test.skipIf(process.platform !== "linux")(
+    "of a process whose number another one has now is taken over (skipped where there is no /proc)",
+    () => {
+      const own = locked("own");
+      const release = lockRun(own);
+      const { born } = JSON.parse(readFileSync(join(own.path, "lock.json"), "utf8"));
+      release();
+      const [boot, tick] = born.split(" ");
+      expect(readFileSync("/proc/sys/kernel/random/boot_id", "utf8")).toBe(`${boot}\n`);
+      // 100 ticks a second: this process is younger than the machine, and older than a moment.
+      const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+      expect(Math.abs(uptime - process.uptime() - tick / 100)).toBeLessThan(2);
+
+      const [, parent] = /^.*\)(?: \S+){19} (\d+)/s.exec(readFileSync(`/proc/${process.ppid}/stat`, "utf8")) ?? [];
+      const held = (name: string, born: string) =>
+        locked(name, JSON.stringify({ ...JSON.parse(lock(process.ppid)), born }));
+      expect(() => lockRun(held("same tick", `${boot} ${parent}`))).toThrow(/is in use by process/);
+      lockRun(held("other tick", `${boot} ${Number(parent) - 1}`))();
+      lockRun(held("other boot", `00000000-1c44-416f-8419-c680699b19d0 ${parent}`))();
+    },
+  );
+
   test("is not given back once another process has it", () => {
     const run = locked("lost");
     const release = lockRun(run);
