@@ -510,6 +510,36 @@ describe("a signal", () => {
   });
 });
 
+test("metrics and events are on the disk before the checkpoint that counts on them, for when the power fails", async () => {
+  const told = pretending(
+    [
+      "const p=fs.promises,{open,rename}=p,append=fs.appendFileSync",
+      "const tell=(what,path)=>fs.writeSync(2,[what,path,String.fromCharCode(10)].join(' '))",
+      "fs.appendFileSync=(path,...rest)=>{tell('append',path);append(path,...rest)}",
+      "p.rename=(from,to)=>{tell('rename',to);return rename(from,to)}",
+      "const syncing=(path,file,sync)=>Object.assign(file,{sync:()=>sync.call(file).then(()=>tell('sync',path))})",
+      "p.open=(path,...rest)=>open(path,...rest).then((file)=>syncing(path,file,file.sync))",
+    ].join(";"),
+  );
+  const { code, stderr } = await start(["train", "tiny.yaml", "--no-probe", "--runs", "flushed"], told).ended;
+  expect(code, stderr).toBe(0);
+  const unflushed = new Set<string>();
+  const files = new Set<string>();
+  let checkpoints = 0;
+  for (const [, what, path] of stderr.matchAll(/^(append|sync|rename) (.+) $/gm)) {
+    if (what === "append") {
+      unflushed.add(path);
+      files.add(path);
+    } else if (what === "sync") unflushed.delete(path);
+    else if (path.endsWith(".safetensors")) {
+      checkpoints++;
+      expect([...unflushed], path).toEqual([]);
+    }
+  }
+  expect([...files]).toEqual([expect.stringMatching(/metrics\.jsonl$/), expect.stringMatching(/\.tfevents\./)]);
+  expect(checkpoints).toBe(9);
+});
+
 test("a dry run says what the run takes, and writes nothing", async () => {
   const { code, stdout, stderr } = await saccade("train", "tiny.yaml", "--dry-run", "--json", "--runs", "dry");
   expect(code, stderr).toBe(0);

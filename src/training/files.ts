@@ -32,6 +32,20 @@ export async function writeWhole(
   }
 }
 
+/** What has been appended to a file is on the disk when this is done. */
+export async function flushFile(path: string): Promise<void> {
+  try {
+    const file = await open(path, "r+");
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw notWritten(path, error);
+  }
+}
+
 /** The folder itself, or the one above it that there is. */
 export function nearestFolder(folder: string): string {
   let place = resolve(folder);
