@@ -39,7 +39,12 @@ import {
   truncateMetrics,
 } from "../src/training/run-folder.ts";
 import { lockRun } from "../src/training/run-lock.ts";
-import { decodeSafetensors, encodeSafetensors, type TensorFile } from "../src/training/safetensors.ts";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  safetensorsParts,
+  type TensorFile,
+} from "../src/training/safetensors.ts";
 import { damaged } from "./damaged.ts";
 
 let root: string;
@@ -364,6 +369,21 @@ describe("safetensors", () => {
       expect(data.byteOffset).toBe(0);
       expect(data.buffer.byteLength).toBe(data.byteLength);
     }
+  });
+
+  test("a tensor is asked for when its turn to be written has come", () => {
+    const asked: string[] = [];
+    const lazy = (name: string) => ({
+      shape: [2],
+      get data() {
+        asked.push(name);
+        return new Float32Array(2);
+      },
+    });
+    const tensors = new Map(["a", "b"].map((name) => [name, lazy(name)]));
+    const turns: number[] = [];
+    for (const _ of safetensorsParts({ tensors, metadata: {} })) turns.push(asked.length);
+    expect(turns).toEqual([0, 0, 1, 2]);
   });
 
   test("the layout is the format's: length, JSON, little-endian numbers", () => {

@@ -13,7 +13,7 @@ export const isPart = (name: string): boolean => /\.[0-9a-f]{8}\.part$/.test(nam
 /** Writes the whole file or leaves the old one as it was; so it does where making the content fails half-way. */
 export async function writeWhole(
   path: string,
-  content: Uint8Array | string | AsyncIterable<Uint8Array>,
+  content: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const beside = `${path}.${randomBytes(4).toString("hex")}.part`;
   try {
