@@ -2,7 +2,7 @@
 
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { randomBytes } from "node:crypto";
-import { existsSync, globSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, globSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { type AddressInfo, createServer } from "node:net";
 import { tmpdir, userInfo } from "node:os";
 import { delimiter, join, resolve } from "node:path";
@@ -28,7 +28,7 @@ logs: { tensorboard: false }
 `;
 
 describe.skipIf(skipped)(`under Slurm${skipped ? ` (skipped: ${lacks})` : ""}`, () => {
-  const root = mkdtempSync(join(tmpdir(), "saccade-slurm-"));
+  const root = join(tmpdir(), `saccade-slurm-${process.pid}`);
   const inRoot = (name: string): string => join(root, name);
   const env = { ...process.env, PATH: path, SLURM_CONF: inRoot("slurm.conf") };
   const call = async (program: string, ...words: string[]): Promise<string> =>
@@ -52,7 +52,7 @@ describe.skipIf(skipped)(`under Slurm${skipped ? ` (skipped: ${lacks})` : ""}`, 
 
   beforeAll(async () => {
     if (lacks !== "") throw new Error(`SACCADE_REQUIRE_SLURM is set, and there is ${lacks}`);
-    for (const folder of ["controller", "node"]) mkdirSync(inRoot(folder));
+    for (const folder of ["", "controller", "node"]) mkdirSync(inRoot(folder), { mode: 0o700 });
     writeFileSync(inRoot("tiny.yaml"), config);
     writeFileSync(inRoot("munge.key"), randomBytes(1024), { mode: 0o400 });
     const { username } = userInfo();
