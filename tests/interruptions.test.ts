@@ -404,15 +404,6 @@ describe("--resume auto", () => {
     expect(readdirSync(join(root, "together"))).toEqual([expect.stringContaining("_tiny_")]);
   });
 
-  test("needs a folder for its runs", async () => {
-    writeFileSync(join(root, "no-folder"), "");
-    expect(await saccade(...auto("no-folder"))).toMatchObject({
-      code: 1,
-      stdout: "",
-      stderr: expect.stringMatching(/^saccade: no-folder\b.*: E?NOTDIR.*\n$/),
-    });
-  });
-
   test("needs a configuration", async () => {
     expect(await saccade("train", "--resume", "auto")).toMatchObject({
       code: 2,

@@ -9,7 +9,7 @@ import type { Shape, Tensor } from "../program/tensor.ts";
 import type { Lesson, RecordedRule } from "../rules/rule.ts";
 import { notRead, readBytes, writeWhole } from "./files.ts";
 import { decodeSafetensors, safetensorsParts, type TensorFile } from "./safetensors.ts";
-import { type Array32, fromTorch, torchShape, toTorch } from "./torch-layout.ts";
+import { type Array32, fromTorch, toTorch } from "./torch-layout.ts";
 import type { Position } from "./trainer.ts";
 
 export interface Checkpoint {
@@ -46,16 +46,9 @@ export async function saveCheckpoint(
   const channels = channelsRead(recorded.lessons);
   const tensors = new Map(
     recorded.state.map(({ name, shape }): [string, Array32] => {
-      const numbers = state.get(name);
-      if (numbers === undefined) throw new Error(`checkpoint: no numbers for ${name}`);
-      const stored = {
-        shape: torchShape(shape),
-        /** Turned whenever it is asked for, for the checksum and for the file: no copy of the whole is held. */
-        get data() {
-          return toTorch({ shape, data: numbers }, channels[ownerOf(name)]).data;
-        },
-      };
-      return [name, stored];
+      const data = state.get(name);
+      if (data === undefined) throw new Error(`checkpoint: no numbers for ${name}`);
+      return [name, toTorch({ shape, data }, channels[ownerOf(name)])];
     }),
   );
   const facts = { position, losses, channels };

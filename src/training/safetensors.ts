@@ -19,7 +19,7 @@ export function encodeSafetensors(file: TensorFile): Uint8Array {
   return whole;
 }
 
-/** The file from beginning to end: its header, then tensor by tensor. Each tensor's data is asked for once, when its turn has come. */
+/** The file from beginning to end, its header and tensor by tensor, so that it need not be in memory as a whole. */
 export function* safetensorsParts({ tensors, metadata }: TensorFile): Generator<Uint8Array> {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
@@ -35,10 +35,7 @@ export function* safetensorsParts({ tensors, metadata }: TensorFile): Generator<
   new DataView(length.buffer).setBigUint64(0, BigInt(text.length), true);
   yield length;
   yield text;
-  for (const tensor of tensors.values()) {
-    const { data } = tensor;
-    yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  }
+  for (const { data } of tensors.values()) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 interface Entry {
