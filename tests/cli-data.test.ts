@@ -99,26 +99,51 @@ test("list says what there is, what is here and in which layout, in 80 columns",
   expect(json.datasets).toHaveLength(13);
 });
 
-test("check says of each dataset that is here whether it is right, and ends with 1 where one is not", async () => {
-  expect(await data("check")).toMatchObject({
-    code: 0,
-    stdout: `no dataset in ${folder}; saccade data list shows what can be fetched\n`,
-  });
+test("list calls a dataset damaged whose file has not its published size", async () => {
+  mkdirSync(join(folder, "MNIST/raw"), { recursive: true });
+  for (const { name, bytes = 0 } of sources.mnist.layouts[0].files)
+    writeFileSync(join(folder, "MNIST/raw", name), Buffer.alloc(name.startsWith("t10k-labels") ? bytes - 1 : bytes));
+  mkdirSync(join(folder, "FashionMNIST/raw"), { recursive: true });
+  for (const { name, bytes } of sources["fashion-mnist"].layouts[0].files)
+    writeFileSync(join(folder, "FashionMNIST/raw", name), Buffer.alloc(bytes ?? 0));
+  const { code, stdout } = await data("list");
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^mnist +damaged /m);
+  expect(stdout).toMatch(/^fashion-mnist +idx /m);
+  expect(stdout.replaceAll("\n", " ")).toContain(
+    "Damaged: a file has another size than was published; saccade data check",
+  );
+  const { datasets } = JSON.parse((await data("list", "--json")).stdout);
+  expect(datasets.slice(0, 2).map(({ here }: { here: string }) => here)).toEqual(["damaged", "whole"]);
+});
+
+test("check says of each dataset that is here whether it is right, and ends with 1 where one is not, or none is here", async () => {
+  const none = `saccade: ${folder}: must hold a dataset, got none; saccade data list shows what can be fetched\n`;
+  expect(await data("check")).toEqual({ code: 1, stdout: "", stderr: none });
+  const empty = `${JSON.stringify({ folder, datasets: [] })}\n`;
+  expect(await data("check", "--json")).toEqual({ code: 1, stdout: empty, stderr: none });
   writeDigits();
   expect(await data("check")).toEqual({ code: 0, stdout: "emnist-digits: right; 4 files by reading\n", stderr: "" });
   expect((await data("get", "emnist-digits")).stdout.split("\n")[0]).toBe(
     `EMNIST digits: is already in ${join(folder, "EMNIST/raw")}; to check it: saccade data check emnist-digits`,
   );
+  const images = join(folder, "EMNIST/raw/emnist-digits-train-images-idx3-ubyte");
+  rmSync(images);
+  expect(await data("check")).toEqual({
+    code: 1,
+    stdout: `emnist-digits: right as far as it is here; 2 files by reading, 1 file unchecked, as their split is not whole\n  ${images}.gz: is missing\n`,
+    stderr: "",
+  });
   writeDigits(99);
   const path = join(folder, "EMNIST/raw/emnist-digits-test-labels-idx1-ubyte");
-  rmSync(join(folder, "EMNIST/raw/emnist-digits-train-images-idx3-ubyte"));
+  rmSync(images);
   const sentence = "label 1 must be from 0 to 9, got 99; fetch the file again";
   const { code, stdout } = await data("check", "emnist-digits");
   expect(code).toBe(1);
   expect(stdout.split("\n")).toEqual([
     "emnist-digits: not as published; 2 files by reading, 1 file unchecked, as their split is not whole",
     `  ${path}: ${sentence}`,
-    `  ${join(folder, "EMNIST/raw/emnist-digits-train-images-idx3-ubyte.gz")}: is missing`,
+    `  ${images}.gz: is missing`,
     "",
   ]);
   const json = await data("check", "--json");
@@ -140,6 +165,22 @@ test("get says which file to fetch and where to put it, and leaves nothing", asy
   );
   expect([code, stdout]).toEqual([1, ""]);
   expect(readdirSync(folder)).toEqual(["downloads"]);
+});
+
+test.each([
+  [["list"], ""],
+  [["check"], ""],
+  [["get", "mnist"], ""],
+  [["get", "mnist"], "/below"],
+])("%j where SACCADE_DATA names a file%s says what to set", async (words, below) => {
+  const file = join(folder, "file");
+  writeFileSync(file, "");
+  expect(await start(words, { SACCADE_DATA: `${file}${below}` }).ended).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: `saccade: ${file}: the place of the datasets must be a folder, got a file; set SACCADE_DATA to a folder\n`,
+  });
+  expect(readdirSync(folder)).toEqual(["file"]);
 });
 
 test("get stops at a signal, keeps what came, and lets nobody else in meanwhile", async () => {

@@ -390,6 +390,25 @@ describe("--resume auto", () => {
     expectUndisturbed(only("held"));
   });
 
+  test("makes one run, however many start at the same time, and leaves no claim behind", async () => {
+    const starts = Array.from({ length: 3 }, () => start(auto("together", "epochs=100000", "--no-probe")));
+    const codes: (number | null)[] = [];
+    const refused = await new Promise<string[]>((done) => {
+      const told: string[] = [];
+      for (const { ended } of starts)
+        void ended.then(({ code, stderr }) => {
+          codes.push(code);
+          if (told.push(stderr) === 2) done([...told]);
+        });
+    });
+    for (const { child } of starts) child.kill("SIGTERM");
+    await Promise.all(starts.map(({ ended }) => ended));
+    expect(codes).toEqual([1, 1, 143]);
+    for (const sentence of refused)
+      expect(sentence).toMatch(/^saccade: together\b.*: is in use by process \d+ since /m);
+    expect(readdirSync(join(root, "together"))).toEqual([expect.stringContaining("_tiny_")]);
+  });
+
   test("needs a configuration", async () => {
     expect(await saccade("train", "--resume", "auto")).toMatchObject({
       code: 2,
@@ -485,6 +504,36 @@ describe("a signal", () => {
     rmSync(join(run, "lock.json"), { force: true });
     expectUndisturbed(run);
   });
+});
+
+test("metrics and events are on the disk before the checkpoint that counts on them, for when the power fails", async () => {
+  const told = pretending(
+    [
+      "const p=fs.promises,{open,rename}=p,append=fs.appendFileSync",
+      "const tell=(what,path)=>fs.writeSync(2,[what,path,String.fromCharCode(10)].join(' '))",
+      "fs.appendFileSync=(path,...rest)=>{tell('append',path);append(path,...rest)}",
+      "p.rename=(from,to)=>{tell('rename',to);return rename(from,to)}",
+      "const syncing=(path,file,sync)=>Object.assign(file,{sync:()=>sync.call(file).then(()=>tell('sync',path))})",
+      "p.open=(path,...rest)=>open(path,...rest).then((file)=>syncing(path,file,file.sync))",
+    ].join(";"),
+  );
+  const { code, stderr } = await start(["train", "tiny.yaml", "--no-probe", "--runs", "flushed"], told).ended;
+  expect(code, stderr).toBe(0);
+  const unflushed = new Set<string>();
+  const files = new Set<string>();
+  let checkpoints = 0;
+  for (const [, what, path] of stderr.matchAll(/^(append|sync|rename) (.+) $/gm)) {
+    if (what === "append") {
+      unflushed.add(path);
+      files.add(path);
+    } else if (what === "sync") unflushed.delete(path);
+    else if (path.endsWith(".safetensors")) {
+      checkpoints++;
+      expect([...unflushed], path).toEqual([]);
+    }
+  }
+  expect([...files]).toEqual([expect.stringMatching(/metrics\.jsonl$/), expect.stringMatching(/\.tfevents\./)]);
+  expect(checkpoints).toBe(9);
 });
 
 test("a dry run says what the run takes, and writes nothing", async () => {

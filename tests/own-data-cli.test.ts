@@ -108,6 +108,19 @@ beforeAll(async () => {
   fromFolder = runOf(stdout);
 });
 
+test("a dry run says that it keeps the decoded pictures, and leaves nothing else", async () => {
+  await makePictures("dry/pictures");
+  const data = ["data.folder=dry/pictures", "probe.train.folder=dry/pictures", "probe.test.folder=dry/pictures"];
+  const words = ["train", "configs/own-pictures.yaml", ...short, ...data, "--dry-run", "--runs", "dry/runs"];
+  const before = readdirSync(root, { recursive: true }) as string[];
+  const { code, stderr } = await saccade(...words);
+  expect(code, stderr).toBe(0);
+  const made = (readdirSync(root, { recursive: true }) as string[]).filter((path) => !before.includes(path));
+  const told = [...stderr.matchAll(/^note: the decoded pictures are kept for later: [\d.]+ KiB in (.+)$/gm)];
+  expect(told.map(([, path]) => path).sort()).toEqual(made.map((path) => join(root, path)).sort());
+  expect((await saccade(...words)).stderr).not.toContain("kept");
+});
+
 test("the run says what it learnt from", () => {
   const { sha256, ...data } = JSON.parse(readFileSync(join(fromFolder, "data.json"), "utf8"));
   const described = { count: 16, height: 32, width: 32, channels: 3, classes: ["unlabelled"] };
@@ -132,7 +145,7 @@ test("a run does not go on when its pictures have changed, but does when they ha
   cpSync(join(root, "moved"), join(root, "elsewhere"), { recursive: true });
   writeFileSync(join(root, "moved/train/cat/0.png"), readFileSync(join(root, "moved/train/dog/0.png")));
   const { code, stderr } = await saccade("train", "--resume", run, "epochs=2");
-  expect([code, stderr.replace(`${root}/`, "")]).toEqual([
+  expect([code, stderr.replaceAll(`${root}/`, "")]).toEqual([
     1,
     expect.stringMatching(
       /^decoding: [\s\S]+saccade: runs\/\S+: must go on with the pictures that it began with, 16 of moved train, got 16 others of moved train; put them back, or start a new run\n$/,

@@ -434,6 +434,23 @@ describe("a folder of pictures", () => {
     },
   );
 
+  test("names that are not UTF-8 are refused, byte by byte; others are read", async ({ skip }) => {
+    write("named/café/ü.png", plain(1));
+    const file = Buffer.concat([Buffer.from(join(root, "named/café/")), Buffer.from("caf\xe9 ü.png", "latin1")]);
+    try {
+      writeFileSync(file, plain(2));
+    } catch {
+      skip("this file system takes names in UTF-8 alone");
+    }
+    for (const split of ["train", "unlabelled"] as const)
+      expect(await refusal(loadDataset(folderRequest("named", { split, skipBroken: true })))).toBe(
+        "named/café: must hold names in UTF-8, got caf\\xe9 \\xfc.png; rename them, from Latin-1 with convmv -f latin1 -t utf8 -r --notest",
+      );
+    rmSync(file);
+    const { classes, count } = await loadDataset(folderRequest("named"));
+    expect([...classes, count]).toEqual(["café", 1]);
+  });
+
   test("broken pictures are named, or left out and said to be", async () => {
     for (let i = 0; i < 4; i++) write(`broken/a/${i}.png`, i % 2 === 0 ? plain(i) : plain(i).subarray(0, -30));
     write("broken/b/0.png", plain(9));
@@ -444,7 +461,7 @@ describe("a folder of pictures", () => {
     for (const way of ["decoded", "kept"]) {
       const notes: string[] = [];
       const set = await loadDataset(folderRequest("broken", { skipBroken: true }), {
-        onNote: (note) => notes.push(note.replaceAll(`${root}/`, "")),
+        onNote: (note) => /are kept/.test(note) || notes.push(note.replaceAll(`${root}/`, "")),
       });
       expect([set.count, ...firstBytes(set), ...set.labels], way).toEqual([3, 0, 9, 2, 0, 1, 0]);
       expect(notes[0]).toMatch(/^2 of 5 pictures cannot be read and are left out: broken\/a\/1\.png: must be a whole/);
@@ -477,7 +494,8 @@ describe("decoded pictures are kept", () => {
     });
     return { decoded, notes, values: firstBytes(set) };
   };
-  const files = (): string[] => readdirSync(join(cache, "saccade", "pictures"));
+  const kept = join(cache, "saccade", "pictures");
+  const files = (): string[] => readdirSync(kept);
   const make = (): void => {
     rmSync(join(root, "kept"), { recursive: true, force: true });
     write("kept/a/1.png", plain(1));
@@ -486,7 +504,9 @@ describe("decoded pictures are kept", () => {
 
   test("and decoded once, for every size and number", async () => {
     make();
-    expect(await load()).toEqual({ decoded: 2, notes: [], values: [1, 2] });
+    const { decoded, notes, values } = await load();
+    expect([decoded, ...values]).toEqual([2, 1, 2]);
+    expect(notes).toEqual([`the decoded pictures are kept for later: 384 B in ${join(kept, files()[0])}`]);
     expect(await load()).toEqual({ decoded: 0, notes: [], values: [1, 2] });
     expect((await load({ size: 16 })).decoded).toBe(2);
     expect((await load({ limit: 1 })).decoded).toBe(1);
@@ -542,7 +562,7 @@ describe("decoded pictures are kept", () => {
     make();
     await load();
     damage(join(cache, "saccade", "pictures", files()[0]));
-    expect(await load()).toEqual({ decoded: 2, notes: [], values: [1, 2] });
+    expect(await load()).toMatchObject({ decoded: 2, values: [1, 2] });
     expect((await load()).decoded).toBe(0);
     expect(files()).toHaveLength(1);
   });

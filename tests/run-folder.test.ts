@@ -39,7 +39,12 @@ import {
   truncateMetrics,
 } from "../src/training/run-folder.ts";
 import { lockRun } from "../src/training/run-lock.ts";
-import { decodeSafetensors, encodeSafetensors, type TensorFile } from "../src/training/safetensors.ts";
+import {
+  decodeSafetensors,
+  encodeSafetensors,
+  safetensorsParts,
+  type TensorFile,
+} from "../src/training/safetensors.ts";
 import { damaged } from "./damaged.ts";
 
 let root: string;
@@ -240,6 +245,28 @@ describe("the lock of a run", () => {
     expect(readFileSync(join(run.path, "lock.json"), "utf8")).toBe(text);
   });
 
+  test.skipIf(process.platform !== "linux")(
+    "of a process whose number another one has now is taken over (skipped where there is no /proc)",
+    () => {
+      const own = locked("own");
+      const release = lockRun(own);
+      const { born } = JSON.parse(readFileSync(join(own.path, "lock.json"), "utf8"));
+      release();
+      const [boot, tick] = born.split(" ");
+      expect(readFileSync("/proc/sys/kernel/random/boot_id", "utf8")).toBe(`${boot}\n`);
+      // 100 ticks a second: this process is younger than the machine, and older than a moment.
+      const uptime = Number(readFileSync("/proc/uptime", "utf8").split(" ")[0]);
+      expect(Math.abs(uptime - process.uptime() - tick / 100)).toBeLessThan(2);
+
+      const [, parent] = /^.*\)(?: \S+){19} (\d+)/s.exec(readFileSync(`/proc/${process.ppid}/stat`, "utf8")) ?? [];
+      const held = (name: string, born: string) =>
+        locked(name, JSON.stringify({ ...JSON.parse(lock(process.ppid)), born }));
+      expect(() => lockRun(held("same tick", `${boot} ${parent}`))).toThrow(/is in use by process/);
+      lockRun(held("other tick", `${boot} ${Number(parent) - 1}`))();
+      lockRun(held("other boot", `00000000-1c44-416f-8419-c680699b19d0 ${parent}`))();
+    },
+  );
+
   test("is not given back once another process has it", () => {
     const run = locked("lost");
     const release = lockRun(run);
@@ -372,6 +399,14 @@ describe("safetensors", () => {
       expect(data.byteOffset).toBe(0);
       expect(data.buffer.byteLength).toBe(data.byteLength);
     }
+  });
+
+  test("the parts of a file are views of its tensors, not copies", () => {
+    const file = tensorFile();
+    const [length, header, ...rest] = safetensorsParts(file);
+    expect(Buffer.concat([length, header, ...rest]).equals(encodeSafetensors(file))).toBe(true);
+    expect(rest).toHaveLength(file.tensors.size);
+    for (const [i, { data }] of [...file.tensors.values()].entries()) expect(rest[i].buffer).toBe(data.buffer);
   });
 
   test("the layout is the format's: length, JSON, little-endian numbers", () => {

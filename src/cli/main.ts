@@ -90,7 +90,7 @@ const train = command(
     "--resume <run>",
     "go on with this run from its newest checkpoint, bit for bit; auto: with the newest unfinished run of this configuration, or a new one",
   )
-  .option("--dry-run", "say what the run will take, in time, memory and disk; write nothing")
+  .option("--dry-run", "say what the run will take, in time, memory and disk; make no run")
   .option("--no-probe", "train only, whatever the config's probe section says")
   .action(async (config, overrides, options) => {
     if (config === undefined && (options.resume === undefined || options.resume === "auto"))

@@ -1,10 +1,12 @@
 // A folder of pictures as a dataset: one subfolder for each class, as torchvision's ImageFolder has it, in subfolders for splits where there
 // are any. Pictures come in turn from every class, so that the first so many are of all classes.
 
+import { isUtf8 } from "node:buffer";
 import { type Dirent, readdirSync, realpathSync, type Stats, statSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
+import { formatBytes } from "../program/explain.ts";
 import { pictureDecoder } from "./formats/picture.ts";
 import { cacheFile, cacheKey, type DecodedPictures, readCache, writeCache } from "./picture-cache.ts";
 import {
@@ -162,20 +164,32 @@ interface Entry {
 
 /** What is in a folder, links followed, in the order of code points, as Python sorts; without what systems leave there. */
 function entriesOf(folder: string): Entry[] {
-  const entries = orSentence(folder, () => readdirSync(folder, { withFileTypes: true }));
+  const all = orSentence(folder, () => readdirSync(folder, { withFileTypes: true, encoding: "buffer" }));
+  const entries = all.filter(({ name }) => !litter.test(name.toString()));
+  const unreadable = entries.filter(({ name }) => !isUtf8(name));
+  if (unreadable.length > 0)
+    throw new SaccadeError(
+      `${folder}: must hold names in UTF-8, got ${few(unreadable.map(({ name }) => bytesShown(name)))}; rename them, from Latin-1 with convmv -f latin1 -t utf8 -r --notest`,
+    );
   return entries
-    .filter(({ name }) => !litter.test(name))
-    .map((entry): Entry => ({ name: entry.name, kind: kindOf(entry.isSymbolicLink() ? target(folder, entry) : entry) }))
+    .map((entry): Entry => {
+      const name = entry.name.toString();
+      return { name, kind: kindOf(entry.isSymbolicLink() ? target(join(folder, name)) : entry) };
+    })
     .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
 }
 
-const kindOf = (what: Dirent | Stats | undefined): Entry["kind"] =>
+/** `caf\\xe9.png` */
+const bytesShown = (name: Buffer): string =>
+  name.toString("latin1").replace(/[^ -~]/g, (byte) => `\\x${byte.charCodeAt(0).toString(16).padStart(2, "0")}`);
+
+const kindOf = (what: Dirent<Buffer> | Stats | undefined): Entry["kind"] =>
   what?.isDirectory() ? "folder" : what?.isFile() ? "file" : "other";
 
 /** What a link leads to; undefined where it leads nowhere. */
-function target(folder: string, link: Dirent): Stats | undefined {
+function target(link: string): Stats | undefined {
   try {
-    return statSync(join(folder, link.name));
+    return statSync(link);
   } catch {
     return undefined;
   }
@@ -215,6 +229,7 @@ async function readListed(
     }
     try {
       writeCache(file, key, decoded);
+      onNote?.(`the decoded pictures are kept for later: ${formatBytes(decoded.pixels.byteLength)} in ${file}`);
     } catch (error) {
       onNote?.(`the decoded pictures could not be kept, so they will be decoded anew: ${(error as Error).message}`);
     }

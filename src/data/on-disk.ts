@@ -50,13 +50,15 @@ function sizeOf(path: string): number | undefined {
   return found?.isFile() ? found.size : undefined;
 }
 
+/** What is wrong with the size of a file that is there, if it is known; undefined where nothing is. */
+export const sizeFault = ({ size, bytes }: FoundFile): string | undefined =>
+  bytes !== undefined && size !== bytes ? `has ${size} bytes where ${bytes} are published` : undefined;
+
 /** What is wrong with a file that is there, by its size and checksum, as far as they are known; undefined where nothing is. */
-export async function faultOf(
-  { size, bytes, md5, path }: FoundFile,
-  signal?: AbortSignal,
-): Promise<string | undefined> {
-  if (bytes !== undefined && size !== bytes) return `has ${size} bytes where ${bytes} are published`;
-  if (md5 === undefined) return undefined;
+export async function faultOf(file: FoundFile, signal?: AbortSignal): Promise<string | undefined> {
+  const { md5, path } = file;
+  const fault = sizeFault(file);
+  if (fault !== undefined || md5 === undefined) return fault;
   const found = await md5Of(path, signal);
   return found === md5 ? undefined : `is not the published file: its MD5 is ${found}, published is ${md5}`;
 }

@@ -8,7 +8,7 @@ import { SaccadeError, wrong } from "../program/errors.ts";
 import type { Shape, Tensor } from "../program/tensor.ts";
 import type { Lesson, RecordedRule } from "../rules/rule.ts";
 import { notRead, readBytes, writeWhole } from "./files.ts";
-import { decodeSafetensors, encodeSafetensors, type TensorFile } from "./safetensors.ts";
+import { decodeSafetensors, safetensorsParts, type TensorFile } from "./safetensors.ts";
 import { type Array32, fromTorch, toTorch } from "./torch-layout.ts";
 import type { Position } from "./trainer.ts";
 
@@ -59,7 +59,7 @@ export async function saveCheckpoint(
   const path = join(folder, fileName(position.step));
   await writeWhole(
     path,
-    encodeSafetensors({ tensors, metadata: { ...metadata, crc32: checksum({ tensors, metadata }) } }),
+    safetensorsParts({ tensors, metadata: { ...metadata, crc32: checksum({ tensors, metadata }) } }),
   );
   const kept = losses.best && fileName(losses.best.step);
   for (const old of checkpointFiles(folder).slice(0, -keep))

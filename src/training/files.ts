@@ -13,7 +13,7 @@ export const isPart = (name: string): boolean => /\.[0-9a-f]{8}\.part$/.test(nam
 /** Writes the whole file or leaves the old one as it was; so it does where making the content fails half-way. */
 export async function writeWhole(
   path: string,
-  content: Uint8Array | string | AsyncIterable<Uint8Array>,
+  content: Uint8Array | string | Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const beside = `${path}.${randomBytes(4).toString("hex")}.part`;
   try {
@@ -29,6 +29,20 @@ export async function writeWhole(
   } catch (error) {
     await rm(beside, { force: true });
     throw error instanceof SaccadeError ? error : notWritten(path, error);
+  }
+}
+
+/** What has been appended to a file is on the disk when this is done. */
+export async function flushFile(path: string): Promise<void> {
+  try {
+    const file = await open(path, "r+");
+    try {
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    throw notWritten(path, error);
   }
 }
 

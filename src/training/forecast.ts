@@ -49,8 +49,8 @@ const [stepLine, xrayLayer, xrayLine] = [160, 180, 120];
 const [stepEvent, xrayEvent] = [130, 2000];
 /** Bytes of a run's figures, which TensorBoard's file has once more, its configuration and its environment: some 0.8 MiB at 24 pairs of views. */
 const figuresBytes = 2 ** 20;
-/** Copies of a checkpoint while it is written: read from the engine, as tensors of a file, as the file. */
-const checkpointCopies = 3;
+/** Copies of a checkpoint while it is written: read from the engine, as tensors of a file, and what is not yet collected of the one before. */
+const checkpointCopies = 2.5;
 /** Copies of its features that a read-out holds: the encoder's, those of the labels drawn, and the engine's. */
 const featureCopies = 3;
 

@@ -3,7 +3,7 @@
 import { createHash } from "node:crypto";
 import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { Document, parse, visit } from "yaml";
 import { makeFolders } from "../data/folders.ts";
 import { networks } from "../encoders/networks.ts";
@@ -77,6 +77,7 @@ export const fingerprint = (value: unknown): string =>
 
 /** Makes a new folder `<root>/<date>_<name>_<fingerprint>`, with a counter where it is taken. */
 export async function createRun(root: string, config: Config, environment: object): Promise<RunFolder> {
+  makeRunsFolder(root);
   const date = new Date().toISOString().slice(0, 19).replace("T", "_").replaceAll(":", "-");
   const path = makeFolder(join(root, `${date}_${config.name}_${fingerprint(config).slice(0, 6)}`));
   const run = runFolder(path);
@@ -91,14 +92,21 @@ export async function createRun(root: string, config: Config, environment: objec
   return run;
 }
 
+export function makeRunsFolder(root: string): void {
+  try {
+    // Of a read-only disk mkdir would say that there is no such folder.
+    accessSync(nearestFolder(root), constants.W_OK);
+    makeFolders(root);
+  } catch (error) {
+    throw notWritten(root, error);
+  }
+}
+
 /** Makes `base`, or `base-2`, `base-3`, … where it is taken: two runs of one second never share a folder. */
 function makeFolder(base: string): string {
   for (let i = 1; ; i++) {
     const path = i === 1 ? base : `${base}-${i}`;
     try {
-      // Of a read-only disk mkdir would say that there is no such folder.
-      accessSync(nearestFolder(dirname(path)), constants.W_OK);
-      makeFolders(dirname(path));
       mkdirSync(path);
       return path;
     } catch (error) {

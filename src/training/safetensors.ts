@@ -1,31 +1,41 @@
 // safetensors files: an 8-byte length, a JSON header, raw little-endian float32. Read strictly, written atomically by the caller.
 
 import { SaccadeError } from "../program/errors.ts";
+import { sizeOf } from "../program/tensor.ts";
 
 export interface TensorFile {
   readonly tensors: ReadonlyMap<string, { readonly shape: readonly number[]; readonly data: Float32Array }>;
   readonly metadata: Readonly<Record<string, string>>;
 }
 
-export function encodeSafetensors({ tensors, metadata }: TensorFile): Uint8Array {
+export function encodeSafetensors(file: TensorFile): Uint8Array {
+  const parts = [...safetensorsParts(file)];
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+/** The file from beginning to end, its header and tensor by tensor, so that it need not be in memory as a whole. */
+export function* safetensorsParts({ tensors, metadata }: TensorFile): Generator<Uint8Array> {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let offset = 0;
-  for (const [name, { shape, data }] of tensors) {
-    header[name] = { dtype: "F32", shape, data_offsets: [offset, offset + data.byteLength] };
-    offset += data.byteLength;
+  for (const [name, { shape }] of tensors) {
+    const end = offset + 4 * sizeOf(shape);
+    header[name] = { dtype: "F32", shape, data_offsets: [offset, end] };
+    offset = end;
   }
   // The header is padded with spaces so that the numbers start at a multiple of 8.
   const json = JSON.stringify(header);
   const text = new TextEncoder().encode(json + " ".repeat((8 - (new TextEncoder().encode(json).length % 8)) % 8));
-  const file = new Uint8Array(8 + text.length + offset);
-  new DataView(file.buffer).setBigUint64(0, BigInt(text.length), true);
-  file.set(text, 8);
-  let at = 8 + text.length;
-  for (const { data } of tensors.values()) {
-    file.set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength), at);
-    at += data.byteLength;
-  }
-  return file;
+  const length = new Uint8Array(8);
+  new DataView(length.buffer).setBigUint64(0, BigInt(text.length), true);
+  yield length;
+  yield text;
+  for (const { data } of tensors.values()) yield new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
 }
 
 interface Entry {

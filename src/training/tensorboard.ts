@@ -5,7 +5,7 @@ import { rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { Numbers } from "../backends/backend.ts";
 import type { Config } from "./config.ts";
-import { notRead, notWritten, readBytes, writeWhole } from "./files.ts";
+import { flushFile, notRead, notWritten, readBytes, writeWhole } from "./files.ts";
 import { configText, type Metric, type RunFolder, readMetrics } from "./run-folder.ts";
 import {
   type Content,
@@ -23,6 +23,8 @@ export interface EventLog {
   readonly histograms: (step: number, synapses: readonly SynapseNumbers[]) => void;
   /** PNGs by name; left out at a step whose pictures the file before has. */
   readonly images: (step: number, pngs: ReadonlyMap<string, Uint8Array>) => void;
+  /** All of the above is on the disk when this is done. */
+  readonly flush: () => Promise<void>;
 }
 
 /**
@@ -88,6 +90,7 @@ export async function openEvents(
       const summaries = [...pngs].map(([name, png]) => ({ tag: `figures/${name}`, png }));
       append(step, summaries);
     },
+    flush: () => flushFile(path),
   };
 }
 

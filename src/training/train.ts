@@ -6,6 +6,7 @@ import type { ImageSet } from "../data/images.ts";
 import { collapseAlarm, embeddingHealth, type Health, requireFinite } from "./alarms.ts";
 import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
+import { flushFile } from "./files.ts";
 import { checkResume, configKey } from "./resume.ts";
 import { isRecorded, recordData } from "./run-data.ts";
 import { drawRunFigures, viewsGrid } from "./run-figures.ts";
@@ -62,6 +63,9 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   };
   const save = async (): Promise<void> => {
     const state = await trainer.state();
+    // Lines that a checkpoint counts on are on the disk before it is, should the power fail.
+    await flushFile(run.metrics);
+    await events?.flush();
     saved = await saveCheckpoint(
       run.checkpoints,
       trainer.recorded,

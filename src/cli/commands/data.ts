@@ -1,6 +1,6 @@
 // saccade data: what datasets there are and which are here, fetching them, checking them, and looking at their pictures.
 
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
 import { defaultFolder } from "../../data/datasets.ts";
@@ -9,13 +9,13 @@ import { makeFolders } from "../../data/folders.ts";
 import { getDataset } from "../../data/get-dataset.ts";
 import { type KnownDataset, knownDatasets } from "../../data/known-datasets.ts";
 import { nearest } from "../../data/nearest.ts";
-import { type CheckedFile, checkDataset, type Found, findDataset } from "../../data/on-disk.ts";
+import { type CheckedFile, checkDataset, type Found, findDataset, sizeFault } from "../../data/on-disk.ts";
 import { type Layout, sources } from "../../data/sources.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { configuredModel } from "../../training/configured-rule.ts";
 import { contactSheet, firstViews } from "../../training/data-figures.ts";
-import { writeWhole } from "../../training/files.ts";
+import { nearestFolder, writeWhole } from "../../training/files.ts";
 import { viewsFigure } from "../../training/run-figures.ts";
 import { lockRun } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -61,13 +61,22 @@ const print = (value: unknown): void => {
 const sum = (sizes: readonly (number | undefined)[]): number =>
   sizes.reduce<number>((total, size = 0) => total + size, 0);
 
+/** Where datasets lie, or will. */
+function dataFolder(): string {
+  const folder = defaultFolder();
+  const place = nearestFolder(folder);
+  if (!statSync(place).isDirectory())
+    throw wrong(place, "the place of the datasets", "a folder", "a file", "set SACCADE_DATA to a folder");
+  return folder;
+}
+
 /** What a layout is fetched as, in bytes. */
 const fetchedBytes = ({ archive, files }: Layout): number => archive?.bytes ?? sum(files.map(({ bytes }) => bytes));
 
 const countImages = ({ counts }: KnownDataset): number => sum(Object.values(counts));
 
 function list({ json }: DataOptions): number {
-  const folder = defaultFolder();
+  const folder = dataFolder();
   const all = Object.entries(knownDatasets).map(([name, known]) => {
     const source = Object.hasOwn(sources, name) ? sources[name] : undefined;
     const found = source && findDataset(source, folder);
@@ -78,7 +87,7 @@ function list({ json }: DataOptions): number {
       name,
       ...known,
       ...source,
-      here: source ? (found?.presence ?? "absent") : "rendered",
+      here: !source ? "rendered" : !found ? "absent" : isCut(found) ? "damaged" : found.presence,
       ...(found ? { folder: join(folder, found.layout.folder), bytes: sum(found.files.map(({ size }) => size)) } : {}),
     }));
     print({ folder, datasets });
@@ -102,13 +111,23 @@ function list({ json }: DataOptions): number {
     `Here is ${folder}; SACCADE_DATA sets another folder.`,
     "Size: on disk, or of what is not here, to fetch; one archive brings all of EMNIST.",
     "What is rendered needs no files, and has any number and side.",
+    ...(all.some(({ found }) => found && isCut(found))
+      ? ["Damaged: a file has another size than was published; saccade data check says which."]
+      : []),
   ];
   print(`\n${notes.map((note) => wrap(note)).join("\n")}`);
   return exitCodes.done;
 }
 
-const here = (found: Found | undefined): string =>
-  found === undefined ? "no" : found.presence === "whole" ? found.layout.form : "in part";
+/** Whether a file that is there has not its published size. */
+const isCut = ({ files }: Found): boolean =>
+  files.some((file) => file.size !== undefined && sizeFault(file) !== undefined);
+
+function here(found: Found | undefined): string {
+  if (found === undefined) return "no";
+  if (isCut(found)) return "damaged";
+  return found.presence === "whole" ? found.layout.form : "in part";
+}
 
 /** The name of a dataset that has files, or a refusal with the nearest that has. */
 function fileDataset(name: string): string {
@@ -133,7 +152,7 @@ function useProxy(): void {
 async function get(asked: string, { from, json }: DataOptions): Promise<number> {
   const name = fileDataset(asked);
   const source = sources[name];
-  const folder = defaultFolder();
+  const folder = dataFolder();
   useProxy();
   const stop = new AbortController();
   const signals = catchSignals();
@@ -184,7 +203,7 @@ async function get(asked: string, { from, json }: DataOptions): Promise<number> 
 }
 
 async function check(asked: string | undefined, { json }: DataOptions): Promise<number> {
-  const folder = defaultFolder();
+  const folder = dataFolder();
   const names = asked === undefined ? Object.keys(sources) : [fileDataset(asked)];
   const results: { name: string; presence: Found["presence"]; files: CheckedFile[]; missing: string[] }[] = [];
   for (const name of names) {
@@ -198,9 +217,10 @@ async function check(asked: string | undefined, { json }: DataOptions): Promise<
   if (asked !== undefined && results.length === 0)
     throw new SaccadeError(`${asked}: is not in ${folder}; fetch it: saccade data get ${asked}`);
   if (json) print({ folder, datasets: results });
-  else if (results.length === 0) print(`no dataset in ${folder}; saccade data list shows what can be fetched`);
-  const damaged = results.some(({ files }) => files.some(({ fault }) => fault !== undefined));
-  return damaged ? exitCodes.refused : exitCodes.done;
+  if (results.length === 0)
+    throw new SaccadeError(`${folder}: must hold a dataset, got none; saccade data list shows what can be fetched`);
+  const right = results.every(({ files, presence }) => presence === "whole" && files.every(({ fault }) => !fault));
+  return right ? exitCodes.done : exitCodes.refused;
 }
 
 const ways: Readonly<Record<CheckedFile["by"], string>> = {

@@ -1,4 +1,4 @@
-// saccade train --dry-run: what a run will take, printed, and nothing written.
+// saccade train --dry-run: what a run will take, printed, and no run made.
 
 import { formatBytes, formatCount } from "../../program/explain.ts";
 import { flopsPerStep, type Needs, type Room, timeSteps } from "../../training/forecast.ts";

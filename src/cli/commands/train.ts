@@ -14,7 +14,7 @@ import { needsOf, requireRoom, roomFor } from "../../training/forecast.ts";
 import { checkResume, requireTrained, unfinishedRun } from "../../training/resume.ts";
 import { hasFigures } from "../../training/run-figures.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
-import { lockRun } from "../../training/run-lock.ts";
+import { claimRun, lockRun } from "../../training/run-lock.ts";
 import { train } from "../../training/train.ts";
 import { createTrainer, runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -89,15 +89,14 @@ async function trainAndProbe(
       await trainer.dispose();
       return exitCodes.done;
     }
-    run = resumed ?? (await createRun(options.runs, config, here));
-    if (!resumed) hold(run);
-    else if (from) {
+    run = resumed ?? (await beginRun(config, trainer.totalSteps, options, here, hold));
+    if (resumed && from) {
       // A run that is lengthened, or probed otherwise, says so; so does one that goes on elsewhere.
       await writeConfig(run, config);
       const { step } = from.position;
       const changed = step < trainer.totalSteps ? await continueEnvironment(run.path, step, here) : undefined;
       if (changed !== undefined) process.stderr.write(`alarm: ${changed}\n`);
-    } else await writeEnvironment(run.path, here);
+    } else if (resumed) await writeEnvironment(run.path, here);
   } catch (error) {
     await trainer.dispose();
     throw error;
@@ -161,6 +160,43 @@ async function trainAndProbe(
   return exitCodes.done;
 }
 
+/** A new run, held. Of several processes that want to go on with this configuration, and found no run of it, one makes it. */
+async function beginRun(
+  config: Config,
+  totalSteps: number,
+  options: TrainCommandOptions,
+  here: ReturnType<typeof environment>,
+  hold: (run: RunFolder) => void,
+): Promise<RunFolder> {
+  const release = options.resume === "auto" ? claimRun(options.runs, config) : () => {};
+  try {
+    const other = options.resume === "auto" ? findUnfinished(config, totalSteps, options) : undefined;
+    if (other) {
+      hold(other);
+      throw new SaccadeError(
+        `${other.path}: was begun while the data was read, and has ended; start again to go on with it`,
+      );
+    }
+    const run = await createRun(options.runs, config, here);
+    hold(run);
+    return run;
+  } finally {
+    release();
+  }
+}
+
+/** The newest run of this configuration that is not trained, drawn and probed as it asks. */
+function findUnfinished(
+  config: Config,
+  totalSteps: number,
+  { runs, probe }: TrainCommandOptions,
+  onDamaged: (message: string) => void = () => {},
+): RunFolder | undefined {
+  const isDone = (run: RunFolder, step: number): boolean =>
+    step === totalSteps && hasFigures(run) && !(config.probe && probe && !isProbed(run.path, step));
+  return unfinishedRun(runs, config, isDone, onDamaged);
+}
+
 const print = (value: object): void => {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 };
@@ -188,9 +224,7 @@ async function configuration(
   const config = await readConfig(path ?? "", overrides, options);
   if (options.resume === undefined || options.dryRun) return { config };
   const { totalSteps } = runLength(config, { name: config.data.dataset, ...(await describeData(config, path ?? "")) });
-  const isDone = (run: RunFolder, step: number): boolean =>
-    step === totalSteps && hasFigures(run) && !(config.probe && options.probe && !isProbed(run.path, step));
-  const resumed = unfinishedRun(options.runs, config, isDone, (message) =>
+  const resumed = findUnfinished(config, totalSteps, options, (message) =>
     process.stderr.write(`left out: ${message}\n`),
   );
   return resumed ? { config, resumed } : { config };
