@@ -101,6 +101,15 @@ const blocks: Readonly<Record<string, Block>> = {
   "Winograd, several images at a time": { n: 65, side: 8, c: 16, o: 80, after: [2], winograd: true },
   "Winograd, tiles beyond the picture": { n: 29, side: 11, c: 32, o: 16, after: [2, "tanh"], winograd: true },
   "Winograd, Hardtanh": { n: 17, side: 18, c: 16, o: 48, after: ["hardtanh"], winograd: true },
+  "Winograd, tanh": { n: 16, side: 16, c: 16, o: 16, after: ["tanh"], winograd: true },
+  "Winograd, ReLU": { n: 16, side: 16, c: 16, o: 16, after: ["relu"], winograd: true },
+  "Winograd, Hardtanh then pooling": { n: 17, side: 18, c: 16, o: 16, after: ["hardtanh", 2], winograd: true },
+  "Winograd, tanh then pooling": { n: 16, side: 16, c: 16, o: 16, after: ["tanh", 2], winograd: true },
+  "Winograd, ReLU then pooling": { n: 16, side: 16, c: 16, o: 16, after: ["relu", 2], winograd: true },
+  "Winograd, pooling then ReLU": { n: 29, side: 10, c: 16, o: 16, after: [2, "relu"], winograd: true },
+  "Winograd, 256 channels in": { n: 29, side: 10, c: 256, o: 16, after: [], winograd: true },
+  "Winograd, a group of images flushed twice": { n: 1600, side: 8, c: 16, o: 16, after: [], winograd: true },
+  "Winograd, two blocks of channels out": { n: 29, side: 10, c: 16, o: 144, after: [], winograd: true },
 };
 const recorded = new Map<string, Recorded>([
   ...Object.entries(blocks).map(([name, block]): [string, Recorded] => [name, recordBlock(name, block)]),
@@ -186,6 +195,43 @@ describe("a stage in one piece equals its operations one by one", () => {
       });
     }
   });
+});
+
+test("weights larger than the caches: Winograd's form of a batch equals the direct form of its halves", async () => {
+  const layer = { side: 10, c: 512, o: 512, after: [] };
+  const whole = recordBlock("whole", { ...layer, n: 30 });
+  // Too few tiles for Winograd's form.
+  const half = recordBlock("half", { ...layer, n: 15 });
+  const engine = await wasmBackend({ threads: 2 }).prepare([whole.program, half.program]);
+  try {
+    const [y, db, dw, dx] = await outputs(engine, whole);
+    const inputs = await Promise.all(whole.inputs.map((tensor) => engine.read(tensor)));
+    const sums = [db, dw].map(({ length }) => new Float64Array(length));
+    for (const part of [0, 1]) {
+      const ofPart = (numbers: Numbers, size: number): Numbers => numbers.slice(part * size, (part + 1) * size);
+      half.inputs.forEach((tensor, i) => {
+        engine.write(tensor, tensor.role === "weight" ? inputs[i] : ofPart(inputs[i], sizeOf(tensor.shape)));
+      });
+      await engine.run(half.program);
+      const [yOfHalf, dbOfHalf, dwOfHalf, dxOfHalf] = await Promise.all(half.program.results.map(engine.read));
+      for (const [got, wanted, what] of [
+        [y, yOfHalf, "y"],
+        [dx, dxOfHalf, "dx"],
+      ] as const)
+        expect(compare(ofPart(got, wanted.length), wanted, { kind: "conv2d", terms: 100 * whole.terms, what })).toBe(
+          "equal",
+        );
+      [dbOfHalf, dwOfHalf].forEach((numbers, i) => {
+        numbers.forEach((value, at) => {
+          sums[i][at] += value;
+        });
+      });
+    }
+    expect(compare(db, sums[0], { kind: "conv2d", terms: 100 * whole.terms, what: "db" })).toBe("equal");
+    expect(compare(dw, sums[1], { kind: "conv2d", terms: 100 * whole.terms, what: "dw" })).toBe("equal");
+  } finally {
+    await engine.dispose();
+  }
 });
 
 test("one, two, three and eight threads give the same bytes, and so does a second run", async () => {

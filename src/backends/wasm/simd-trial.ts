@@ -40,7 +40,7 @@ export function tryKernels(module: WebAssembly.Module, atLeast = 0): Trial {
   const rows: number = tileRows.value;
   const columns: number = panelColumns.value;
   const [tile, fresh] = [exports[`tile${rows}`], exports[`freshTile${rows}`]] as RowKernel[];
-  const outer = exports[`outer${rows}`] as ColumnKernel;
+  const [outer, freshOuter] = [exports[`outer${rows}`], exports[`freshOuter${rows}`]] as ColumnKernel[];
 
   const floats = new Float32Array(memory.buffer);
   const a = Math.ceil(firstFreeByte() / 64) * 64;
@@ -52,6 +52,7 @@ export function tryKernels(module: WebAssembly.Module, atLeast = 0): Trial {
     tile: () => tile(steps, a, 4 * steps, b, c, 4 * columns),
     fresh: () => fresh(steps, a, 4 * steps, b, c, 4 * columns),
     outer: () => outer(steps, a, 4 * rows, b, 4 * columns, c, 4 * columns),
+    freshOuter: () => freshOuter(steps, a, 4 * rows, b, 4 * columns, c, 4 * columns),
   };
 
   /** Calls in one slice, and what that made. */
@@ -68,7 +69,7 @@ export function tryKernels(module: WebAssembly.Module, atLeast = 0): Trial {
     run[kind]();
     for (let row = 0; row < rows; row++)
       for (let column = 0; column < columns; column++) {
-        let sum = kind === "fresh" ? 0 : start;
+        let sum = kind === "fresh" || kind === "freshOuter" ? 0 : start;
         for (let step = 0; step < steps; step++)
           sum += floats[a / 4 + at(row, step)] * floats[b / 4 + step * columns + column];
         if (floats[c / 4 + row * columns + column] !== sum) return false;
@@ -87,7 +88,11 @@ export function tryKernels(module: WebAssembly.Module, atLeast = 0): Trial {
   const byRow = (row: number, step: number): number => row * steps + step;
   const byStep = (row: number, step: number): number => step * rows + row;
   return {
-    exact: exactly("tile", 5, byRow) && exactly("fresh", 5, byRow) && exactly("outer", 5, byStep),
+    exact:
+      exactly("tile", 5, byRow) &&
+      exactly("fresh", 5, byRow) &&
+      exactly("outer", 5, byStep) &&
+      exactly("freshOuter", 5, byStep),
     gigaflops,
     tile: [rows, columns],
   };

@@ -274,13 +274,13 @@ function addWeightGradient(
   for (let panel = panelsOf(job.o); panel > 0; panel--) {
     if (window.gathered) {
       const k = window.kh * length;
-      multiplyColumns(k, 1, pixels, 0, matrix, <usize>(k << 2), error, pitchError, partials, panelPitch);
+      multiplyColumns(false, k, 1, pixels, 0, matrix, <usize>(k << 2), error, pitchError, partials, panelPitch);
     } else {
       for (let ky = 0; ky < window.kh; ky++) {
         const to = partials + <usize>(ky * length) * panelPitch;
         const from = picture + <usize>ky * rowPitch;
         const runPitch = <usize>window.stride * rowPitch;
-        multiplyColumns(length, job.oh, job.ow, runPitch, from, pixelPitch, error, pitchError, to, panelPitch);
+        multiplyColumns(false, length, job.oh, job.ow, runPitch, from, pixelPitch, error, pitchError, to, panelPitch);
       }
     }
     error += panelError;

@@ -58,7 +58,8 @@ export function linearProduct(p: usize, task: i32, scratch: usize): void {
     for (let i = 0; i < panels; i++) {
       const b = panel + <usize>i * <usize>job.k * panelPitch;
       const c = result + <usize>i * panelPitch;
-      if (job.transposed) multiplyColumns(rows, 1, steps, 0, scratch, <usize>(rows << 2), b, panelPitch, c, pitchC);
+      if (job.transposed)
+        multiplyColumns(false, rows, 1, steps, 0, scratch, <usize>(rows << 2), b, panelPitch, c, pitchC);
       else multiplyRows(false, rows, 1, steps, 0, scratch, <usize>(steps << 2), b, c, pitchC);
     }
   }

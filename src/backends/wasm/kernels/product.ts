@@ -1,5 +1,5 @@
 // Products of matrices from micro-kernels: how the rows of a product are cut into tiles.
-import { freshTile, outer, panelColumns, tile, tileRows } from "./micro-kernels";
+import { freshOuter, freshTile, outer, panelColumns, tile, tileRows } from "./micro-kernels";
 
 /** Bytes of one row of a packed panel. */
 export const panelPitch: usize = <usize>(panelColumns << 2);
@@ -52,10 +52,11 @@ export function multiplyRows(
 }
 
 /**
- * C [rows × panelColumns] += Aᵀ · B, summed over `runs` runs of `length` steps. A step's `rows` numbers stand side by side; steps stand
+ * C [rows × panelColumns] += Aᵀ · B, or = where `fresh`, summed over `runs` runs of `length` steps. A step's `rows` numbers stand side by side; steps stand
  * `pitch` bytes apart, runs `runPitch`. B's steps stand `pitchB` bytes apart throughout.
  */
 export function multiplyColumns(
+  fresh: bool,
   rows: i32,
   runs: i32,
   length: i32,
@@ -73,7 +74,8 @@ export function multiplyColumns(
     let runA = a;
     let runB = b;
     for (let r = 0; r < runs; r++) {
-      outer(height, length, runA, pitch, runB, pitchB, c, pitchC);
+      if (fresh && r == 0) freshOuter(height, length, runA, pitch, runB, pitchB, c, pitchC);
+      else outer(height, length, runA, pitch, runB, pitchB, c, pitchC);
       runA += runPitch;
       runB += runOfB;
     }

@@ -90,3 +90,16 @@ export function activateVectors(kind: i32, at: usize, count: i32): void {
   else if (kind == relu) for (; count > 0; count--, at += 16) v128.store(at, activate(relu, v128.load(at)));
   else if (kind == tanh) for (; count > 0; count--, at += 16) v128.store(at, activate(tanh, v128.load(at)));
 }
+
+/** `count` vectors of dy · f′, with f′ read off the outputs y → `to`. */
+export function activationErrors(kind: i32, dy: usize, y: usize, to: usize, count: i32): void {
+  if (kind == hardtanh) errorsThrough(hardtanh, dy, y, to, count);
+  else if (kind == relu) errorsThrough(relu, dy, y, to, count);
+  else errorsThrough(tanh, dy, y, to, count);
+}
+
+@inline
+function errorsThrough(kind: i32, dy: usize, y: usize, to: usize, count: i32): void {
+  for (let at: usize = 0; at < <usize>(count << 4); at += 16)
+    v128.store(to + at, activationError(kind, v128.load(dy + at), v128.load(y + at)));
+}

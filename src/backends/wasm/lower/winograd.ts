@@ -14,12 +14,17 @@ import {
 } from "./convolution.ts";
 
 const mebi = 1024 * 1024;
-/** Tiles that are taken at a time: their planes [36][48][64] fill a good part of a second-level cache. */
+/** Tiles that are taken at a time: their planes [36][48][128] fill a good part of a second-level cache. */
 const tilesAtATime = 48;
-/** The start of a task's scratch, where some tiles of 6 × 6 groups of up to 32 bytes stand. */
-const tilesBytes = 5 * 36 * 32;
+/** The same on the way forward where the transformed weights are larger than this, so that they are streamed half as often. */
+const tilesWhereWeightsAreLarge = 96;
+const largeWeights = 16 * mebi;
+/** Channels of an input that are transformed at a time, `stripBytes` in the kernel. */
+const stripChannels = 32;
 /** Output channels that are taken at a time. */
-const channelsAtATime = 64;
+const channelsAtATime = 128;
+/** The start of a task's scratch: 24 pixels of a tile half transformed, and the 16 pixels of one beside it. */
+const tilesBytes = 4 * 40 * channelsAtATime;
 /** Images after which a transformed weight gradient is flushed. */
 const flush = 48;
 /** A thread's memory for a transformed weight gradient. */
@@ -71,27 +76,39 @@ function backwardShape({ weight, input }: ConvolutionBackwardStage) {
   return { n, h, w, c, o: input.inputs.dy.shape[3], kernel: input.inputs.w.shape.slice(0, 2), ...input.attributes };
 }
 
-/** How an image is cut into tiles, and how many are taken at a time: several whole images, or some rows of one. */
-function cut({ h, w }: Shape) {
+interface Cut {
+  /** Tiles of an image. */
+  readonly down: number;
+  readonly across: number;
+  /** Images and rows of tiles that are taken at a time: several whole images, or some rows of one. */
+  readonly images: number;
+  readonly tileRows: number;
+  /** Most tiles that are taken at a time. */
+  readonly tiles: number;
+}
+
+function cut({ h, w }: Shape, wanted: number): Cut {
   const down = Math.ceil(h / 4);
   const across = Math.ceil(w / 4);
-  const images = Math.max(1, Math.floor(tilesAtATime / (down * across)));
-  const tileRows = images > 1 ? down : Math.min(down, Math.max(1, Math.round((1.4 * tilesAtATime) / across)));
+  const images = Math.max(1, Math.floor(wanted / (down * across)));
+  const tileRows = images > 1 ? down : Math.min(down, Math.max(1, Math.round((1.4 * wanted) / across)));
   return { down, across, images, tileRows, tiles: images * tileRows * across };
 }
 
 /** The words of `WinogradShape`, with places for what forward and backward share. */
 function winogradShape(
   shape: Shape,
+  { down, across, images, tileRows, tiles }: Cut,
   around: { pool: number; before: number; after: number },
   plan: { place: (floats: number) => number },
   columnsOfM: number,
 ) {
   const { n, h, w, c, o } = shape;
-  const { down, across, images, tileRows, tiles } = cut(shape);
   plan.place(tilesBytes / 4);
-  const picture = plan.place((4 * tileRows + 2) * (4 * across + 2) * c);
-  const planeV = planeBytes(tiles, c);
+  const strip = plan.place((6 * (4 * across + 2) + 1) * stripChannels);
+  // Tiles a power of two apart would share a set of the first-level cache.
+  const pitchV = 4 * c + (c % 256 === 0 ? 64 : 0);
+  const planeV = planeBytes(tiles, pitchV / 4);
   const planeM = planeBytes(tiles, columnsOfM);
   const { pool, before, after } = around;
   return {
@@ -110,9 +127,10 @@ function winogradShape(
     pw: Math.floor(w / pool),
     before,
     after,
-    picture,
+    strip,
     v: plan.place(9 * planeV),
     m: plan.place(9 * planeM),
+    pitchV,
     planeV,
     planeM,
   };
@@ -127,7 +145,8 @@ function winogradWeights(
   transposed: boolean,
   places: Places,
 ): { u: number; launch: Launch } {
-  const u = places.scratch(4 * 36 * c * o);
+  const blocks = transposed ? Math.ceil(o / channelsAtATime) : 1;
+  const u = places.scratch(36 * (4 * c * o + 64 * blocks));
   const words = Object.values({ w, u, c, o, channels: channelsAtATime, transposed: transposed ? 1 : 0 });
   return { u, launch: { kernel: "winogradWeights", words, tasks: c / 8, scratchBytes: tilesBytes } };
 }
@@ -141,8 +160,10 @@ export function lowerWinograd(stage: ConvolutionStage, places: Places): Launch[]
   const last = epilogue.at(-1) ?? bias ?? convolution;
   const weights = winogradWeights(places.at(convolution.inputs.w), shape, false, places);
   const plan = scratchPlan();
+  const large = 4 * 36 * shape.c * shape.o > largeWeights;
   const words = winogradShape(
     shape,
+    cut(shape, large ? tilesWhereWeightsAreLarge : tilesAtATime),
     {
       pool: pooling ? 2 : 1,
       before: activationNumber[before?.attributes.kind ?? "none"],
@@ -189,9 +210,12 @@ export function lowerWinogradBackward(stage: ConvolutionBackwardStage, places: P
     bytesOfDu(o) <= gradientBytes
       ? o
       : Math.max(1, Math.floor(gradientBytes / bytesOfDu(channelsAtATime))) * channelsAtATime;
-  const { images } = cut(shape);
-  const imagesOfGroup =
-    Math.ceil(n / Math.min(mostGroups, Math.max(1, Math.floor(partialBytes / onePartial))) / images) * images;
+  const whole = cut(shape, tilesAtATime);
+  const { images } = whole;
+  // Groups and spans together are at most `mostGroups` tasks, for each group clears, sums and flushes large gradients once more.
+  const spans = Math.ceil(o / span);
+  const mostOfGroups = Math.max(1, Math.min(Math.floor(mostGroups / spans), Math.floor(partialBytes / onePartial)));
+  const imagesOfGroup = Math.ceil(n / mostOfGroups / images) * images;
   const groups = Math.ceil(n / imagesOfGroup);
   const partials = weight ? places.scratch(groups * onePartial) : 0;
 
@@ -200,6 +224,7 @@ export function lowerWinogradBackward(stage: ConvolutionBackwardStage, places: P
     const plan = scratchPlan();
     const words = winogradShape(
       shape,
+      whole,
       {
         pool: pooling ? 2 : 1,
         before: activationNumber[before?.attributes.kind ?? "none"],
@@ -208,7 +233,7 @@ export function lowerWinogradBackward(stage: ConvolutionBackwardStage, places: P
       plan,
       c,
     );
-    const { down, across, tileRows } = words;
+    const { across, tileRows } = words;
     const channels = Math.min(channelsAtATime, o);
     const planeD = planeBytes(words.images * tileRows * across, channels);
     const spanOfTask = wanted.weight ? span : o;
@@ -225,10 +250,8 @@ export function lowerWinogradBackward(stage: ConvolutionBackwardStage, places: P
       span: spanOfTask,
       spans: Math.ceil(o / spanOfTask),
       flush,
-      error: plan.place(16 * tileRows * across * channels),
       d: plan.place(9 * planeD),
       planeD,
-      dxPicture: wanted.input ? plan.place(words.images * (4 * down + 2) * (4 * across + 2) * c) : 0,
       du: wanted.weight ? plan.place(bytesOfDu(spanOfTask) / 4) : 0,
     };
     return {
