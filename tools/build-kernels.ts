@@ -138,8 +138,7 @@ async function build(variant: Variant): Promise<void> {
   mkdirSync(join(root, "build"), { recursive: true });
   for (const [name, source] of generated)
     writeFileSync(join(root, "build", `${variant.name}-${basename(name)}`), source);
-  const options =
-    "-O3 --noAssert --runtime stub --importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536";
+  const options = "-O3 --noAssert --runtime stub --importMemory --sharedMemory --initialMemory 1 --maximumMemory 65536";
   const features = ["simd", "threads", ...variant.features].join(",");
   const { error, stderr } = await compile(
     [`${kernels}/index.ts`, ...options.split(" "), "--use", "abort=", "--enable", features, "-o", output],
