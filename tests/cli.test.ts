@@ -749,6 +749,13 @@ describe("a run that is resumed", () => {
       stderr: `saccade: ${path}/metrics.jsonl: line 5 must be of step 2 or later, got step 0; take out what is there twice\n`,
     });
     expect(readFileSync(inside("metrics.jsonl"), "utf8")).toBe(text + text);
+    const [first, second, ...rest] = text.split("\n");
+    writeFileSync(inside("metrics.jsonl"), [first, second, second, ...rest.slice(1)].join("\n"));
+    expect(await saccade("train", "--resume", path, "epochs=2", "--no-probe")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `saccade: ${path}/metrics.jsonl: line 3 is line 2 again; take out what is there twice\n`,
+    });
   });
 
   /** Of what goes on: what it prints besides its progress. */
@@ -800,6 +807,14 @@ describe("a run that is resumed", () => {
     ]);
     expect(readFileSync(inside("data.json"), "utf8")).toBe(record);
     expect(await notesOf(path, "epochs=3")).toEqual([]);
+  });
+
+  test("without its event files says what is lost", async () => {
+    const { path, inside } = digitsCopy("events-lost");
+    rmSync(inside("tensorboard"), { recursive: true });
+    expect(await notesOf(path, "epochs=2")).toEqual([
+      `note: ${path}/tensorboard: lacks the histograms of 2 of 2 X-rays, lost or not asked for, and perhaps pictures; its numbers are written again from metrics.jsonl`,
+    ]);
   });
 
   test("with a damaged event file says what is lost", async () => {

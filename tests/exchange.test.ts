@@ -465,7 +465,10 @@ test.skipIf(noTorch)(`a checkpoint is opened by safetensors' own library${noTorc
   const { model, checkpoint } = network("mnist");
   const losses = { sum: 0, steps: 0 };
   const whole = { position: { step: 7, epoch: 1, batch: 3 }, state: checkpoint.state, losses, config: "key" };
-  const path = await saveCheckpoint(file("checkpoints"), { state: synapsesOf(model), lessons: [] }, whole, 1);
+  const path = await saveCheckpoint(file("checkpoints"), { state: synapsesOf(model), lessons: [] }, whole, {
+    newest: 1,
+    every: 1,
+  });
   const said = await python(
     `from safetensors import safe_open; f = safe_open(${JSON.stringify(path)}, 'pt'); ` +
       "print(sorted(f.keys()), f.get_tensor('conv2.weight').shape, f.get_tensor('conv2.weight')[5, 3, 2, 1].item(), f.metadata()['position'])",

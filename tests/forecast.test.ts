@@ -87,7 +87,7 @@ describe("disk", () => {
         losses: { sum: 0, steps: 0 },
         config: "",
       };
-      return statSync(await saveCheckpoint(folder, trainer.recorded, saved, 3)).size;
+      return statSync(await saveCheckpoint(folder, trainer.recorded, saved, { newest: 3, every: 1 })).size;
     });
     rmSync(folder, { recursive: true });
     for (const [more, fromStep, count] of [

@@ -504,6 +504,18 @@ describe("a signal", () => {
     rmSync(join(run, "lock.json"), { force: true });
     expectUndisturbed(run);
   });
+
+  test("after the last step of a run that is not to be probed leaves it done", async () => {
+    const { child, ended } = start(auto("last", "--no-probe"));
+    const run = await begun("last");
+    await appears(join(run, "checkpoints", "step-00000032.safetensors"));
+    child.kill("SIGTERM");
+    const { code, stdout, stderr } = await ended;
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^trained {2}32 steps in /m);
+    const { "probe.json": _, ...wanted } = bytesOf(undisturbed);
+    expect(bytesOf(run)).toEqual(wanted);
+  });
 });
 
 test("metrics and events are on the disk before the checkpoint that counts on them, for when the power fails", async () => {

@@ -293,6 +293,13 @@ describe("checkpoints", () => {
     });
   });
 
+  test("are those of a run that nobody stopped", async () => {
+    const config = configured(still);
+    const files = async (stops: readonly number[]): Promise<string[]> =>
+      checkpointFiles((await trained(config, { stops })).run.checkpoints);
+    expect(await files([18, 21])).toEqual(await files([]));
+  });
+
   test("further apart average over the epochs between them; a stop is not among the best", async () => {
     const config = configured({ ...still, checkpointEvery: 2 });
     const undisturbed = await trained(config);
@@ -324,7 +331,10 @@ describe("checkpoints", () => {
       const state = await trainer.state();
       const { recorded } = trainer;
       const checkpoint = { position: trainer.position(), state, losses: { sum: 0, steps: 0 }, config: "" };
-      const path = await saveCheckpoint(join(root, `${learning} ${change.update}`), recorded, checkpoint, 1);
+      const path = await saveCheckpoint(join(root, `${learning} ${change.update}`), recorded, checkpoint, {
+        newest: 1,
+        every: 1,
+      });
       await trainer.dispose();
       const stored = decodeSafetensors(readFileSync(path), "stored").tensors;
       const shapes = new Map(recorded.state.map(({ name, shape }) => [name, shape]));

@@ -36,13 +36,20 @@ export interface Losses {
 
 const format = "saccade-checkpoint-2";
 const fileName = (step: number): string => `step-${String(step).padStart(8, "0")}.safetensors`;
+const stepOf = (name: string): number => Number.parseInt(name.slice("step-".length), 10);
 
-/** Writes a checkpoint and removes all but the newest `keep` and the best. */
+/** Which checkpoints stay beside the best: the newest of those at every so many steps. One that a stop left goes when the next is written. */
+export interface Kept {
+  readonly newest: number;
+  readonly every: number;
+}
+
+/** Writes a checkpoint and removes what need not stay. */
 export async function saveCheckpoint(
   folder: string,
   recorded: Pick<RecordedRule, "state" | "lessons">,
   checkpoint: Omit<Checkpoint, "path" | "shapes">,
-  keep: number,
+  { newest, every }: Kept,
 ): Promise<string> {
   const { position, state, losses, config, metrics } = checkpoint;
   const channels = channelsRead(recorded.lessons);
@@ -61,9 +68,12 @@ export async function saveCheckpoint(
     path,
     safetensorsParts({ tensors, metadata: { ...metadata, crc32: checksum({ tensors, metadata }) } }),
   );
-  const kept = losses.best && fileName(losses.best.step);
-  for (const old of checkpointFiles(folder).slice(0, -keep))
-    if (old !== kept) await rm(join(folder, old), { force: true });
+  const files = checkpointFiles(folder);
+  const stays = new Set(
+    files.filter((name) => name === fileName(position.step) || stepOf(name) % every === 0).slice(-newest),
+  );
+  if (losses.best) stays.add(fileName(losses.best.step));
+  for (const name of files) if (!stays.has(name)) await rm(join(folder, name), { force: true });
   return path;
 }
 

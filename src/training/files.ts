@@ -68,6 +68,7 @@ const readMends: Readonly<Record<string, string>> = {
   ENOENT: "look how its name is written, and from which folder it is meant",
   EACCES: "change its permissions",
   EISDIR: "name a file",
+  ENOTDIR: "a part of this path is a file; name a folder there",
 };
 const room = "make room on the disk, then go on";
 const writeMends: Readonly<Record<string, string>> = {
@@ -75,6 +76,7 @@ const writeMends: Readonly<Record<string, string>> = {
   EDQUOT: room,
   EROFS: "take a folder on a disk that may be written to",
   EACCES: "take a folder that you may write in",
+  ENOTDIR: "a part of this path is a file; name a folder there",
 };
 
 /** The system's refusal as a sentence: no file, no right. */

@@ -199,12 +199,21 @@ function isMetric(value: unknown): value is Metric {
 export function checkMetrics(run: RunFolder, { path, position: { step }, metrics: wanted = 0 }: Checkpoint): string[] {
   if (!existsSync(run.metrics))
     return [`${run.metrics}: there is none, so the run's numbers and figures begin after step ${step}`];
-  const steps = readMetrics(run).map((metric) => metric.step);
+  const metrics = readMetrics(run);
+  const steps = metrics.map((metric) => metric.step);
   const back = steps.findIndex((at, i) => i > 0 && at < steps[i - 1]);
   if (back >= 0)
     throw new SaccadeError(
       `${run.metrics}: line ${back + 1} must be of step ${steps[back - 1]} or later, got step ${steps[back]}; take out what is there twice`,
     );
+  const lineOf = new Map<string, number>();
+  for (const [i, metric] of metrics.entries()) {
+    const text = JSON.stringify(metric);
+    const first = lineOf.get(text);
+    if (first !== undefined)
+      throw new SaccadeError(`${run.metrics}: line ${i + 1} is line ${first} again; take out what is there twice`);
+    lineOf.set(text, i + 1);
+  }
   const lines = steps.filter((at) => at <= step).length;
   if (lines < wanted)
     throw new SaccadeError(

@@ -41,8 +41,10 @@ export async function openEvents(
   const folder = join(run.path, "tensorboard");
   const before = eventFiles(folder);
   const newest = before.at(-1);
-  const seen = newest === undefined ? [] : readEvents(join(folder, newest), upTo, onNote);
+  const { seen, damage } = newest === undefined ? { seen: [] } : readEvents(join(folder, newest), upTo);
   const metrics = readMetrics(run);
+  const loss = damage ?? lostHistograms(folder, seen, metrics);
+  if (loss) onNote?.(`${loss}; its numbers are written again from metrics.jsonl`);
   // Of metrics.jsonl that has gone this file alone has the numbers.
   const first = metrics[0]?.step ?? Number.POSITIVE_INFINITY;
   const pictured = new Set(seen.filter(({ holds }) => holds === "images").map(({ step }) => step));
@@ -94,17 +96,26 @@ export async function openEvents(
   };
 }
 
-/** What a file holds to a step; damage before it is told, for what is lost by it. */
-function readEvents(file: string, upTo: number, onNote: ((sentence: string) => void) | undefined): SeenEvent[] {
+/** What a file holds to a step, and what damage before it has cost. */
+function readEvents(file: string, upTo: number): { seen: SeenEvent[]; damage?: string } {
   let damaged: number | undefined;
   const events = decodeEvents(readBytes(file), (at, step) => {
     if (step <= upTo) damaged ??= at;
   });
-  if (damaged !== undefined)
-    onNote?.(
-      `${file}: is damaged at byte ${damaged}, so histograms and pictures that stood there are lost; its numbers are written again from metrics.jsonl`,
-    );
-  return events.filter(({ step }) => step <= upTo);
+  const seen = events.filter(({ step }) => step <= upTo);
+  return damaged === undefined
+    ? { seen }
+    : { seen, damage: `${file}: is damaged at byte ${damaged}, so histograms and pictures that stood there are lost` };
+}
+
+/** Every X-ray has histograms beside its line of metrics. */
+function lostHistograms(folder: string, seen: readonly SeenEvent[], metrics: readonly Metric[]): string | undefined {
+  const there = new Set(seen.filter(({ holds }) => holds === "histograms").map(({ step }) => step));
+  const wanted = new Set(metrics.filter(({ kind }) => kind === "xray").map(({ step }) => step));
+  const lost = [...wanted].filter((step) => !there.has(step));
+  return lost.length === 0
+    ? undefined
+    : `${folder}: lacks the histograms of ${lost.length} of ${wanted.size} X-rays, lost or not asked for, and perhaps pictures`;
 }
 
 const now = (): number => Date.now() / 1000;

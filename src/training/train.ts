@@ -64,13 +64,13 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const save = async (): Promise<void> => {
     const state = await trainer.state();
     // Lines that a checkpoint counts on are on the disk before it is, should the power fail.
-    await flushFile(run.metrics);
+    if (existsSync(run.metrics)) await flushFile(run.metrics);
     await events?.flush();
     saved = await saveCheckpoint(
       run.checkpoints,
       trainer.recorded,
       { position: trainer.position(), state, losses, config: key, metrics: lines },
-      config.checkpointsKept,
+      { newest: config.checkpointsKept, every: config.checkpointEvery * trainer.stepsPerEpoch },
     );
   };
 

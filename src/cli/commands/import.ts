@@ -51,7 +51,12 @@ export async function importCommand(
   const run = await createRun(options.runs, config, { saccade: version(), imported: { file: basename(file), sha256 } });
   try {
     const start = { position: { step: 0, epoch: 0, batch: 0 }, losses: { sum: 0, steps: 0 }, config: imported };
-    await saveCheckpoint(run.checkpoints, { state: synapsesOf(model), lessons: [] }, { ...start, state: weights }, 1);
+    await saveCheckpoint(
+      run.checkpoints,
+      { state: synapsesOf(model), lessons: [] },
+      { ...start, state: weights },
+      { newest: 1, every: 1 },
+    );
   } catch (error) {
     rmSync(run.path, { recursive: true });
     throw error;

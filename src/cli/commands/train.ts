@@ -137,7 +137,8 @@ async function trainAndProbe(
   } finally {
     progress.end();
   }
-  if (stop.signal.aborted) {
+  // A signal that came after the last step leaves nothing to do, but for a probe.
+  if (stop.signal.aborted && (result.end === "stopped" || probed)) {
     say(`stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${shellWord(run.path)}`);
     if (options.json) print({ run: run.path, ...result });
     return stop.code();
