@@ -457,7 +457,9 @@ describe("what cannot be written or read is named:", () => {
     const folder = folderOf(run);
     writeFileSync(folder, "");
     await expect(openEvents(run, configured(), 0)).rejects.toThrow(
-      new SaccadeError(`${folder}: cannot be read: ENOTDIR: not a directory, scandir '${folder}'`),
+      new SaccadeError(
+        `${folder}: cannot be read: ENOTDIR: not a directory, scandir '${folder}'; a part of this path is a file; name a folder there`,
+      ),
     );
   });
 

@@ -43,7 +43,13 @@ export async function openEvents(
   const newest = before.at(-1);
   const { seen, damage } = newest === undefined ? { seen: [] } : readEvents(join(folder, newest), upTo);
   const metrics = readMetrics(run);
-  const loss = damage ?? lostHistograms(folder, seen, metrics);
+  const loss =
+    damage ??
+    lostHistograms(
+      folder,
+      seen,
+      metrics.filter(({ step }) => step <= upTo),
+    );
   if (loss) onNote?.(`${loss}; its numbers are written again from metrics.jsonl`);
   // Of metrics.jsonl that has gone this file alone has the numbers.
   const first = metrics[0]?.step ?? Number.POSITIVE_INFINITY;
