@@ -190,8 +190,8 @@ const foundation: readonly Fault[] = [
   {
     name: "best-removed",
     file: "src/training/checkpoints.ts",
-    find: "if (old !== kept) await rm",
-    replace: "if (old !== undefined) await rm",
+    find: "if (losses.best) stays.add",
+    replace: "if (losses.best && position.step < 0) stays.add",
     breaks: "the best checkpoint goes with the old ones",
     tests: ["training"],
     only: "newest and the best",
