@@ -43,13 +43,7 @@ export async function openEvents(
   const newest = before.at(-1);
   const { seen, damage } = newest === undefined ? { seen: [] } : readEvents(join(folder, newest), upTo);
   const metrics = readMetrics(run);
-  const loss =
-    damage ??
-    lostHistograms(
-      folder,
-      seen,
-      metrics.filter(({ step }) => step <= upTo),
-    );
+  const loss = damage ?? lostHistograms(folder, seen, metrics, upTo);
   if (loss) onNote?.(`${loss}; its numbers are written again from metrics.jsonl`);
   // Of metrics.jsonl that has gone this file alone has the numbers.
   const first = metrics[0]?.step ?? Number.POSITIVE_INFINITY;
@@ -114,10 +108,15 @@ function readEvents(file: string, upTo: number): { seen: SeenEvent[]; damage?: s
     : { seen, damage: `${file}: is damaged at byte ${damaged}, so histograms and pictures that stood there are lost` };
 }
 
-/** Every X-ray has histograms beside its line of metrics. */
-function lostHistograms(folder: string, seen: readonly SeenEvent[], metrics: readonly Metric[]): string | undefined {
+/** Every X-ray has histograms beside its line of metrics: what is lost of them to a step. */
+function lostHistograms(
+  folder: string,
+  seen: readonly SeenEvent[],
+  metrics: readonly Metric[],
+  upTo: number,
+): string | undefined {
   const there = new Set(seen.filter(({ holds }) => holds === "histograms").map(({ step }) => step));
-  const wanted = new Set(metrics.filter(({ kind }) => kind === "xray").map(({ step }) => step));
+  const wanted = new Set(metrics.filter(({ kind, step }) => kind === "xray" && step <= upTo).map(({ step }) => step));
   const lost = [...wanted].filter((step) => !there.has(step));
   return lost.length === 0
     ? undefined
