@@ -336,6 +336,11 @@ describe("input that is refused", () => {
       "colons.yaml: not valid YAML: Nested mappings are not allowed in compact mappings at line 2, column 7; mend it there",
     ],
     [
+      "a configuration that is a list",
+      () => ["train", "list.yaml"],
+      "list.yaml: must hold keys and values, got a list",
+    ],
+    [
       "weights that are not there",
       () => ["import", "nowhere.safetensors", "--network", "cifar"],
       "nowhere.safetensors: cannot be read: ENOENT: no such file or directory, open 'nowhere.safetensors'; look how its name is written, and from which folder it is meant",
@@ -352,6 +357,7 @@ describe("input that is refused", () => {
     ],
   ])("%s is refused in one sentence", async (_, words, sentence) => {
     writeFileSync(join(root, "colons.yaml"), "name: a\ndata: dataset: mnist\n");
+    writeFileSync(join(root, "list.yaml"), "- name: a\n");
     expect(await saccade(...words())).toEqual({
       code: 1,
       stdout: "",

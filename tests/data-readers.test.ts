@@ -210,6 +210,14 @@ describe("loadDataset", () => {
     );
   });
 
+  test("says that it looked in a file", async () => {
+    const file = join(folder, "a file");
+    writeFileSync(file, "");
+    await expect(loadDataset({ dataset: "cifar-100", split: "test", folder: file })).rejects.toThrow(
+      `CIFAR-100: looked in ${file}, which must be a folder, got a file; set SACCADE_DATA or the folder to another`,
+    );
+  });
+
   test("suggests the nearest name", async () => {
     await expect(loadDataset({ dataset: "cifar10", split: "train" })).rejects.toThrow(
       `loadDataset: dataset must be one of ${datasetNames.join(", ")}, got cifar10; did you mean cifar-10?`,

@@ -701,6 +701,12 @@ describe("arrays", () => {
       `a.npz: y: must hold whole numbers, lowest byte first, got ${type === "|O" ? "Python's objects" : "text"} (${type}); save it with numpy.save, as whole numbers (names of classes: numpy.unique(y, return_inverse=True)[1])`,
     ]),
     [
+      "labels with the highest byte first",
+      { x, y: npy(">i8", [4], Buffer.alloc(32)) },
+      {},
+      "a.npz: y: must hold whole numbers, lowest byte first, got highest byte first (>i8); save x.astype(x.dtype.newbyteorder('<'))",
+    ],
+    [
       "complex numbers",
       { x: npy("<c8", [1, 2, 2], Buffer.alloc(32)), y: i8(0) },
       {},

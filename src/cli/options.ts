@@ -58,6 +58,8 @@ function readYaml(path: string): object {
   }
   const raw = parseYaml(path, text);
   if (typeof raw !== "object" || raw === null || Array.isArray(raw))
-    throw new SaccadeError(`${path}: must hold keys and values, got ${raw === null ? "nothing" : typeof raw}`);
+    throw new SaccadeError(
+      `${path}: must hold keys and values, got ${raw === null ? "nothing" : Array.isArray(raw) ? "a list" : typeof raw}`,
+    );
   return raw;
 }

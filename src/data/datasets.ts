@@ -1,6 +1,6 @@
 // Loads datasets: where their files are looked for, and how each is read. What each holds stands in known-datasets.ts.
 
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
@@ -82,6 +82,10 @@ export function defaultFolder(): string {
 function locate(title: string, folder: string, files: readonly (readonly string[])[]): string[] {
   const found = files.map((spellings) => spellings.find((file) => existsSync(join(folder, file))));
   const missing = files.filter((_, i) => found[i] === undefined).map((spellings) => spellings.join(" or "));
+  if (missing.length > 0 && existsSync(folder) && !statSync(folder).isDirectory())
+    throw new SaccadeError(
+      `${title}: looked in ${folder}, which must be a folder, got a file; set SACCADE_DATA or the folder to another`,
+    );
   if (missing.length > 0) {
     const name = Object.keys(knownDatasets).find((one) => knownDatasets[one].title === title);
     throw new SaccadeError(

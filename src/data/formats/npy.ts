@@ -68,7 +68,12 @@ export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHe
   const shape = (extents.match(/\d+/g) ?? []).map(Number);
   const width = Number(bytes);
   const type = `${order}${kind}${bytes}`;
-  if (!(kind === "u" || kind === "i") || ![1, 2, 4, 8].includes(width) || (order === ">" && width > 1)) {
+  const whole = (kind === "u" || kind === "i") && [1, 2, 4, 8].includes(width);
+  if (whole && order === ">" && width > 1)
+    throw new SaccadeError(
+      `${path}: must hold whole numbers, lowest byte first, got highest byte first (${type}); save x.astype(x.dtype.newbyteorder('<'))`,
+    );
+  if (!whole) {
     const [got, pictures, labels] = others[kind] ?? [];
     throw new SaccadeError(
       `${path}: must hold whole numbers, lowest byte first, got ${got ? `${got} (${type})` : type}; ${mend}${got ? ` (${shape.length > 2 ? pictures : labels})` : ""}`,
