@@ -198,7 +198,7 @@ class WinogradShape {
   pw: i32;
   before: i32;
   after: i32;
-  /** Bytes from the task's start in scratch; room for two tiles of `channels` channels stands at 0. */
+  /** Bytes from the task's start in scratch; at 0 stands room for a tile of `channels` channels half transformed, and for one beside it. */
   strip: i32;
   v: i32;
   m: i32;
