@@ -249,8 +249,8 @@ describe("a disk of its own", () => {
       }
       if (existsSync(join(disk, "runs")))
         for (const name of readdirSync(join(disk, "runs"))) expectWholeFiles(join(disk, "runs", name));
-      if (refused > 0 && existsSync(join(disk, "runs"))) {
-        const [run] = readdirSync(join(disk, "runs")).map((name) => join(disk as string, "runs", name));
+      // The folder of runs is there before a run is.
+      for (const run of code === 0 ? [] : runsIn("disk/runs")) {
         const still = await saccade("train", "--resume", run);
         expect(still, still.stderr).toMatchObject({ code: 1, stdout: "" });
         expect(existsSync(join(run, "lock.json")), "an empty lock would keep everybody out").toBe(false);
@@ -262,7 +262,7 @@ describe("a disk of its own", () => {
       rmSync(join(disk, "runs"), { recursive: true });
     }
     // Otherwise the moments came too late to show anything.
-    expect(refused).toBeGreaterThan(fills / 3);
+    expect(refused).toBeGreaterThanOrEqual(fills / 3);
   }, 600_000);
 
   test("that is too small is refused before anything is written", async ({ skip }) => {
