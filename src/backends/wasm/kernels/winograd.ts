@@ -315,8 +315,9 @@ function storeTile(
   const pixelOfY = whole ? pixel : bytes;
   const rowOfY = whole ? row : <usize>side * bytes;
   const before = shape.before;
-  const low: f32 = before == hardtanh ? -1 : before == relu ? 0 : -Infinity;
-  const high: f32 = before == hardtanh ? 1 : Infinity;
+  const bounded = before == hardtanh || before == relu;
+  const low: f32 = bounded ? lowOf(before) : -Infinity;
+  const high: f32 = bounded ? highOf(before) : Infinity;
   if (shape.pool == 1)
     for (let i: usize = 0; i < 4; i++)
       for (let k: usize = 0; k < bytes; k += groupBytes)
@@ -582,7 +583,7 @@ function transformError(
       errorTransform(scratch + 4 * i * bytes + k, bytes, d + 6 * i * plane + k, plane);
 }
 
-/** The derivative of Hardtanh or ReLU is 1 for outputs above this … */
+/** Hardtanh or ReLU keeps numbers above this, and its derivative is 1 there, … */
 @inline
 function lowOf(kind: i32): f32 {
   return kind == relu ? 0 : -1;
