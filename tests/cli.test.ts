@@ -108,7 +108,7 @@ name: ${name}
 data: { dataset: mnist, folder: files, limit: ${limit} }
 augmentation: { kind: affine }
 encoder: mnist
-adam: { learningRate: 1e-3 }
+optimiser: { learningRate: 1e-3 }
 batch: 10
 epochs: 1
 probe:
@@ -368,11 +368,11 @@ describe("input that is refused", () => {
   test("a resumed run keeps what decides its numbers", async () => {
     const first = await saccade("train", "--resume", trainedRun, "--seed", "8");
     expect(first).toMatchObject({ code: 1, stderr: expect.stringMatching(/^saccade: --resume: a run keeps its seed/) });
-    const second = await saccade("train", "--resume", trainedRun, "adam.learningRate=1");
+    const second = await saccade("train", "--resume", trainedRun, "optimiser.learningRate=1");
     expect(second).toMatchObject({
       code: 1,
       stderr: expect.stringMatching(
-        /was written by another configuration: adam\.learningRate is 0\.001 there and 1 here; /,
+        /was written by another configuration: optimiser\.learningRate is 0\.001 there and 1 here; /,
       ),
     });
     expect(readFileSync(join(root, trainedRun, "config.yaml"), "utf8")).toContain("learningRate: 0.001");

@@ -57,7 +57,16 @@ describe("the shipped configurations", () => {
     expect(config).toMatchObject({
       encoder: "cifar",
       loss: { m1: 1, m2: 3, negatives: "all", gradientBlock: false },
-      adam: { learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+      optimiser: {
+        kind: "adam",
+        learningRate: 1e-4,
+        schedule: { kind: "constant", warmup: 0 },
+        head: 1,
+        feedback: 1,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+      },
       batch: 500,
       epochs: 400,
     });
@@ -67,7 +76,7 @@ describe("the shipped configurations", () => {
 describe("what is refused", () => {
   test.each([
     [{ batc: 3 }, /^f\.yaml: unknown key "batc", did you mean "batch"\? \(known: name, preset, seed, .*\)$/],
-    [{ adam: { learningrate: 1 } }, /^f\.yaml: unknown key "adam\.learningrate", did you mean "learningRate"\?/],
+    [{ adam: { learningrate: 1 } }, /^f\.yaml: unknown key "optimiser\.learningrate", did you mean "learningRate"\?/],
     [{ loss: { kind: "contrastiveHinge", margin: 1 } }, /^f\.yaml: unknown key "loss\.margin" \(known: kind, m1, m2/],
     [{ encoder: "cifr" }, /^f\.yaml: encoder must be one of .*, got "cifr"; did you mean "cifar"\?$/],
     [
@@ -82,9 +91,9 @@ describe("what is refused", () => {
     [{ batch: "many" }, /^f\.yaml: batch must be a number, got "many"$/],
     [{ batch: 2.5 }, /^f\.yaml: batch must be a whole number, got 2\.5$/],
     [{ batch: undefined }, /^f\.yaml: batch must be a number, got nothing$/],
-    [{ adam: { learningRate: 0 } }, /^f\.yaml: adam\.learningRate must be above 0, got 0$/],
-    [{ adam: { learningRate: Number.NaN } }, /^f\.yaml: adam\.learningRate must be a number, got NaN$/],
-    [{ adam: { beta1: 1 } }, /^f\.yaml: adam\.beta1 must be below 1, got 1$/],
+    [{ adam: { learningRate: 0 } }, /^f\.yaml: optimiser\.learningRate must be above 0, got 0$/],
+    [{ adam: { learningRate: Number.NaN } }, /^f\.yaml: optimiser\.learningRate must be a number, got NaN$/],
+    [{ adam: { beta1: 1 } }, /^f\.yaml: optimiser\.beta1 must be below 1, got 1$/],
     [{ adam: 3 }, /^f\.yaml: adam must be a group of keys and values, got 3$/],
     [{ seed: 2 ** 32 }, /^f\.yaml: seed must be at most 4294967295, got 4294967296$/],
     [{ valueRange: [0] }, /^f\.yaml: valueRange must be a list of at least 2, got \[0\]$/],
@@ -145,7 +154,7 @@ describe("overrides", () => {
       "probe.test.dataset=mnist",
       "probe.labelsPerClass=[10, all]",
     );
-    expect(config.adam.learningRate).toBe(0.001);
+    expect(config.optimiser.learningRate).toBe(0.001);
     expect(config.loss).toMatchObject({ negatives: 5, gradientBlock: true });
     expect(config.valueRange).toEqual([-1, 1]);
     expect(config.name).toBe("a-b.c");
@@ -204,7 +213,9 @@ describe("overrides", () => {
   });
 
   test("an unknown key is refused like one in the file", () => {
-    expect(refusal(() => withOverrides("adam.lerningRate=1"))).toMatch(/unknown key "adam\.lerningRate", did you mean/);
+    expect(refusal(() => withOverrides("adam.lerningRate=1"))).toMatch(
+      /unknown key "optimiser\.lerningRate", did you mean/,
+    );
   });
 
   test.each([

@@ -398,6 +398,7 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
       operands: {
         gradient: normal(random, shape),
         step: { shape: [1], numbers: Int32Array.of(between(random, 1, 2000)) },
+        rate: { shape: [1], numbers: Float32Array.of(random.uniform()) },
         weight: normal(random, shape),
         m: normal(random, shape),
         v: { shape, numbers: v.numbers.map((x) => x * x) as Numbers },
@@ -410,6 +411,24 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
         decay: repetition % 2 === 0 ? 0 : 0.3,
       },
       terms: 2,
+    };
+  },
+  sgd: (random, repetition) => {
+    const shape = anyShape(random);
+    return {
+      operands: {
+        gradient: normal(random, shape),
+        rate: { shape: [1], numbers: Float32Array.of(random.uniform()) },
+        weight: normal(random, shape),
+        velocity: normal(random, shape),
+      },
+      attributes: {
+        learningRate: 1e-1,
+        momentum: pick(random, [0, 0.9]),
+        nesterov: repetition % 2 === 1,
+        decay: pick(random, [0, 0.3]),
+      },
+      terms: 3,
     };
   },
   reduce: (random) => {

@@ -39,7 +39,7 @@ async function openGolden(name: (typeof names)[number], backend: Backend) {
     update: updates[update],
     batch: images,
     backend,
-    adam: { ...adamDefaults, ...adam[0].options },
+    optimiser: { ...adamDefaults, ...adam[0].options },
     first,
     end,
   });

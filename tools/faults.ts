@@ -466,8 +466,8 @@ const rules: readonly Fault[] = [
   {
     name: "shared-optimiser",
     file: "src/training/trainer.ts",
-    find: "engine.write(last.adamStep, Int32Array.of(updates[number]));",
-    replace: "engine.write(last.adamStep, Int32Array.of(done + 1));",
+    find: "clockValues(last, updates[number], factor)",
+    replace: "clockValues(last, done + 1, factor)",
     breaks: "a layer that learns alone begins with a used optimiser",
     tests: ["behaviour"],
     only: "LL BP contrastiveHinge",

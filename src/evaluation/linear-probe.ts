@@ -4,7 +4,7 @@ import type { Backend, Engine } from "../backends/backend.ts";
 import { type Program, recordProgram } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
-import { createAdam, recordAdam } from "../rules/optimiser.ts";
+import { createOptimiser, recordUpdates } from "../rules/optimiser.ts";
 import { type Features, requireFeatures } from "./features.ts";
 
 export interface LinearProbeOptions {
@@ -43,7 +43,7 @@ export async function linearProbe(
   const indices = persistent("indices", [n], "input", "i32");
   const weight = persistent("classifier.weight", [width, classes], "weight");
   const bias = persistent("classifier.bias", [classes], "weight");
-  const adam = createAdam({ learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+  const adam = createOptimiser({ kind: "adam", learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 });
 
   const record = recordProgram("linear probe");
   const x = record.gatherRows({ table, indices }, {}, { y: "batch" }).y;
@@ -56,7 +56,7 @@ export async function linearProbe(
   );
   const { dw } = record.linearWeightGradient({ x, dy: dlogits }, {}, { dw: "weight.gradient" });
   const { db } = record.biasGradient({ dy: dlogits }, {}, { db: "bias.gradient" });
-  recordAdam(record, adam, [
+  recordUpdates(record, adam, [
     { weight, gradient: dw },
     { weight: bias, gradient: db },
   ]);
@@ -67,6 +67,7 @@ export async function linearProbe(
   try {
     engine.write(table, train.rows);
     engine.write(labels, train.labels);
+    engine.write(adam.rate, Float32Array.of(1));
     initialiseClassifier(engine, weight, bias, seed);
     let step = 0;
     let lastLoss = 0;

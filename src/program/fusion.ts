@@ -1,9 +1,18 @@
 // Fusion: which operations of a program stand together, so that what lies between them is never stored.
 //
 // Forward: convolution → bias → activation / max pooling. Backward: unpooling and activation derivative → the three
-// gradients of a convolution → Adam. A backend may run a stage's operations one after another; the result is the same.
+// gradients of a convolution → optimiser. A backend may run a stage's operations one after another; the result is the same.
 
-import { type AnyOperation, inputsOf, type Operation, outputsOf, type Program, updatesOf } from "./program.ts";
+import {
+  type AnyOperation,
+  inputsOf,
+  isPlasticity,
+  type Operation,
+  outputsOf,
+  type Plasticity,
+  type Program,
+  updatesOf,
+} from "./program.ts";
 import { ownerOf, type Tensor } from "./tensor.ts";
 
 /** conv2d → addBias? → (activation | maxPool)*. */
@@ -14,21 +23,21 @@ export interface ConvolutionStage {
   readonly epilogue: readonly (Operation<"activation"> | Operation<"maxPool">)[];
 }
 
-/** (activationGradient | maxPoolGradient)* → biasGradient? conv2dWeightGradient? conv2dInputGradient? → adam*. */
+/** (activationGradient | maxPoolGradient)* → biasGradient? conv2dWeightGradient? conv2dInputGradient? → (adam | sgd)*. */
 export interface ConvolutionBackwardStage {
   readonly kind: "convolutionBackward";
   readonly routing: readonly (Operation<"activationGradient"> | Operation<"maxPoolGradient">)[];
   readonly bias?: Operation<"biasGradient">;
   readonly weight?: Operation<"conv2dWeightGradient">;
   readonly input?: Operation<"conv2dInputGradient">;
-  readonly adam: readonly Operation<"adam">[];
+  readonly optimiser: readonly Plasticity[];
 }
 
-/** linearWeightGradient → adam. */
+/** linearWeightGradient → adam | sgd. */
 export interface LinearUpdateStage {
   readonly kind: "linearUpdate";
   readonly gradient: Operation<"linearWeightGradient">;
-  readonly adam: Operation<"adam">;
+  readonly optimiser: Plasticity;
 }
 
 export interface SingleStage {
@@ -85,10 +94,10 @@ export function fuse(program: Program): Stage[] {
               ...(stage.bias ? [stage.bias] : []),
               ...(stage.weight ? [stage.weight] : []),
               ...(stage.input ? [stage.input] : []),
-              ...stage.adam,
+              ...stage.optimiser,
             ]
           : stage.kind === "linearUpdate"
-            ? [stage.gradient, stage.adam]
+            ? [stage.gradient, stage.optimiser]
             : [stage.operation];
     for (const member of members) taken.add(member);
     const elided = members
@@ -160,12 +169,12 @@ export function fuse(program: Program): Stage[] {
     // A stage makes the weight gradient first, so that must not read the input gradient's result.
     if (weight && input && ownerOf(weight.inputs.x) === ownerOf(input.outputs.dx)) return undefined;
     if (routing.length > 0 && readersOf(error).some((reader) => !members.includes(reader))) return undefined;
-    const adam: Operation<"adam">[] = [];
+    const optimiser: Plasticity[] = [];
     for (const update of [weight?.outputs.dw, bias?.outputs.db]) {
       if (update === undefined || !internal(update)) continue;
       const [reader, ...others] = readersOf(update);
-      if (reader?.kind === "adam" && others.length === 0 && mayMoveUp(reader, start, members)) {
-        adam.push(reader);
+      if (reader && isPlasticity(reader) && others.length === 0 && mayMoveUp(reader, start, members)) {
+        optimiser.push(reader);
         members.push(reader);
       }
     }
@@ -175,15 +184,16 @@ export function fuse(program: Program): Stage[] {
       ...(bias ? { bias } : {}),
       ...(weight ? { weight } : {}),
       ...(input ? { input } : {}),
-      adam,
+      optimiser,
     };
   }
 
   function linearUpdate(start: number, gradient: Operation<"linearWeightGradient">): LinearUpdateStage | undefined {
     const { dw } = gradient.outputs;
-    const [adam, ...others] = readersOf(dw);
-    return adam?.kind === "adam" && others.length === 0 && internal(dw) && mayMoveUp(adam, start, [gradient])
-      ? { kind: "linearUpdate", gradient, adam }
+    const [optimiser, ...others] = readersOf(dw);
+    if (optimiser === undefined || !isPlasticity(optimiser) || others.length > 0) return undefined;
+    return internal(dw) && mayMoveUp(optimiser, start, [gradient])
+      ? { kind: "linearUpdate", gradient, optimiser }
       : undefined;
   }
 

@@ -174,11 +174,12 @@ export interface Signatures {
   /** y = alpha·a + beta·b. */
   combine: Signature<"a" | "b", "y", never, { readonly alpha: number; readonly beta: number }>;
   /**
-   * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in place: step i32 [1] counts from 1. `weight`, `m` and `v` have the
-   * gradient's shape. Before its step the weight shrinks by learningRate · decay (AdamW, Loshchilov & Hutter 2019).
+   * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in place: step i32 [1] counts from 1, rate f32 [1] multiplies the learning
+   * rate. `weight`, `m` and `v` have the gradient's shape. Before its step the weight shrinks by learningRate · rate · decay (AdamW,
+   * Loshchilov & Hutter 2019).
    */
   adam: Signature<
-    "gradient" | "step",
+    "gradient" | "step" | "rate",
     never,
     "weight" | "m" | "v",
     {
@@ -186,6 +187,22 @@ export interface Signatures {
       readonly beta1: number;
       readonly beta2: number;
       readonly epsilon: number;
+      readonly decay: number;
+    }
+  >;
+  /**
+   * Stochastic gradient descent with momentum in place, as PyTorch has it: g = gradient + decay · weight, velocity ← momentum · velocity
+   * + g, weight ← weight − learningRate · rate · velocity; under `nesterov` − learningRate · rate · (g + momentum · velocity). rate f32
+   * [1]; `weight` and `velocity` have the gradient's shape.
+   */
+  sgd: Signature<
+    "gradient" | "rate",
+    never,
+    "weight" | "velocity",
+    {
+      readonly learningRate: number;
+      readonly momentum: number;
+      readonly nesterov: boolean;
       readonly decay: number;
     }
   >;
@@ -757,16 +774,17 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
     flops: ({ a }) => 3 * sizeOf(a),
   },
   adam: {
-    inputs: ["gradient", "step"],
+    inputs: ["gradient", "step", "rate"],
     computation: "plasticity",
     outputs: {},
     updated: ["weight", "m", "v"],
     dtypes: { step: "i32" },
-    shapes: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2, decay }) => {
+    shapes: ({ gradient, step, rate, weight, m, v }, { learningRate, beta1, beta2, decay }) => {
       same("adam", "gradient", weight, gradient);
       same("adam", "m", weight, m);
       same("adam", "v", weight, v);
       same("adam", "step", [1], step);
+      same("adam", "rate", [1], rate);
       if (!(learningRate > 0)) throw wrong("adam", "learningRate", "above 0", learningRate);
       if (!(beta1 >= 0 && beta1 < 1)) throw wrong("adam", "beta1", "from 0 to below 1", beta1);
       if (!(beta2 >= 0 && beta2 < 1)) throw wrong("adam", "beta2", "from 0 to below 1", beta2);
@@ -774,6 +792,22 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
       return {};
     },
     flops: ({ gradient }) => 12 * sizeOf(gradient),
+  },
+  sgd: {
+    inputs: ["gradient", "rate"],
+    computation: "plasticity",
+    outputs: {},
+    updated: ["weight", "velocity"],
+    shapes: ({ gradient, rate, weight, velocity }, { learningRate, momentum, decay }) => {
+      same("sgd", "gradient", weight, gradient);
+      same("sgd", "velocity", weight, velocity);
+      same("sgd", "rate", [1], rate);
+      if (!(learningRate > 0)) throw wrong("sgd", "learningRate", "above 0", learningRate);
+      if (!(momentum >= 0 && momentum < 1)) throw wrong("sgd", "momentum", "from 0 to below 1", momentum);
+      if (!(decay >= 0)) throw wrong("sgd", "decay", "at least 0", decay);
+      return {};
+    },
+    flops: ({ gradient }) => 6 * sizeOf(gradient),
   },
   reduce: {
     inputs: ["x"],

@@ -3,7 +3,7 @@
 import { SaccadeError } from "../program/errors.ts";
 
 /** What makes numbers grow without end. */
-const mend = "lower adam.learningRate, or look at the loss's margins and at valueRange";
+const mend = "lower optimiser.learningRate, or look at the loss's margins and at valueRange";
 
 export interface Health {
   /** Mean over dimensions of the standard deviation over the batch, in units of L1 distance per dimension. */

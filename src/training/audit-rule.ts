@@ -13,7 +13,7 @@ import {
 } from "../program/audit.ts";
 import { randomStream } from "../program/random.ts";
 import { sizeOf, type Tensor } from "../program/tensor.ts";
-import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
+import { clockValues, type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
 import { intervene, type LayerIntervention, type Outcome, type StepValues } from "./audit-intervention.ts";
 import type { Config } from "./config.ts";
 import { configuredModel, configuredRule, recordConfigured, smallestPicture } from "./configured-rule.ts";
@@ -109,7 +109,7 @@ export function startValues(config: Config, { model, loss, dataset }: RuleOption
     [inputs.images, Uint8Array.from({ length: sizeOf(inputs.images.shape) }, () => random.integer(256))],
     [inputs.indices, Int32Array.from({ length: sizeOf(inputs.indices.shape) }, (_, row) => row % batch)],
     [inputs.parameters, drawn],
-    ...lessons.map(({ adamStep }): [Tensor, Numbers] => [adamStep, Int32Array.of(1)]),
+    ...lessons.flatMap((lesson) => clockValues(lesson)),
   ]);
   if (inputs.pairs && loss.pairs) {
     const { rows, weights } = loss.pairs.draw(batch, random);

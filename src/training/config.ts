@@ -157,12 +157,53 @@ const kolenPollack = z.strictObject({
   decay: z.number().gt(0).default(kolenPollackDefaults.decay),
 });
 
-const adam = z.strictObject({
+/** Updates of an optimiser over which its learning rates climb to their full size. */
+const warmup = z.int().min(0).default(0);
+
+/** Over an optimiser's own updates: of the run, or of a layer of GLL and RLL (rate-schedule.ts). */
+const schedule = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("constant"), warmup }),
+  /** `end`: the share of the learning rate that is left at the end. */
+  z.strictObject({ kind: z.literal("cosine"), warmup, end: share.default(0) }),
+  /** At each of the shares `at` of all updates the learning rates are multiplied by `factor`. */
+  z.strictObject({
+    kind: z.literal("step"),
+    warmup,
+    at: z.array(z.number().gt(0).lt(1)).min(1).default([0.5, 0.75]),
+    factor: z.number().gt(0).max(1).default(0.1),
+  }),
+]);
+
+/** What every optimiser is told. */
+const pace = {
   learningRate: z.number().gt(0).default(1e-4),
+  schedule: schedule.default(schedule.parse({ kind: "constant" })),
+  /** Factor on the learning rate of the projection heads; 0 leaves them as they start. */
+  head: z.number().min(0).default(1),
+  /** Factor on the learning rate of feedback that receives the weights' increments (URF, KP). */
+  feedback: z.number().min(0).default(1),
+};
+
+const adam = {
+  ...pace,
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.999),
   epsilon: z.number().gt(0).default(1e-8),
-});
+};
+
+const optimiser = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("adam"), ...adam }),
+  /** Adam with weight decay apart from the gradient: weight −= learningRate · weightDecay · weight. */
+  z.strictObject({ kind: z.literal("adamw"), ...adam, weightDecay: z.number().min(0).default(0.01) }),
+  /** Of a sum over the batch (contrastiveHinge, simclr) the learning rate is for the sum. */
+  z.strictObject({
+    kind: z.literal("sgd"),
+    ...pace,
+    momentum: z.number().min(0).lt(1).default(0.9),
+    nesterov: z.boolean().default(false),
+    weightDecay: z.number().min(0).default(0),
+  }),
+]);
 
 /** What is written beside metrics.jsonl. */
 const logs = z.strictObject({
@@ -222,7 +263,8 @@ export const configSchema = z.strictObject({
   update: z.enum(updateNames).default("BP"),
   dtp: dtp.optional(),
   kolenPollack: kolenPollack.optional(),
-  adam: adam.default(adam.parse({})),
+  /** `adam: {…}` is short for `optimiser: { kind: adam, … }`. */
+  optimiser: optimiser.default(optimiser.parse({ kind: "adam" })),
   /** Images per step; each gives two views. A last incomplete batch is dropped. */
   batch: count,
   /** Passes over the data; under GLL and RLL this many for each layer. */
@@ -245,7 +287,7 @@ export type ProbeConfig = z.infer<typeof probe>;
 
 /** A checked, complete configuration, or a sentence for every mistake in it. */
 export function parseConfig(raw: unknown, where: string): Config {
-  const config = parse(configSchema, withPreset(raw), where);
+  const config = parse(configSchema, withKinds(withPreset(raw), where), where);
   checkCombination(config, where);
   return config;
 }
@@ -280,6 +322,35 @@ function withPreset(raw: unknown): unknown {
     augmentation: given.augmentation ?? { kind: "affine" },
     loss: { ...choices[loss.kind], ...loss },
     ...(given.update === "DTP" ? { dtp } : {}),
+  };
+}
+
+const isGroup = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The raw configuration with the kinds of optimiser and schedule that go without saying, and with the short form of Adam written out. */
+function withKinds(raw: unknown, where: string): unknown {
+  if (!isGroup(raw)) return raw;
+  const { adam: short, ...given } = raw;
+  if (short !== undefined) {
+    if (!isGroup(short))
+      throw new SaccadeError(`${where}: adam must be a group of keys and values, got ${show(short)}`);
+    const kind = isGroup(given.optimiser) ? (given.optimiser.kind ?? "adam") : "adam";
+    if (kind !== "adam")
+      throw new SaccadeError(
+        `${where}: adam is short for optimiser.kind adam, got optimiser.kind ${show(kind)}; write optimiser.${Object.keys(short)[0] ?? "learningRate"}`,
+      );
+    given.optimiser = { ...(given.optimiser as object | undefined), ...short };
+  }
+  if (!isGroup(given.optimiser)) return given;
+  const { schedule: rates } = given.optimiser;
+  return {
+    ...given,
+    optimiser: {
+      kind: "adam",
+      ...given.optimiser,
+      ...(isGroup(rates) ? { schedule: { kind: "constant", ...rates } } : {}),
+    },
   };
 }
 
@@ -390,7 +461,7 @@ const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefin
 
 /** What no single value shows: combinations that make no sense. */
 function checkCombination(config: Config, where: string): void {
-  const { loss, learning, update, dtp, kolenPollack, batch, augmentation, valueRange } = config;
+  const { loss, learning, update, optimiser, dtp, kolenPollack, batch, augmentation, valueRange } = config;
   const { pairing, data } = config;
   const refuse = (sentence: string): never => {
     throw new SaccadeError(`${where}: ${sentence}`);
@@ -399,6 +470,12 @@ function checkCombination(config: Config, where: string): void {
   if (nonsense) refuse(nonsense);
   if (dtp && update !== "DTP") refuse(`dtp is for update DTP, got update ${update}; leave it out`);
   if (kolenPollack && update !== "KP") refuse(`kolenPollack is for update KP, got update ${update}; leave it out`);
+  if (optimiser.feedback !== 1 && update !== "URF" && update !== "KP")
+    refuse(
+      `optimiser.feedback is for feedback that receives the weights' increments (update URF or KP), got update ${update}; leave it out`,
+    );
+  if (optimiser.head !== 1 && ["clapp", "clappPatches", "scff"].includes(loss.kind))
+    refuse(`optimiser.head is for a loss with a projection head, got loss ${loss.kind}; leave it out`);
   const supervised = loss.kind === "crossEntropy" || loss.kind === "amitHinge";
   if (supervised && data.split === "unlabelled")
     refuse(`loss ${loss.kind} reads labels, data.split must be train or test, got unlabelled`);

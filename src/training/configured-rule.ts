@@ -18,6 +18,7 @@ import { directFeedbackAlignment } from "../rules/direct-feedback.ts";
 import { randomFeedback, updatedRandomFeedback } from "../rules/feedback.ts";
 import { kolenPollack } from "../rules/kolen-pollack.ts";
 import { learnings } from "../rules/learning.ts";
+import type { OptimiserOptions } from "../rules/optimiser.ts";
 import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
 import { signSymmetricFeedback } from "../rules/sign-symmetry.ts";
 import type { Update } from "../rules/update.ts";
@@ -92,6 +93,18 @@ export function configuredUpdate({ update, dtp, kolenPollack: kp, seed }: Config
   }
 }
 
+/** What a configuration says of the optimiser, as rules take it. */
+export function configuredOptimiser(optimiser: Config["optimiser"]): OptimiserOptions {
+  const { learningRate } = optimiser;
+  if (optimiser.kind === "sgd") {
+    const { momentum, nesterov, weightDecay: decay } = optimiser;
+    return { kind: "sgd", learningRate, momentum, nesterov, decay };
+  }
+  const { beta1, beta2, epsilon } = optimiser;
+  const decay = optimiser.kind === "adamw" ? optimiser.weightDecay : 0;
+  return { kind: "adam", learningRate, beta1, beta2, epsilon, decay };
+}
+
 /** What the recording needs to know of a dataset. */
 export type TrainingShape = { readonly [K in "count" | "height" | "width" | "channels" | "classes"]: number } & {
   readonly clips?: Int32Array;
@@ -131,7 +144,8 @@ export function configuredRule(config: Config, model: Model, dataset: TrainingSh
     learning: learnings[config.learning],
     update: configuredUpdate(config),
     loss: configuredLoss(config),
-    adam: config.adam,
+    optimiser: configuredOptimiser(config.optimiser),
+    factors: config.optimiser,
     batch: config.batch,
     // Of a streamed dataset the batch, and behind it the probe batch of the X-ray.
     dataset: dataset.streamed ? { ...dataset, held: config.batch + probeImages(config) } : dataset,

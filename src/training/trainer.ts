@@ -10,10 +10,11 @@ import { wrong } from "../program/errors.ts";
 import { randomStream } from "../program/random.ts";
 import { sizeOf, type Tensor } from "../program/tensor.ts";
 import { learnings } from "../rules/learning.ts";
-import { type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
+import { clockValues, type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
 import { recordXray } from "../rules/xray.ts";
 import type { Config } from "./config.ts";
 import { configuredModel, configuredRule } from "./configured-rule.ts";
+import { rateAt } from "./rate-schedule.ts";
 import { probeImages, readXray, type Xray } from "./xray.ts";
 
 /** Where a run stands: `step` updates are done, the next batch is batch `batch` of epoch `epoch`. */
@@ -91,8 +92,10 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   const schedule = { stepsPerLesson: stepsPerEpoch * config.epochs, lessons: lessons.length, seed: config.seed };
   const lessonOf = (step: number): number => learnings[config.learning].lessonOf(step, schedule);
   let done = 0;
-  /** Updates that each lesson has had. */
+  /** Updates that each lesson has had, and will have had when the run ends. */
   const updates = lessons.map(() => 0);
+  const updatesInAll = lessons.map(() => 0);
+  for (let step = 0; step < totalSteps; step++) updatesInAll[lessonOf(step)]++;
   let order: { epoch: number; images: Int32Array } = { epoch: -1, images: new Int32Array() };
   let last: Lesson = lessons[0];
   /** Whether a step has left results. */
@@ -165,7 +168,8 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       last = lessons[number];
       updates[number]++;
       writeBatch(inputs, batch, at);
-      engine.write(last.adamStep, Int32Array.of(updates[number]));
+      const factor = rateAt(config.optimiser.schedule, updates[number], updatesInAll[number]);
+      for (const [tensor, values] of clockValues(last, updates[number], factor)) engine.write(tensor, values);
       kept = new Map();
       ran = true;
       await engine.run(last.program);

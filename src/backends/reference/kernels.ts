@@ -467,16 +467,26 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     for (let i = 0; i < a.data.length; i++) y.data[i] = alpha * a.data[i] + beta * b.data[i];
   },
 
-  adam: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2, epsilon, decay }) => {
+  adam: ({ gradient, step, rate, weight, m, v }, { learningRate, beta1, beta2, epsilon, decay }) => {
     const t = step.data[0];
+    const pace = learningRate * rate.data[0];
     const correction1 = 1 - beta1 ** t;
     const correction2 = 1 - beta2 ** t;
     for (let i = 0; i < gradient.data.length; i++) {
       const g = gradient.data[i];
       m.data[i] = beta1 * m.data[i] + (1 - beta1) * g;
       v.data[i] = beta2 * v.data[i] + (1 - beta2) * g * g;
-      weight.data[i] *= 1 - learningRate * decay;
-      weight.data[i] -= (learningRate * (m.data[i] / correction1)) / (Math.sqrt(v.data[i] / correction2) + epsilon);
+      weight.data[i] *= 1 - pace * decay;
+      weight.data[i] -= (pace * (m.data[i] / correction1)) / (Math.sqrt(v.data[i] / correction2) + epsilon);
+    }
+  },
+
+  sgd: ({ gradient, rate, weight, velocity }, { learningRate, momentum, nesterov, decay }) => {
+    const pace = learningRate * rate.data[0];
+    for (let i = 0; i < gradient.data.length; i++) {
+      const g = gradient.data[i] + decay * weight.data[i];
+      velocity.data[i] = momentum * velocity.data[i] + g;
+      weight.data[i] -= pace * (nesterov ? g + momentum * velocity.data[i] : velocity.data[i]);
     }
   },
 

@@ -427,15 +427,25 @@ export const lowerSimple: {
     elementwise("combine", sizeOf(a.shape), [at(a), at(b), at(y)], [{ f32: alpha }, { f32: beta }]),
   ],
 
-  adam: ({ inputs: { gradient, step }, updates: { weight, m, v }, attributes }, { at }) => {
+  adam: ({ inputs: { gradient, step, rate }, updates: { weight, m, v }, attributes }, { at }) => {
     const { learningRate, beta1, beta2, epsilon, decay } = attributes;
     return [
       elementwise(
         "adam",
         sizeOf(gradient.shape),
-        [gradient, step, weight, m, v].map(at),
+        [gradient, step, rate, weight, m, v].map(at),
         [learningRate, beta1, beta2, epsilon, decay].flatMap(wide),
       ),
+    ];
+  },
+
+  sgd: ({ inputs: { gradient, rate }, updates: { weight, velocity }, attributes }, { at }) => {
+    const { learningRate, momentum, nesterov, decay } = attributes;
+    return [
+      elementwise("sgd", sizeOf(gradient.shape), [gradient, rate, weight, velocity].map(at), [
+        ...[learningRate, momentum, decay].flatMap(wide),
+        nesterov ? 1 : 0,
+      ]),
     ];
   },
 
