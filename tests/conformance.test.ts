@@ -375,11 +375,11 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
     const coarse = w.numbers.map((value) => Math.round(2 * value) / 2) as Numbers;
     return { operands: { w: { shape, numbers: coarse }, b: normal(random, shape) }, attributes: {}, terms: 1 };
   },
-  meanSquaredError: (random) => {
+  squaredError: (random, repetition) => {
     const shape = anyShape(random);
     return {
       operands: { x: normal(random, shape), target: normal(random, shape) },
-      attributes: {},
+      attributes: { divisor: repetition % 2 === 0 ? 1 : 2 * sizeOf(shape) },
       terms: sizeOf(shape),
     };
   },

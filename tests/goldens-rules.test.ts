@@ -23,6 +23,7 @@ const updates: Record<RuleGolden["update"], Update> = {
     ...dtpDefaults,
     order: "targetsFirst",
     noise: { kind: "absolute", size: 0 },
+    localLoss: "mean",
     seed: 0,
   }),
 };

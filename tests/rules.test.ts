@@ -115,6 +115,11 @@ const spread = (values: readonly number[]): number => {
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2 / values.length, 0));
 };
 
+const norm = (a: readonly number[]): number => Math.sqrt(a.reduce((sum, value) => sum + value * value, 0));
+
+/** Of the last block's activity: 2 views of 4 images, 2 × 2 places, 6 units. */
+const elements = 8 * 2 * 2 * 6;
+
 function cosine(a: readonly number[], b: readonly number[]): number {
   const dot = (x: readonly number[], y: readonly number[]): number => x.reduce((sum, v, i) => sum + v * y[i], 0);
   return dot(a, b) / Math.sqrt(dot(a, a) * dot(b, b));
@@ -236,16 +241,51 @@ describe.each(backends)("on $name", ({ name: device, backend }) => {
   });
 
   test("DTP changes the last block in proportion to BP, and the head as BP does", async () => {
-    const got = await gradientsOf(await start(dtp(), { backend }));
+    const got = await gradientsOf(await start(dtp({ localLoss: "mean" }), { backend }));
     const wanted = await gradientsOf(await start(backpropagation, { backend }));
     expect(got["head.weight"]).toEqual(wanted["head.weight"]);
     // Mean squared error over all elements, targets a step of 0.5/n down: 2·(0.5/4)/N times BP's.
-    const elements = 8 * 2 * 2 * 6;
     const scaled = wanted["conv3.weight"].map((value) => ((2 * 0.125) / elements) * value);
     // Four pixels of eight pictures.
     expectNear(got["conv3.weight"], scaled, { kind: "conv2dWeightGradient", terms: 32, what: "conv3.weight" });
     expect(Math.abs(cosine(got["conv2.weight"], wanted["conv2.weight"]))).toBeLessThan(0.999);
     expect(Math.max(...got["conv1.weight"].map(Math.abs))).toBeGreaterThan(0);
+  });
+});
+
+describe("DTP's local losses", () => {
+  const blocked = contrastiveHinge({ m1: 0.1, m2: 3, negatives: { kind: "all" }, gradientBlock: true });
+
+  test.each([
+    // Blocked anchors count as zeros in the mean over the batch.
+    { localLoss: "mean", by: 1 / elements },
+    { localLoss: "sum", by: 1 },
+  ] as const)("as a $localLoss, under the gradient block", async ({ localLoss, by }) => {
+    const got = await gradientsOf(await start(dtp({ localLoss }), { loss: blocked }));
+    const wanted = await gradientsOf(await start(backpropagation, { loss: blocked }));
+    expect(norm(wanted["conv3.weight"])).toBeGreaterThan(0);
+    const scaled = wanted["conv3.weight"].map((value) => 2 * 0.125 * by * value);
+    got["conv3.weight"].forEach((value, i) => {
+      expect(Math.abs(value - scaled[i])).toBeLessThan(1e-12 * norm(scaled));
+    });
+  });
+
+  test("as a sum are those as a mean times the elements of each layer's activity in the batch", async () => {
+    const [sum, mean] = [
+      await gradientsOf(await start(dtp({ localLoss: "sum" }))),
+      await gradientsOf(await start(dtp({ localLoss: "mean" }))),
+    ];
+    for (const [name, size] of [
+      ["conv1.weight", 8 * 8 * 8 * 4],
+      ["conv2.weight", 8 * 4 * 4 * 5],
+      ["conv3.weight", elements],
+    ] as const) {
+      const scaled = mean[name].map((value) => size * value);
+      sum[name].forEach((value, i) => {
+        expect(Math.abs(value - scaled[i])).toBeLessThan(1e-9 * norm(scaled));
+      });
+    }
+    expect(sum["head.weight"]).toEqual(mean["head.weight"]);
   });
 });
 
@@ -309,10 +349,10 @@ describe("DTP", () => {
       step.engine.write(step.labels, labels);
       return gradientsOf(step);
     };
-    const [got, wanted] = [await supervised(dtp()), await supervised(backpropagation)];
-    const elements = 4 * 2 * 2 * 6;
+    const [got, wanted] = [await supervised(dtp({ localLoss: "mean" })), await supervised(backpropagation)];
+    const seen = 4 * 2 * 2 * 6;
     for (const [i, value] of got["conv3.weight"].entries())
-      expect(value).toBeCloseTo(((2 * 0.5) / elements) * wanted["conv3.weight"][i], 12);
+      expect(value).toBeCloseTo(((2 * 0.5) / seen) * wanted["conv3.weight"][i], 12);
   });
 
   test("leaves the encoder alone where targets come from inverses that do not see their input", async () => {
@@ -457,7 +497,7 @@ describe("DTP", () => {
     const top = multiply(delta, transpose(head, c, 7), rows, 7, c);
     let newton = top.map((value) => -(0.5 / 4) * value);
     for (const l of [3, 2, 1]) {
-      const wanted = multiply(transpose(x[l - 1], rows, c), newton, c, rows, c).map((v) => (-2 * v) / (rows * c));
+      const wanted = multiply(transpose(x[l - 1], rows, c), newton, c, rows, c).map((v) => -2 * v);
       for (const [i, value] of got[`conv${l}.weight`].entries()) expect(value).toBeCloseTo(wanted[i], 10);
       // The Gauss–Newton step one layer down: Δx·W⁻¹.
       newton = multiply(newton, invert(await matrix(`conv${l}.weight`), c), rows, c, c);

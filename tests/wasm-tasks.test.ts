@@ -209,7 +209,12 @@ const cases: readonly Case[] = [
     ];
   }),
   { kind: "matchSigns", title: "100,300", operands: { w: flat, b: flat } },
-  { kind: "meanSquaredError", title: "100,300 numbers", operands: { x: flat, target: flat } },
+  ...[1, 200_600].map((divisor) => ({
+    kind: "squaredError" as const,
+    title: `100,300 numbers ÷ ${divisor}`,
+    operands: { x: flat, target: flat },
+    attributes: { divisor },
+  })),
   { kind: "combine", title: "100,300", operands: { a: flat, b: flat }, attributes: { alpha: 0.7, beta: -1.3 } },
   ...[
     { step: 1, decay: 0 },
@@ -222,11 +227,25 @@ const cases: readonly Case[] = [
       operands: {
         gradient: flat,
         step: { shape: [1], numbers: Int32Array.of(step) },
+        rate: { shape: [1], numbers: Float32Array.of(0.7) },
         weight: flat,
         m: flat,
         v: positive(flat),
       },
       attributes: { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay },
+    }),
+  ),
+  ...[false, true].map(
+    (nesterov): Case => ({
+      kind: "sgd",
+      title: nesterov ? "Nesterov" : "momentum",
+      operands: {
+        gradient: flat,
+        rate: { shape: [1], numbers: Float32Array.of(0.7) },
+        weight: flat,
+        velocity: flat,
+      },
+      attributes: { learningRate: 1e-3, momentum: 0.9, nesterov, decay: 0.1 },
     }),
   ),
   ...["sum", "mean", "sumOfSquares"].map(

@@ -169,8 +169,8 @@ export interface Signatures {
   goodnessError: Signature<"x" | "gates", "error", never, None>;
   /** Magnitudes of b with the signs of w: y = |b|·sgn(w), sgn 0 = 0. */
   matchSigns: Signature<"w" | "b", "y", never, None>;
-  /** x, target of one shape → loss [1] = mean (x − target)², dx = dloss/dx. */
-  meanSquaredError: Signature<"x" | "target", "loss" | "dx", never, None>;
+  /** x, target of one shape → loss [1] = Σ (x − target)² / divisor, dx = dloss/dx. */
+  squaredError: Signature<"x" | "target", "loss" | "dx", never, { readonly divisor: number }>;
   /** y = alpha·a + beta·b. */
   combine: Signature<"a" | "b", "y", never, { readonly alpha: number; readonly beta: number }>;
   /**
@@ -751,13 +751,15 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
     },
     flops: ({ w }) => 2 * sizeOf(w),
   },
-  meanSquaredError: {
+  squaredError: {
     inputs: ["x", "target"],
     computation: "unit",
     outputs: { loss: metric, dx: error },
     updated: [],
-    shapes: ({ x, target }) => {
-      same("meanSquaredError", "target", x, target);
+    shapes: ({ x, target }, { divisor }) => {
+      same("squaredError", "target", x, target);
+      if (!(Number.isInteger(divisor) && divisor >= 1 && divisor < 2 ** 32))
+        throw wrong("squaredError", "divisor", "a whole number from 1 to 4294967295", divisor);
       return { loss: [1], dx: x };
     },
     flops: ({ x }) => 4 * sizeOf(x),

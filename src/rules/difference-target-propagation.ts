@@ -28,6 +28,11 @@ export interface DtpOptions {
   readonly inverseLearningRate: number;
   /** How δ passes the head on its way to the first target: its own transposed weights (authors' code), or fixed random feedback. */
   readonly head: "transposed" | "feedback";
+  /**
+   * The local losses ‖x_l − x̂_l‖²: summed over the batch (Algorithm 1), or their mean over all elements of the batch, blocked anchors
+   * counting as zeros (authors' code).
+   */
+  readonly localLoss: "sum" | "mean";
   /** Seed of the noise. */
   readonly seed: number;
 }
@@ -38,6 +43,7 @@ export const dtpDefaults: Omit<DtpOptions, "seed"> = {
   noise: { kind: "relative", size: 0.3 },
   inverseLearningRate: 1e-3,
   head: "transposed",
+  localLoss: "sum",
 };
 
 /** g_l: block l's output [n, h', w', o] → its input [n, h, w, c]. */
@@ -181,9 +187,10 @@ function recordDtp(
     ).y;
   }
   trace.blocks.forEach((block, l) => {
-    const { dx } = record.meanSquaredError(
+    const divisor = options.localLoss === "sum" ? 1 : sizeOf(block.output.shape);
+    const { dx } = record.squaredError(
       { x: activities[l], target: targets[l] },
-      {},
+      { divisor },
       { loss: `${blocks[l].name}.localLoss`, dx: `${blocks[l].name}.localError` },
     );
     const routed = recordRouting(record, block, dx, signal.firstRow);
@@ -232,9 +239,9 @@ function recordInverseChange(
   ).y;
   const forward = recordBlock(record, block, synapses, noisy, `${name}.forward`);
   const rebuilt = recordInverse(record, inverse, forward.output, `${name}.rebuilt`);
-  const { dx } = record.meanSquaredError(
+  const { dx } = record.squaredError(
     { x: rebuilt.output, target: noisy },
-    {},
+    { divisor: sizeOf(noisy.shape) },
     { loss: `${name}.loss`, dx: `${name}.error` },
   );
   const error = activation

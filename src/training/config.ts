@@ -147,6 +147,8 @@ const dtp = z.strictObject({
   inverseLearningRate: z.number().gt(0).default(dtpDefaults.inverseLearningRate),
   /** How the error passes the head to the first target. */
   head: z.enum(["transposed", "feedback"]).default(dtpDefaults.head),
+  /** The local losses of the layers: summed over the batch (Algorithm 1), or means over all its elements (authors' code). */
+  localLoss: z.enum(["sum", "mean"]).default(dtpDefaults.localLoss),
 });
 
 export const kolenPollackDefaults = { decay: 0.1 };
@@ -316,7 +318,12 @@ function withPreset(raw: unknown): unknown {
     contrastiveHinge: { negativesReading: "authors-code" },
     simclr: { reduction: "mean" },
   };
-  const dtp = { order: "targetsFirst", noise: { kind: "absolute", size: 1 }, ...(given.dtp as object | undefined) };
+  const dtp = {
+    order: "targetsFirst",
+    noise: { kind: "absolute", size: 1 },
+    localLoss: "mean",
+    ...(given.dtp as object | undefined),
+  };
   return {
     ...given,
     augmentation: given.augmentation ?? { kind: "affine" },

@@ -452,15 +452,14 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     for (let i = 0; i < w.data.length; i++) y.data[i] = Math.abs(b.data[i]) * Math.sign(w.data[i]);
   },
 
-  meanSquaredError: ({ x, target, loss, dx }) => {
-    const n = x.data.length;
+  squaredError: ({ x, target, loss, dx }, { divisor }) => {
     let sum = 0;
-    for (let i = 0; i < n; i++) {
+    for (let i = 0; i < x.data.length; i++) {
       const difference = x.data[i] - target.data[i];
       sum += difference * difference;
-      dx.data[i] = (2 * difference) / n;
+      dx.data[i] = (2 * difference) / divisor;
     }
-    loss.data[0] = sum / n;
+    loss.data[0] = sum / divisor;
   },
 
   combine: ({ a, b, y }, { alpha, beta }) => {

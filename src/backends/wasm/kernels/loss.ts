@@ -710,13 +710,13 @@ export function dot(a: usize, b: usize, d: i32): f64 {
 }
 
 /** x, target [size] → dx = 2 (x − target) / size, partials of Σ (x − target)². Words: x, target, dx, partials, size, chunk. */
-export function meanSquaredError(p: usize, task: i32, scratch: usize): void {
+export function squaredError(p: usize, task: i32, scratch: usize): void {
   const size = load<i32>(p, 16);
   const first = task * load<i32>(p, 20);
   let x = load<usize>(p) + ((<usize>first) << 2);
   let target = load<usize>(p, 4) + ((<usize>first) << 2);
   let dx = load<usize>(p, 8) + ((<usize>first) << 2);
-  const scale = f32x4.splat(<f32>(2 / <f64>size));
+  const scale = f32x4.splat(<f32>(2 / <f64>load<u32>(p, 24)));
   let sums = f64x2.splat(0);
   for (let left = min(load<i32>(p, 20), size - first); left > 0; left -= 4, x += 16, target += 16, dx += 16) {
     const difference = f32x4.sub(loadFirst(x, left), loadFirst(target, left));

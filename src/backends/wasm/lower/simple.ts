@@ -416,11 +416,11 @@ export const lowerSimple: {
     elementwise("matchSigns", sizeOf(w.shape), [at(w), at(b), at(y)]),
   ],
 
-  meanSquaredError: ({ inputs: { x, target }, outputs: { loss, dx } }, { at, scratch }) => {
+  squaredError: ({ inputs: { x, target }, outputs: { loss, dx }, attributes: { divisor } }, { at, scratch }) => {
     const size = sizeOf(x.shape);
     const partials = scratch(partialBytes * Math.ceil(size / chunkOf(size)));
-    const launch = elementwise("meanSquaredError", size, [at(x), at(target), at(dx), partials]);
-    return [launch, totals(partials, launch.tasks, [{ address: at(loss), divisor: size }])];
+    const launch = elementwise("squaredError", size, [at(x), at(target), at(dx), partials], [divisor]);
+    return [launch, totals(partials, launch.tasks, [{ address: at(loss), divisor }])];
   },
 
   combine: ({ inputs: { a, b }, outputs: { y }, attributes: { alpha, beta } }, { at }) => [
