@@ -164,7 +164,7 @@ describe("metrics", () => {
     const run = fresh("resumed");
     for (const step of [1, 2, 3, 4]) appendMetric(run, stepLine(step));
     const undisturbed = readFileSync(run.metrics, "utf8");
-    appendMetric(run, { kind: "alarm", step: 4, message: "late" });
+    appendMetric(run, { kind: "alarm", step: 4, about: "loss", message: "late" });
     writeFileSync(run.metrics, readFileSync(run.metrics, "utf8").slice(0, -5));
     await truncateMetrics(run, 2);
     expect(readMetrics(run)).toEqual([stepLine(1), stepLine(2)]);
@@ -181,7 +181,7 @@ describe("the list of runs", () => {
     const older = await createRun(folder, { ...config, name: "before" }, {});
     const newer = await createRun(folder, { ...config, name: "since" }, {});
     for (const step of [1, 2]) appendMetric(older, stepLine(step));
-    appendMetric(older, { kind: "alarm", step: 3, message: "not a step" });
+    appendMetric(older, { kind: "alarm", step: 3, about: "loss", message: "not a step" });
     utimesSync(older.metrics, 1000, 1000);
     mkdirSync(join(folder, "notes"));
     mkdirSync(join(folder, "of-another-version"));

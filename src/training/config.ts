@@ -271,7 +271,7 @@ export const configSchema = z.strictObject({
   batch: count,
   /** Passes over the data; under GLL and RLL this many for each layer. */
   epochs: count,
-  /** Steps between lines of metrics.jsonl. */
+  /** Steps between lines of metrics.jsonl; the first step of every layer that learns, and the last of all, have theirs in any case. */
   metricsEvery: count.default(1),
   /** Steps between X-rays of the layers that learn; 0: none. One costs 0.7 to 1.4 steps of the CIFAR network at batch 100. */
   xrayEvery: z.int().min(0).default(100),

@@ -69,7 +69,12 @@ export type Metric =
       readonly negativesBelow?: number;
       readonly layers: readonly LayerNumbers[];
     }
-  | { readonly kind: "alarm"; readonly step: number; readonly message: string };
+  | {
+      readonly kind: "alarm";
+      readonly step: number;
+      readonly about: "collapse" | "loss";
+      readonly message: string;
+    };
 
 /** Short and stable: two configurations with one fingerprint make the same run. */
 export const fingerprint = (value: unknown): string =>
