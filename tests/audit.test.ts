@@ -227,6 +227,7 @@ describe("what a layer waits for and holds", () => {
     // The oldest of 2 negatives from 3 behind lies 4 behind.
     [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 3 } }, 5, embedding],
     [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 1 } }, 3, embedding],
+    [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 2, spacing: 3 } }, 6, embedding],
     [{ loss: { kind: "simclr" } }, 15, embedding],
   ])("what %j must remember for one view: %s embeddings", (settings, views, each) => {
     const layers = audited(settings);

@@ -17,6 +17,7 @@ import {
   updateNames,
 } from "../src/rules/combinations.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
+import { configuredPairs } from "../src/training/configured-rule.ts";
 import { createTrainer, type StepResult, type Trainer } from "../src/training/trainer.ts";
 
 /** Two batches of 8 an epoch; one image of each order is left over. */
@@ -345,7 +346,7 @@ describe("batches", () => {
 
   test("teach a labelled loss each image's own label, and no other's", async () => {
     const config = configured({ ...usual, loss: "crossEntropy" });
-    const order = pairings.augmentation.order(pairings.augmentation.anchors(images), config.seed, 0);
+    const order = pairings.augmentation.order(configuredPairs(config, images).anchors, config.seed, 0);
     const taught = (relabelled: Int32Array): Promise<State> => {
       const labels = images.labels.slice();
       for (const i of relabelled) labels[i] = (labels[i] + 1) % images.classes.length;

@@ -118,9 +118,9 @@ const cases: readonly Case[] = [
     { kind: "next", count: 211 },
     { kind: "authorsCode", count: 333 },
     { kind: "authorsCode", count: 1 },
-    { kind: "past", count: 321, gap: 12 },
-    { kind: "past", count: 5, gap: 15 },
-    { kind: "past", count: 1, gap: 332 },
+    { kind: "past", count: 321, gap: 12, spacing: 1 },
+    { kind: "past", count: 5, gap: 15, spacing: 79 },
+    { kind: "past", count: 1, gap: 332, spacing: 1 },
   ].map(
     (negatives): Case => ({
       kind: "hingeGates",

@@ -17,10 +17,10 @@ export type Negatives =
   /** Super-diagonals 1 … count−1 without wrap-around, each term weighing 1/count: the authors' code. */
   | { readonly kind: "authorsCode"; readonly count: number }
   /**
-   * Super-diagonals gap … gap+count−1 without wrap-around: of view t, the anchors t−gap … t−gap−count+1 of the batch. In a batch that
-   * is in order of time, a view is set against a buffer of what was seen before it, and against nothing that is still to come.
+   * Super-diagonals gap, gap+spacing, … without wrap-around: of view t, the `count` anchors t−gap, t−gap−spacing, … of the batch. In a
+   * batch that is in order of time, a view is set against a buffer of what was seen before it, and against nothing that is still to come.
    */
-  | { readonly kind: "past"; readonly count: number; readonly gap: number };
+  | { readonly kind: "past"; readonly count: number; readonly gap: number; readonly spacing: number };
 
 interface Signature<In extends string, Out extends string, Updated extends string, Attributes> {
   in: In;
@@ -335,10 +335,12 @@ const convolutionFlops = (y: Shape, w: Shape): number => (2 * sizeOf(y) * sizeOf
 function checkNegatives(n: number, negatives: Negatives): void {
   if (negatives.kind === "all") return;
   const { count } = negatives;
-  const gap = negatives.kind === "past" ? negatives.gap : 1;
-  if (negatives.kind === "past" && !(Number.isInteger(gap) && gap >= 1 && gap < n))
+  const { gap, spacing } = negatives.kind === "past" ? negatives : { gap: 1, spacing: 1 };
+  if (!(Number.isInteger(gap) && gap >= 1 && gap < n))
     throw wrong("hingeGates", "negatives", `a gap from 1 to ${n - 1} in a batch of ${n}`, gap, "enlarge the batch");
-  const most = negatives.kind === "authorsCode" ? n : n - gap;
+  if (!(Number.isInteger(spacing) && spacing >= 1))
+    throw wrong("hingeGates", "negatives", "a spacing of at least 1", spacing);
+  const most = negatives.kind === "authorsCode" ? n : Math.floor((n - 1 - gap) / spacing) + 1;
   if (!(Number.isInteger(count) && count >= 1 && count <= most))
     throw wrong("hingeGates", "negatives", `a count from 1 to ${most} in a batch of ${n}`, count, "enlarge the batch");
 }

@@ -89,7 +89,7 @@ const classes = 10;
 function smallLoss(loss: Config["loss"]): Config["loss"] {
   if (loss.kind !== "contrastiveHinge" || loss.negatives === "all") return loss;
   const most = loss.negativesReading === "authors-code" ? images : images - 1;
-  const gap = loss.negativesReading === "past" ? { gap: 1 } : {};
+  const gap = loss.negativesReading === "past" ? { gap: 1, spacing: 1 } : {};
   return { ...loss, negatives: Math.min(loss.negatives, most), ...gap };
 }
 

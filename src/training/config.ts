@@ -3,6 +3,8 @@
 import { z } from "zod";
 import { affineDefaults, patchesDefaults, patchesPerSide, simclrDefaults } from "../data/augmentation.ts";
 import { nearest } from "../data/nearest.ts";
+import { pairingNames } from "../data/pairing.ts";
+import { movieClip } from "../data/procedural-objects.ts";
 import { type NetworkName, networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learningNames, refusal, updateNames } from "../rules/combinations.ts";
@@ -76,11 +78,12 @@ const hinge = z.strictObject({
   negatives: z.union([z.literal("all"), count]).default("all"),
   /**
    * How a number of negatives is read: T with wrap-around and weight 1, T − 1 super-diagonals of weight 1/T, or (`past`) a buffer: a
-   * view is set against the T anchors that came `gap` images before it and earlier.
+   * view is set against T anchors, of which the newest came `gap` images before it and each other `spacing` images before the last.
    */
   negativesReading: z.enum(["paper-text", "authors-code", "past"]).default("paper-text"),
-  /** Under `past`: images from the newest anchor in the buffer to the view; default 1. */
+  /** Under `past`: images from the newest anchor in the buffer to the view, and from each to the next; default 1. */
   gap: count.optional(),
+  spacing: count.optional(),
   /** The anchor is detached: temporal locality. */
   gradientBlock: z.boolean().default(false),
 });
@@ -253,8 +256,13 @@ export const configSchema = z.strictObject({
     .default(0),
   data,
   augmentation: z.discriminatedUnion("kind", [simclr, affine, patches, none]).default(simclr.parse({ kind: "simclr" })),
-  /** The views of a pair: two augmentations of one image (default), or of a frame and the next, in batches in order of time. */
-  pairing: z.enum(["augmentation", "frames"]).optional(),
+  /**
+   * The views of a pair: two augmentations of one image (default), or of two frames of a clip, in batches in order of time. The control
+   * shuffledFrames gives every frame the partner of another.
+   */
+  pairing: z.enum(pairingNames).optional(),
+  /** Under pairing frames: how many frames later the second one is; default 1. */
+  framesApart: count.optional(),
   /** What pixel values 0 and 255 become. */
   valueRange: z.tuple([z.number(), z.number()]).default([0, 1]),
   encoder: z.enum(Object.keys(networks) as [NetworkName, ...NetworkName[]]),
@@ -469,7 +477,7 @@ const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefin
 /** What no single value shows: combinations that make no sense. */
 function checkCombination(config: Config, where: string): void {
   const { loss, learning, update, optimiser, dtp, kolenPollack, batch, augmentation, valueRange } = config;
-  const { pairing, data } = config;
+  const { pairing, framesApart, data } = config;
   const refuse = (sentence: string): never => {
     throw new SaccadeError(`${where}: ${sentence}`);
   };
@@ -488,12 +496,17 @@ function checkCombination(config: Config, where: string): void {
     refuse(`loss ${loss.kind} reads labels, data.split must be train or test, got unlabelled`);
   if (batch < 2 && !supervised) refuse("batch must be at least 2, so that an image has a negative, got 1");
   if (loss.kind === "contrastiveHinge") checkHinge(loss, batch, refuse);
-  if (pairing === "frames") {
+  const inFrames = pairing === "frames" || pairing === "shuffledFrames";
+  if (framesApart !== undefined && !inFrames)
+    refuse(`framesApart is for pairing frames, got ${pairing ?? "augmentation"}; leave it out`);
+  if (inFrames) {
     if (data.dataset !== "procedural-movie")
-      refuse(`pairing frames needs a movie, got dataset ${data.dataset}; take procedural-movie`);
+      refuse(`pairing ${pairing} needs a movie, got dataset ${data.dataset}; take procedural-movie`);
+    if (framesApart !== undefined && framesApart >= movieClip.frames)
+      refuse(`framesApart must be below ${movieClip.frames}, the frames of a clip, got ${framesApart}`);
     if (loss.kind !== "contrastiveHinge" || loss.negativesReading !== "past")
       refuse(
-        "pairing frames needs loss contrastiveHinge with negativesReading past: any other loss reads labels, or sets a frame against those just before and after it, which show the same thing",
+        `pairing ${pairing} needs loss contrastiveHinge with negativesReading past: any other loss reads labels, or sets a frame against those just before and after it, which show the same thing`,
       );
   }
   if (augmentation.kind === "simclr") {
@@ -527,21 +540,24 @@ function checkPatches(
 }
 
 function checkHinge(
-  { m1, m2, negatives, negativesReading, gap }: z.infer<typeof hinge>,
+  { m1, m2, negatives, negativesReading, gap, spacing }: z.infer<typeof hinge>,
   batch: number,
   refuse: (sentence: string) => never,
 ): void {
   if (m2 <= m1) refuse(`loss.m2 must be above loss.m1 = ${m1}, got ${m2}`);
   if (negativesReading !== "past" && gap !== undefined)
     refuse(`loss.gap is for negativesReading past, got ${negativesReading}; leave it out`);
+  if (negativesReading !== "past" && spacing !== undefined)
+    refuse(`loss.spacing is for negativesReading past, got ${negativesReading}; leave it out`);
   if (negatives === "all") {
     if (negativesReading === "past")
       refuse("loss.negatives must be a number under negativesReading past, got all; say how long the buffer is");
     return;
   }
-  if (negativesReading === "past" && negatives + (gap ?? 1) > batch)
+  const reach = (gap ?? 1) + (negatives - 1) * (spacing ?? 1);
+  if (negativesReading === "past" && reach >= batch)
     refuse(
-      `loss.negatives + loss.gap must be at most ${batch}, the batch, got ${negatives} + ${gap ?? 1}; enlarge the batch`,
+      `the oldest of loss.negatives must be in the batch of ${batch} images, got one ${reach} back (gap ${gap ?? 1}, spacing ${spacing ?? 1}); enlarge the batch`,
     );
   const most = negativesReading === "paper-text" ? batch - 1 : batch;
   if (negatives > most)

@@ -1,6 +1,8 @@
 // From a configuration to its rule: the Learning, Update and Loss that its words name.
 
 import { patchesPerSide } from "../data/augmentation.ts";
+import type { ImageSet } from "../data/images.ts";
+import { type Pairs, pairings } from "../data/pairing.ts";
 import { createModel, type Model } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { clapp } from "../losses/clapp.ts";
@@ -66,9 +68,10 @@ function configuredNegatives({
   negatives,
   negativesReading,
   gap = 1,
+  spacing = 1,
 }: Extract<Config["loss"], { kind: "contrastiveHinge" }>): Negatives {
   if (negatives === "all") return { kind: "all" };
-  if (negativesReading === "past") return { kind: "past", count: negatives, gap };
+  if (negativesReading === "past") return { kind: "past", count: negatives, gap, spacing };
   return { kind: negativesReading === "paper-text" ? "next" : "authorsCode", count: negatives };
 }
 
@@ -105,6 +108,12 @@ export function configuredOptimiser(optimiser: Config["optimiser"]): OptimiserOp
   return { kind: "adam", learningRate, beta1, beta2, epsilon, decay };
 }
 
+/** The pairs that a configuration makes of a dataset. */
+export const configuredPairs = (
+  { pairing = "augmentation", framesApart = 1, seed }: Pick<Config, "pairing" | "framesApart" | "seed">,
+  dataset: Pick<ImageSet, "name" | "count" | "clips">,
+): Pairs => pairings[pairing].pairs(dataset, framesApart, seed);
+
 /** What the recording needs to know of a dataset. */
 export type TrainingShape = { readonly [K in "count" | "height" | "width" | "channels" | "classes"]: number } & {
   readonly clips?: Int32Array;
@@ -133,10 +142,10 @@ export function configuredRule(config: Config, model: Model, dataset: TrainingSh
       `at most ${Math.min(dataset.height, dataset.width)}, the side of the dataset's pictures`,
       augmentation.crop,
     );
-  const { count, clips } = dataset;
+  const { count } = dataset;
   if (count < config.batch) throw wrong("train", "batch", `at most the ${count} images of the dataset`, config.batch);
-  // The last frame of a clip has none to be paired with.
-  const pairs = config.pairing === "frames" && clips ? count - clips.length : count;
+  // The last frames of a clip have none to be paired with.
+  const pairs = dataset.clips ? configuredPairs(config, { name: "a movie", ...dataset }).anchors.length : count;
   if (pairs < config.batch)
     throw wrong("train", "batch", `at most the ${pairs} pairs of frames of the movie`, config.batch);
   return {

@@ -13,7 +13,7 @@ import { learnings } from "../rules/learning.ts";
 import { clockValues, type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
 import { recordXray } from "../rules/xray.ts";
 import type { Config } from "./config.ts";
-import { configuredModel, configuredRule } from "./configured-rule.ts";
+import { configuredModel, configuredPairs, configuredRule } from "./configured-rule.ts";
 import { rateAt } from "./rate-schedule.ts";
 import { probeImages, readXray, type Xray } from "./xray.ts";
 
@@ -69,7 +69,7 @@ export function runLength(
   config: Config,
   dataset: Pick<ImageSet, "name" | "count" | "clips">,
 ): Readonly<Record<"stepsPerEpoch" | "totalSteps", number>> {
-  const anchors = pairings[config.pairing ?? "augmentation"].anchors(dataset);
+  const { anchors } = configuredPairs(config, dataset);
   const stepsPerEpoch = Math.floor(anchors.length / config.batch);
   const lessons = learnings[config.learning].lessons(networks[config.encoder].blocks.length).length;
   return { stepsPerEpoch, totalSteps: stepsPerEpoch * config.epochs * lessons };
@@ -83,7 +83,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   const loss = rule.loss;
   if (loss.labelled) requireLabels("train", dataset.name, dataset, dataset.classes.length);
   const pairing = pairings[config.pairing ?? "augmentation"];
-  const anchors = pairing.anchors(dataset);
+  const { anchors, partnerOf } = configuredPairs(config, dataset);
   const probed = probeImages(config);
   const xrays = config.xrayEvery > 0 ? recordXray(rule, recorded, probed) : undefined;
   const engine = await backend.prepare([...lessons, ...(xrays?.lessons ?? [])].map(({ program }) => program));
@@ -124,7 +124,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
 
   function writeBatch(to: RuleInputs, images: Int32Array, { step, epoch }: { step: number; epoch: number }): void {
     // A streamed dataset is no movie: both views show one image.
-    const seen = held ? [hold(held, images, to === inputs ? 0 : config.batch)] : [images, images.map(pairing.partner)];
+    const seen = held ? [hold(held, images, to === inputs ? 0 : config.batch)] : [images, images.map(partnerOf)];
     const indices = Int32Array.from({ length: loss.views * images.length }, (_, row) => {
       const view = Math.floor(row / images.length);
       return seen[Math.min(view, seen.length - 1)][row % images.length];

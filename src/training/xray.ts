@@ -52,7 +52,8 @@ export interface SynapseNumbers {
 
 /** Images of the probe batch: the first of the dataset, and enough for the loss to find its negatives among them. */
 export function probeImages({ batch, loss }: Pick<Config, "batch" | "loss">): number {
-  const reach = loss.kind === "contrastiveHinge" && loss.negatives !== "all" ? loss.negatives + (loss.gap ?? 1) : 0;
+  const few = loss.kind === "contrastiveHinge" && loss.negatives !== "all" ? loss : undefined;
+  const reach = few ? (few.gap ?? 1) + ((few.negatives as number) - 1) * (few.spacing ?? 1) + 1 : 0;
   return Math.min(batch, Math.max(64, reach));
 }
 

@@ -62,8 +62,11 @@ export function negativeWeight(negatives: Negatives, s: number, t: number, n: nu
       return t !== s && (t - s + n) % n <= negatives.count ? 1 : 0;
     case "authorsCode":
       return t > s && t - s < negatives.count ? 1 / negatives.count : 0;
-    case "past":
-      return t - s >= negatives.gap && t - s < negatives.gap + negatives.count ? 1 : 0;
+    case "past": {
+      const { count, gap, spacing } = negatives;
+      const further = t - s - gap;
+      return further >= 0 && further % spacing === 0 && further < count * spacing ? 1 : 0;
+    }
     default:
       return negatives satisfies never;
   }

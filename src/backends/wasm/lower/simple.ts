@@ -64,17 +64,17 @@ const sourceFloats = 4;
 
 const capital = (kind: string): string => kind.charAt(0).toUpperCase() + kind.slice(1);
 
-/** Kind (the same numbers as in kernels/loss.ts), count and gap of negatives. */
+/** Kind (the same numbers as in kernels/loss.ts), count, gap and spacing of negatives. */
 function negativeWords(negatives: Negatives): Word[] {
   switch (negatives.kind) {
     case "all":
-      return [0, 0, 0];
+      return [0, 0, 0, 1];
     case "next":
-      return [1, negatives.count, 0];
+      return [1, negatives.count, 0, 1];
     case "authorsCode":
-      return [2, negatives.count, 0];
+      return [2, negatives.count, 0, 1];
     case "past":
-      return [3, negatives.count, negatives.gap];
+      return [3, negatives.count, negatives.gap, negatives.spacing];
     default:
       return negatives satisfies never;
   }
