@@ -8,13 +8,14 @@ import { type Program, persistentTensors, type Recorder, recordProgram } from ".
 import { persistent, type Tensor } from "../program/tensor.ts";
 import { viewParameters } from "../program/views.ts";
 import type { Learning, LessonSpan } from "./learning.ts";
-import { createOptimiser, type OptimiserOptions, recordUpdates } from "./optimiser.ts";
+import { createOptimiser, type Optimiser, type OptimiserOptions, recordUpdates } from "./optimiser.ts";
 import type { Learners, PreparedUpdate, Signal, Trace, Update } from "./update.ts";
 
 /** One step of one lesson. */
 export interface Lesson extends LessonSpan {
   readonly program: Program;
   readonly clock: Clock;
+  readonly optimiser: Optimiser;
   /** Pictures that the network sees, [rows, h, w, c]. */
   readonly views: Tensor;
   /** What the loss reads: embeddings or logits [rows, d], or a picture [rows, h, w, c]. */
@@ -166,6 +167,7 @@ function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: 
     end,
     program,
     clock: { step: counts ? optimiser.step : undefined, rate: optimiser.rate },
+    optimiser,
     views,
     output,
     loss: value,

@@ -190,12 +190,13 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       if (xrays === undefined) return [];
       if (ran) for (const tensor of [last.views, last.output]) kept.set(tensor, await resultOf(tensor));
       const all = done === 0 || done === totalSteps;
-      const looked = all ? xrays.lessons : [xrays.lessons[lessonOf(done - 1)]];
+      const looked = all ? [...lessons.keys()] : [lessonOf(done - 1)];
       const seen: Xray[] = [];
-      for (const lesson of looked) {
+      for (const number of looked) {
+        const lesson = xrays.lessons[number];
         await engine.run(lesson.program);
         const layer = lessons.length > 1 ? { layer: lesson.end } : {};
-        seen.push({ ...layer, ...(await readXray(engine, lesson)) });
+        seen.push({ ...layer, ...(await readXray(engine, lesson, lessons[number].optimiser, updates[number])) });
       }
       return seen;
     },
