@@ -70,6 +70,9 @@ describe("claims", () => {
     ]);
   const decide = (a: Runs, b: Runs, kind: "above" | "alike", by = 0) => differences(a, b, { kind, by }, 10_000)[0];
 
+  /** Points: the error of a difference of two shares of one half among 10,000 answers. */
+  const ofOne = 100 * Math.sqrt((2 * 0.5 * 0.5) / 10_000);
+
   test("are about rows that the table has", () => {
     const rows = [true, false].flatMap((constrained) => table1.map((row) => rowName(row, constrained)));
     for (const { pairs } of table1Claims)
@@ -78,10 +81,9 @@ describe("claims", () => {
   });
 
   test("of one seed are decided by the error of shares of the test images", () => {
-    // √(2 · 0.5 · 0.5 / 10,000) = 0.707 points.
     const { difference, error, decision } = decide(scored(0.52), scored(0.5), "above");
     expect(difference).toBeCloseTo(2, 10);
-    expect(error).toBeCloseTo(0.707, 2);
+    expect(error).toBeCloseTo(ofOne, 2);
     expect(decision).toBe("holds");
     expect(decide(scored(0.51), scored(0.5), "above").decision).toBe("not decided");
     expect(decide(scored(0.5), scored(0.52), "above").decision).toBe("does not hold");
@@ -92,7 +94,7 @@ describe("claims", () => {
     // Deviations of 2 points over three seeds on either side: √(2 · 4/3) = 1.63.
     const wide = decide(scored(0.5, 0.52, 0.54), scored(0.5, 0.48, 0.46), "above");
     expect(wide.error).toBeCloseTo(Math.sqrt((2 * 4) / 3), 6);
-    expect(decide(scored(0.5, 0.5, 0.5), scored(0.5, 0.5, 0.5), "above").error).toBeCloseTo(0.707 / Math.sqrt(3), 2);
+    expect(decide(scored(0.5, 0.5, 0.5), scored(0.5, 0.5, 0.5), "above").error).toBeCloseTo(ofOne / Math.sqrt(3), 10);
   });
 
   test("of likeness hold within the bound, fail beyond it, and are open at its edge", () => {
