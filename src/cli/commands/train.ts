@@ -2,6 +2,7 @@
 
 import { existsSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
+import type { Backend } from "../../backends/backend.ts";
 import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
 import { networks } from "../../encoders/networks.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
@@ -15,7 +16,7 @@ import { checkResume, requireTrained, unfinishedRun } from "../../training/resum
 import { hasFigures } from "../../training/run-figures.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
 import { claimRun, lockRun } from "../../training/run-lock.ts";
-import { train } from "../../training/train.ts";
+import { type TrainResult, train } from "../../training/train.ts";
 import { createTrainer, runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
@@ -25,7 +26,7 @@ import { catchSignals, type Signals } from "../signals.ts";
 import { printForecast } from "./forecast.ts";
 import { isProbed, loadProbeSets, measureRun, type ProbeSets, printProbe } from "./probe.ts";
 
-interface TrainCommandOptions extends CommonOptions {
+export interface TrainCommandOptions extends CommonOptions {
   readonly runs: string;
   readonly resume?: string;
   readonly probe: boolean;
@@ -37,31 +38,89 @@ export async function trainCommand(
   overrides: readonly string[],
   options: TrainCommandOptions,
 ): Promise<number> {
-  const { config, resumed } = await configuration(path, overrides, options);
+  const wanted = await configuration(path, overrides, options);
   const signals = catchSignals();
+  try {
+    return await trainAndProbe(wanted, options, signals);
+  } finally {
+    signals.end();
+  }
+}
+
+async function trainAndProbe(wanted: Wanted, options: TrainCommandOptions, signals: Signals): Promise<number> {
+  const { config } = wanted;
+  const say = sayUnless(options.json);
+  const trained = await trainRun(wanted, options, signals);
+  if (typeof trained === "number") return trained;
+  const { run, result, probed, backend, release } = trained;
+  try {
+    if (probed === undefined) {
+      if (options.json) print({ run: run.path, ...result });
+      return exitCodes.done;
+    }
+    const report = await measureRun(run, config, probed, backend, signals);
+    if (options.json) print({ run: run.path, ...result, probe: report });
+    else {
+      printProbe(report);
+      say(`\nEverything is in ${run.path}`);
+    }
+    return exitCodes.done;
+  } finally {
+    release();
+  }
+}
+
+/** A configuration that is to be trained, and its unfinished run, where it goes on with one. */
+export interface Wanted {
+  readonly config: Config;
+  readonly resumed?: RunFolder;
+}
+
+/** A run that is trained to its end, still held. */
+export interface TrainedRun {
+  readonly run: RunFolder;
+  readonly result: TrainResult;
+  readonly backend: Backend;
+  /** What its probe will need. */
+  readonly probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
+  readonly release: () => void;
+}
+
+const sayUnless =
+  (quiet = false) =>
+  (line: string): void => {
+    if (!quiet) process.stdout.write(`${line}\n`);
+  };
+
+/** Trains a run and says what it does; an exit code where that ends the command: a forecast, or a signal. */
+export async function trainRun(
+  wanted: Wanted,
+  options: TrainCommandOptions,
+  signals: Signals,
+): Promise<TrainedRun | number> {
   let release = (): void => {};
   const hold = (run: RunFolder): void => {
     release = lockRun(run);
   };
   try {
-    if (resumed) hold(resumed);
-    return await trainAndProbe(config, options, resumed, hold, signals);
-  } finally {
+    if (wanted.resumed) hold(wanted.resumed);
+    const ended = await trainHeld(wanted, options, hold, signals);
+    if (typeof ended !== "number") return { ...ended, release };
     release();
-    signals.end();
+    return ended;
+  } catch (error) {
+    release();
+    throw error;
   }
 }
 
-async function trainAndProbe(
-  config: Config,
+async function trainHeld(
+  { config, resumed }: Wanted,
   options: TrainCommandOptions,
-  resumed: RunFolder | undefined,
   hold: (run: RunFolder) => void,
   signals: Signals,
-): Promise<number> {
-  const say = (line: string): void => {
-    if (!options.json) process.stdout.write(`${line}\n`);
-  };
+): Promise<Omit<TrainedRun, "release"> | number> {
+  const say = sayUnless(options.json);
   const from = resumed ? latestCheckpoint(resumed.checkpoints) : undefined;
   if (resumed && !from && options.resume !== "auto")
     throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
@@ -116,7 +175,7 @@ async function trainAndProbe(
 
   const stop = stopAfterStep(signals);
   const progress = showProgress("training", "images");
-  let result: Awaited<ReturnType<typeof train>>;
+  let result: TrainResult;
   try {
     result = await train({
       config,
@@ -148,17 +207,7 @@ async function trainAndProbe(
     `trained  ${countSteps(done)} in ${duration(result.seconds)}${from ? `, ${result.steps} in all` : ""}; peak memory ${peakMemory()}`,
   );
 
-  if (probed === undefined) {
-    if (options.json) print({ run: run.path, ...result });
-    return exitCodes.done;
-  }
-  const report = await measureRun(run, config, probed, backend, signals);
-  if (options.json) print({ run: run.path, ...result, probe: report });
-  else {
-    printProbe(report);
-    say(`\nEverything is in ${run.path}`);
-  }
-  return exitCodes.done;
+  return { run, result, backend, probed };
 }
 
 /** A new run, held. Of several processes that want to go on with this configuration, and found no run of it, one makes it. */
@@ -202,11 +251,12 @@ const print = (value: object): void => {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 };
 
-async function configuration(
+/** What a command line asks to be trained. */
+export async function configuration(
   path: string | undefined,
   overrides: readonly string[],
   options: TrainCommandOptions,
-): Promise<{ config: Config; resumed?: RunFolder }> {
+): Promise<Wanted> {
   if (options.resume !== undefined && options.resume !== "auto") {
     if (options.dryRun) throw new SaccadeError("--dry-run: forecasts a new run; leave --resume out");
     if (options.seed !== undefined)
