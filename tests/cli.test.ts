@@ -28,7 +28,19 @@ import { encodeStateDict } from "../src/exchange/state-dict.ts";
 import { randomStream } from "../src/program/random.ts";
 
 const main = resolve("dist/cli/main.js");
-const commands = ["train", "probe", "explain", "audit", "export", "import", "runs", "data", "devices", "version"];
+const commands = [
+  "train",
+  "probe",
+  "compare",
+  "explain",
+  "audit",
+  "export",
+  "import",
+  "runs",
+  "data",
+  "devices",
+  "version",
+];
 const exampleRuns = ["runs/2026-11-24_10-00-00_quickstart_1a2b3c", "runs/2026-11-25_09-00-00_quickstart_4d5e6f"];
 let root: string;
 
@@ -140,7 +152,7 @@ beforeAll(async () => {
   writeFileSync(join(root, "wrong-kind", "MNIST", "raw", "train-labels-idx1-ubyte"), "");
   mkdirSync(join(root, "configs"));
   // An example explains cifar-bp with batches of 100.
-  for (const [name, limit] of Object.entries({ quickstart: 20, "cifar-bp": 100, "cifar-bp-block": 20 }))
+  for (const [name, limit] of Object.entries({ quickstart: 20, plausible: 20, "cifar-bp": 100, "cifar-bp-block": 20 }))
     writeFileSync(join(root, "configs", `${name}.yaml`), tiny(name, limit));
   cpSync("configs/quickstart.yaml", join(root, "objects.yaml"));
   const small = ["data.limit=40", "batch=10", "epochs=1", "probe.train.limit=40", "probe.test.limit=20"];

@@ -116,6 +116,24 @@ command(
   });
 
 command(
+  "compare",
+  "Train configurations on the same pictures, and read them out side by side.",
+  [
+    "compare configs/quickstart.yaml configs/plausible.yaml",
+    "compare configs/quickstart.yaml configs/plausible.yaml seed=1 --out figures",
+    "compare runs/2026-11-24_10-00-00_quickstart_1a2b3c runs/2026-11-25_09-00-00_quickstart_4d5e6f",
+  ],
+  device,
+)
+  .argument("<configs...>", "YAML files, or run folders; key=value holds for all")
+  .option("--runs <folder>", "where run folders are made", "runs")
+  .option("--out <folder>", "where the picture and the numbers are put", "figures")
+  .action(async (words, options) => {
+    const { compareCommand } = await import("./commands/compare.ts");
+    process.exitCode = await compareCommand(words, options);
+  });
+
+command(
   "explain",
   "List one training step: its stages with shapes, cost and memory.",
   ["explain configs/quickstart.yaml", "explain configs/cifar-bp.yaml batch=100 --json"],

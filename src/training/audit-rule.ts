@@ -82,6 +82,14 @@ export async function auditConfigured(config: Config, backend: Backend): Promise
   };
 }
 
+/** Verdicts on all layers together, read off the programs; `auditConfigured` also confirms them by intervention. */
+export function auditVerdicts(config: Config): Record<Condition, Verdict> {
+  const shape = { ...smallestPicture(config), count: config.batch, classes };
+  const { lessons } = recordConfigured(config, configuredModel(config), shape);
+  const layers = lessons.flatMap(({ program }) => auditProgram(program).layers);
+  return Object.fromEntries(conditions.map((one) => [one, summarise(one, layers)])) as Record<Condition, Verdict>;
+}
+
 /** Classes of the random labels. */
 const classes = 10;
 
