@@ -232,6 +232,33 @@ describe.each(papers)("%s", (name) => {
   });
 });
 
+describe("weights that are not finite", () => {
+  const { checkpoint } = network("mnist");
+  const broken = (value: number) => ({
+    ...checkpoint,
+    state: new Map(
+      [...checkpoint.state].map(([name, data]) => [name, name === "conv2.weight" ? data.with(9, value) : data]),
+    ),
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("do not leave: %d", (value) => {
+    const { state, shapes } = broken(value);
+    const sentence = `conv2.weight must be finite, got ${value}; take weights from before the training went wrong`;
+    expect(() => encodeStateDict("mnist", { state, shapes }, {})).toThrow(new SaccadeError(`export: ${sentence}`));
+    const encoder = { network: "mnist", weights: state, valueRange, about: "a test" } as const;
+    expect(() => encodeOnnx(encoder)).toThrow(new SaccadeError(`onnx: ${sentence}`));
+  });
+
+  test("nor do features that are not, of weights that are", async () => {
+    const made = network("cifar").checkpoint.state;
+    const weights = new Map([...made].map(([name, data]) => [name, data.map((value) => value * 1e30)]));
+    const set = pictureSet(3, 32, 3);
+    await expect(encoderFeatures({ network: "cifar", weights, valueRange }, [set], backend)).rejects.toThrow(
+      new RegExp(`^features: the features of ${set.name} must be finite, got (NaN|-?Infinity); `),
+    );
+  });
+});
+
 describe("embeddings", () => {
   const { checkpoint } = network("mnist");
   const encoder = { network: "mnist", weights: checkpoint.state, valueRange } as const;
@@ -359,7 +386,7 @@ describe("weights from elsewhere", () => {
     [
       "that are no numbers",
       bytes({ "conv3.weight": array([128, 64, 3, 3], Number.NaN) }),
-      "conv3.weight must be finite numbers, got NaN; take weights from before the training went wrong",
+      "conv3.weight must be finite, got NaN; take weights from before the training went wrong",
     ],
     ["of no bytes", new Uint8Array(), "wanted at least 8 bytes, got 0; the file is damaged or not a safetensors file"],
   ])("%s are refused", (what, content, sentence) => {

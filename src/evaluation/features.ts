@@ -9,6 +9,7 @@ import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
 import { createModel, synapsesOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
+import { requireNumbers } from "../program/finite.ts";
 import { recordProgram } from "../program/program.ts";
 import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
 import { viewParameters } from "../program/views.ts";
@@ -135,7 +136,9 @@ export async function* encoderRows(
         engine.write(images, padded);
         await engine.run(program);
         const numbers = await engine.read(result);
-        yield { set: number, start, rows: Float32Array.from(numbers.subarray(0, count * width)) };
+        const rows = Float32Array.from(numbers.subarray(0, count * width));
+        requireNumbers("features", `the features of ${set.name}`, rows, "weights as large as these are of no use");
+        yield { set: number, start, rows };
       }
     }
     const after = new Map<string, Float32Array>();
@@ -154,9 +157,7 @@ function* range(start: number, count: number): Iterable<number> {
 function finiteWeights(weights: ReadonlyMap<string, Float32Array>, { name }: Tensor): Float32Array {
   const values = weights.get(name);
   if (values === undefined) throw wrong("features", name, "among the encoder's weights", "nothing");
-  const odd = values.find((value) => !Number.isFinite(value));
-  if (odd !== undefined)
-    throw wrong("features", name, "finite", odd, "take weights from before the training went wrong");
+  requireNumbers("features", name, values);
   return values;
 }
 

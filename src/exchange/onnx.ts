@@ -4,6 +4,7 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { countParameters, pictures } from "../encoders/encoder.ts";
 import { createModel, tensorsOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
+import { requireNumbers } from "../program/finite.ts";
 import type { ActivationKind } from "../program/operations.ts";
 import type { Shape } from "../program/tensor.ts";
 import { type Array32, toTorch } from "../training/torch-layout.ts";
@@ -71,6 +72,7 @@ export function encodeOnnx({ network, weights, valueRange, about }: OnnxEncoder)
     for (const { name: of, shape } of synapses) {
       const data = weights.get(of);
       if (data === undefined) throw new Error(`onnx: no numbers for ${of}`);
+      requireNumbers("onnx", of, data);
       initializers.push(tensor(of, toTorch({ shape, data })));
     }
     // The block's last step has the block's name.

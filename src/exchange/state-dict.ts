@@ -3,6 +3,7 @@
 import { createModel, tensorsOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed, networks } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
+import { requireNumbers } from "../program/finite.ts";
 import type { Checkpoint } from "../training/checkpoints.ts";
 import { readBytes } from "../training/files.ts";
 import { decodeSafetensors, encodeSafetensors } from "../training/safetensors.ts";
@@ -20,7 +21,9 @@ export function encodeStateDict(
   const tensors = new Map<string, Array32>();
   for (const name of names) {
     const [data, shape] = [state.get(name), shapes.get(name)];
-    if (data && shape) tensors.set(name, toTorch({ shape, data }, channels));
+    if (!data || !shape) continue;
+    requireNumbers("export", name, data);
+    tensors.set(name, toTorch({ shape, data }, channels));
   }
   return encodeSafetensors({ tensors, metadata: { format: "pt", network, ...facts } });
 }
@@ -61,9 +64,7 @@ export function readStateDict(path: string, network: NetworkName): ImportedWeigh
           ? "--network must name theirs, and the layout be PyTorch's, [out, in, height, width]"
           : `give the tensors these names: ${named(blocks.flatMap(tensorsOf))}`,
       );
-    const odd = found.data.find((value) => !Number.isFinite(value));
-    if (odd !== undefined)
-      throw wrong(path, name, "finite numbers", odd, "take weights from before the training went wrong");
+    requireNumbers(path, name, found.data);
     weights.set(name, fromTorch(found).data);
   }
   const leftOut = [...tensors.keys()].filter((name) => !weights.has(name));

@@ -1,6 +1,7 @@
 // Alarms: numbers that are not numbers, and embeddings that collapse to a point or to a few directions.
 
 import { SaccadeError } from "../program/errors.ts";
+import { requireNumbers } from "../program/finite.ts";
 
 /** What makes numbers grow without end. */
 const mend = "lower adam.learningRate, or look at the loss's margins and at valueRange";
@@ -81,4 +82,9 @@ export function collapseAlarm({ spread, effectiveRank: rank }: Health): string |
 export function requireFinite(loss: number, step: number): void {
   if (!Number.isFinite(loss))
     throw new SaccadeError(`train: the loss of step ${step} must be a number, got ${loss}; ${mend}`);
+}
+
+/** Stops a run whose synapses, or what its optimiser remembers, are no longer numbers: a loss may hide it, as a hinge makes 0 of NaN. */
+export function requireFiniteState(state: ReadonlyMap<string, Float32Array>, step: number): void {
+  for (const [name, numbers] of state) requireNumbers("train", `${name} after step ${step}`, numbers, mend);
 }
