@@ -261,6 +261,130 @@ describe("a picture is decoded", () => {
   });
 });
 
+describe("of damage that libjpeg only warns of", () => {
+  const smooth = Uint8Array.from({ length: 64 * 80 * 3 }, (_, i) => {
+    const [y, x] = [Math.floor(i / 240), Math.floor(i / 3) % 80];
+    return 128 + 60 * Math.sin(y / 5 + (i % 3)) + 60 * Math.cos(x / 7);
+  });
+  const jpeg = (options: object = {}): Promise<Buffer> => raw(64, 80, smooth).jpeg(options).toBuffer();
+  const marker = (bytes: Buffer, code: number): number => bytes.indexOf(Buffer.of(0xff, code));
+  const splice = (bytes: Buffer, at: number, ...put: number[]): Buffer =>
+    Buffer.concat([bytes.subarray(0, at), Buffer.from(put), bytes.subarray(at)]);
+  const set = (bytes: Buffer, at: number, ...values: number[]): Buffer => {
+    const copy = Buffer.from(bytes);
+    copy.set(values, at);
+    return copy;
+  };
+  /** The last three bytes of the SOS header. */
+  const spectral = (bytes: Buffer): number => {
+    const at = marker(bytes, 0xda);
+    return at + 2 + bytes.readUInt16BE(at + 2) - 3;
+  };
+  const withJfif = (bytes: Buffer): Buffer =>
+    marker(bytes, 0xe0) === 2
+      ? bytes
+      : splice(bytes, 2, 0xff, 0xe0, 0, 16, ...Buffer.from("JFIF\0"), 1, 1, 0, 0, 1, 0, 1, 0, 0);
+
+  const harmless: readonly [string, object, (bytes: Buffer) => Buffer][] = [
+    ["odd last bytes of the SOS header, all zero", {}, (b) => set(b, spectral(b), 0, 0, 0)],
+    ["odd last bytes of the SOS header, 0 63 1", {}, (b) => set(b, spectral(b), 0, 63, 1)],
+    ["JFIF revision 0.00", {}, (b) => set(withJfif(b), marker(withJfif(b), 0xe0) + 9, 0, 0)],
+    ["JFIF revision 2.01", {}, (b) => set(withJfif(b), marker(withJfif(b), 0xe0) + 9, 2, 1)],
+    ["stray bytes between segments", {}, (b) => splice(b, marker(b, 0xc0), 1, 2, 3)],
+    ["stray bytes before the first scan", {}, (b) => splice(b, marker(b, 0xda), 0x55)],
+    ["stray bytes between the scans of a progressive one", { progressive: true }, (b) => splice(b, marker(b, 0xda), 7)],
+    ["stray bytes before a progressive one's end", { progressive: true }, (b) => splice(b, b.length - 2, 9, 9, 9, 9)],
+    [
+      "a colour transform of Adobe's that is unknown",
+      {},
+      (b) => splice(b, 2, 0xff, 0xee, 0, 14, ...Buffer.from("Adobe"), 0, 100, 0, 0, 0, 0, 7),
+    ],
+    ["bytes behind the end", {}, (b) => Buffer.concat([b, Buffer.from("what a phone leaves there")])],
+    ["two of them", {}, (b) => splice(set(b, spectral(b), 0, 0, 0), marker(b, 0xc0), 1, 2, 3)],
+  ];
+  test.each(harmless)("%s cost nothing: the very pixels come out", async (_, options, change) => {
+    const whole = await jpeg(options);
+    const odd = change(whole);
+    expect(odd.equals(whole)).toBe(false);
+    for (const size of [16, 64])
+      expect([...(await decoder.decode(write("odd", odd), size))]).toEqual([
+        ...(await decoder.decode(write("whole", whole), size)),
+      ]);
+  });
+
+  test.each([
+    ["", {}, (b: Buffer) => b],
+    [", progressive,", { progressive: true }, (b: Buffer) => b],
+    [" with an odd SOS header", {}, (b: Buffer) => set(b, spectral(b), 0, 0, 0)],
+    [" of JFIF revision 0.00", {}, (b: Buffer) => set(withJfif(b), marker(withJfif(b), 0xe0) + 9, 0, 0)],
+  ])(
+    "a JPEG%s that is cut short anywhere is refused, also where an end marker was put behind it",
+    async (_, options, change) => {
+      const bytes = change(await jpeg(options));
+      const sentence = /^cut: must be a whole picture, got a damaged one \(.+\); mend it, or take it out$/;
+      for (let cut = 60; cut < bytes.length - 20; cut += 211)
+        for (const end of [[], [0xff, 0xd9]]) {
+          // Of a progressive one a scan that is missing as a whole is no damage: it is less sharp.
+          if ("progressive" in options && end.length > 0) continue;
+          const path = write("cut", Buffer.concat([bytes.subarray(0, -cut), Buffer.from(end)]));
+          for (const size of [16, 64])
+            expect(await refusal(decoder.decode(path, size)), `${cut} of ${bytes.length}, ${end}`).toMatch(sentence);
+        }
+    },
+  );
+
+  test("a piece missing from its middle is refused", async () => {
+    const whole = await jpeg();
+    const start = spectral(whole) + 3;
+    const bytes = Buffer.concat([whole.subarray(0, start + 100), whole.subarray(start + 160)]);
+    expect(await refusal(decoder.decode(write("holed", bytes), 64))).toMatch(
+      /^holed: must be a whole picture, got a damaged one \(VipsJpeg: Corrupt JPEG data: [a-zA-Z ]+\)/,
+    );
+  });
+
+  test("a picture that is as grey as what libjpeg fills up with is read", async () => {
+    const grey = await raw(64, 80, new Uint8Array(64 * 80 * 3).fill(128))
+      .jpeg()
+      .toBuffer();
+    expect(new Set(await decoder.decode(write("grey", grey), 16))).toEqual(new Set([128]));
+  });
+
+  test("each broken one of many has its own reason, however many are decoded side by side", async () => {
+    const whole = await jpeg();
+    const icc = splice(whole, 2, 0xff, 0xe2, 0, 18, ...Buffer.from("ICC_PROFILE\0"), 1, 1, 7, 7);
+    const files: Record<string, Buffer> = {
+      "cut.jpg": whole.subarray(0, -300),
+      "cut.png": png(40, 40, randomBytes(4800)).subarray(0, -900),
+      "cut.webp": (await raw(64, 80, smooth).webp().toBuffer()).subarray(0, -40),
+      "restart.jpg": whole.subarray(0, 200),
+      "odd.jpg": set(whole, spectral(whole), 0, 0, 0),
+      "icc.jpg": icc,
+      "text.png": Buffer.from("text"),
+      "whole.jpg": whole,
+    };
+    for (const [name, bytes] of Object.entries(files)) for (const i of [1, 2, 3]) write(`side/${i}/${i}${name}`, bytes);
+    const reasons = async (path: string): Promise<string> =>
+      decoder.decode(path, 16).then(
+        () => "read",
+        (error) => error.message.replace(/^.*?: /, ""),
+      );
+    const alone = new Map<string, string>();
+    for (const name of Object.keys(files)) alone.set(name, await reasons(join(root, `side/1/1${name}`)));
+    expect(alone.get("cut.png")).toMatch(/\(vipspng: /);
+    expect(alone.get("cut.jpg")).toMatch(/\(VipsJpeg: premature end of JPEG image\)/);
+    expect(alone.get("cut.webp")).toMatch(/webp/);
+    for (let round = 0; round < 3; round++) {
+      rmSync(cache, { recursive: true, force: true });
+      const { leftOut = [] } = await loadDataset(folderRequest("side", { skipBroken: true, size: 16 }));
+      const got = leftOut.map(({ file, why }) => [file, why]);
+      const wanted = [...alone].flatMap(([name, why]) =>
+        why === "read" ? [] : [1, 2, 3].map((i) => [`${i}/${i}${name}`, why]),
+      );
+      expect(got.sort()).toEqual(wanted.sort());
+    }
+  });
+});
+
 describe("a folder of pictures", () => {
   test("has a class for each subfolder, whose pictures come in turn", async () => {
     write("order/dog/b.png", plain(11));
@@ -395,7 +519,7 @@ describe("a folder of pictures", () => {
         for (const name of ["train", "bus", "car"]) write(`bad/${name}/1.png`, plain(1));
       },
       {},
-      "bad: must hold folders of splits (train, test, val, unlabelled, unlabeled) or of classes, got both: train beside bus, car; move or rename them",
+      "bad: must hold folders of splits (train, training, test, testing, val, valid, validation, unlabelled, unlabeled) or of classes, got both: train beside bus, car; move or rename them",
     ],
     [
       "a split that is not there",
@@ -470,6 +594,160 @@ describe("a folder of pictures", () => {
     write("allbroken/a/1.png", "x");
     expect(await refusal(loadDataset(folderRequest("allbroken", { skipBroken: true })))).toMatch(
       /^allbroken: must hold pictures that can be read, got none; allbroken\/a\/1\.png: must begin as a PNG/,
+    );
+  });
+
+  test("every broken picture is listed with its class and its reason, and counted by class", async () => {
+    for (let i = 0; i < 70; i++) {
+      const name = `many-broken/${["ant", "bee", "cat"][i % 3]}/${String(i).padStart(2, "0")}.png`;
+      write(name, i % 7 < 4 ? plain(i).subarray(0, -30) : plain(i));
+    }
+    write("many-broken/bee/notes.txt", "");
+    for (const way of ["decoded", "kept"]) {
+      const notes: string[] = [];
+      const set = await loadDataset(folderRequest("many-broken", { skipBroken: true }), {
+        onNote: (note) => notes.push(note.replaceAll(`${root}/`, "")),
+      });
+      const leftOut = set.leftOut ?? [];
+      const broken = leftOut.filter(({ file }) => file.endsWith(".png"));
+      expect([set.count, broken.length, leftOut.length], way).toEqual([30, 40, 41]);
+      expect(set.files).toHaveLength(30);
+      // What is in the set and what is left out are all files, each once.
+      expect(new Set([...(set.files ?? []), ...broken.map(({ file }) => file)]).size).toBe(70);
+      for (const [i, file] of (set.files ?? []).entries()) {
+        expect(file).toBe(`${set.classes[set.labels[i]]}/${file.slice(4)}`);
+        expect(firstBytes(set)[i]).toBe(Number(file.slice(4, 6)));
+      }
+      for (const { file, class: name, why } of broken) {
+        expect(file.startsWith(`${name}/`)).toBe(true);
+        expect(why).toMatch(
+          /^must be a whole picture, got a damaged one \((vipspng: .+|in its header)\); mend it, or take it out$/,
+        );
+      }
+      expect(leftOut.find(({ file }) => file.endsWith(".txt"))).toEqual({
+        file: "bee/notes.txt",
+        class: "bee",
+        why: "is no picture by its name",
+      });
+      expect(notes.find((note) => note.startsWith("40 of 70"))).toMatch(
+        /^40 of 70 pictures cannot be read and are left out: many-broken\/ant\/00\.png: .+; 14 of 24 in ant, 13 of 23 in bee, 13 of 23 in cat$/,
+      );
+    }
+  });
+
+  test("a class of broken pictures alone is refused, as an empty one is", async () => {
+    write("hollow/ant/1.png", plain(1));
+    write("hollow/bee/1.png", "text");
+    write("hollow/bee/2.png", plain(2).subarray(0, -30));
+    expect(await refusal(loadDataset(folderRequest("hollow", { skipBroken: true })))).toMatch(
+      /^hollow: every class must have pictures that can be read, got none in bee; fill or remove the subfolder \(hollow\/bee\/1\.png: must begin as a PNG.*\)$/,
+    );
+    write("hollow/bee/3.png", plain(3));
+    expect((await loadDataset(folderRequest("hollow", { skipBroken: true }))).count).toBe(2);
+    expect(
+      (await loadDataset(folderRequest("hollow", { skipBroken: true, split: "unlabelled" }))).leftOut,
+    ).toMatchObject([{ file: "bee/1.png", class: "unlabelled" }, { file: "bee/2.png" }]);
+  });
+
+  test("a reason that is kept speaks of the file as it is called now", async () => {
+    write("called/a/1.png", plain(1));
+    write("called/a/2.png", plain(1).subarray(0, -30));
+    const noted = async (folder: string): Promise<string | undefined> => {
+      const notes: string[] = [];
+      await loadDataset(folderRequest(folder, { skipBroken: true }), { onNote: (note) => notes.push(note) });
+      return notes.find((note) => /cannot be read/.test(note))?.replaceAll(`${root}/`, "");
+    };
+    expect(await noted("called")).toMatch(/left out: called\/a\/2\.png: must/);
+    symlinkSync(join(root, "called"), join(root, "otherwise"));
+    expect(await noted("otherwise")).toMatch(/left out: otherwise\/a\/2\.png: must/);
+  });
+
+  test.each([
+    ["Train", "Test", "Test"],
+    ["TRAIN", "VAL", "VAL"],
+    ["Training", "Testing", "Testing"],
+    ["training", "validation", "validation"],
+    ["train", "Valid", "Valid"],
+    ["train", "TEST", "TEST"],
+  ])("splits called %s and %s are splits", async (train, test, chosen) => {
+    rmSync(join(root, "cased"), { recursive: true, force: true });
+    for (const [i, path] of [`${train}/a/1`, `${train}/b/1`, `${test}/a/1`, `${test}/b/1`].entries())
+      write(`cased/${path}.png`, plain(10 * i));
+    const of = async (split: DatasetRequest["split"]) =>
+      firstBytes(await loadDataset(folderRequest("cased", { split })));
+    expect([await of("train"), await of("unlabelled"), await of("test")]).toEqual([
+      [0, 10],
+      [0, 10],
+      [20, 30],
+    ]);
+    expect((await loadDataset(folderRequest("cased", { split: "test" }))).name).toBe(`cased ${chosen}`);
+    mkdirSync(join(root, "cased", "Training-2"), { recursive: true });
+    expect(await refusal(loadDataset(folderRequest("cased")))).toMatch(
+      /^cased: must hold folders of splits \(.*\) or of classes, got both: /,
+    );
+  });
+
+  test("two folders for one split are refused", async () => {
+    for (const name of ["train", "Training"]) write(`doubled/${name}/a/1.png`, plain(1));
+    expect(await refusal(loadDataset(folderRequest("doubled")))).toBe(
+      "doubled: must hold one folder called train or training, got Training and train; move them into one",
+    );
+  });
+
+  test.each([
+    ["seg_train and seg_test", ["seg_train/a", "seg_test/a", "seg_pred/a"], "", "seg_pred, seg_test, seg_train"],
+    ["train2017 and val2017", ["train2017/a", "val2017/a"], "", "train2017, val2017"],
+    ["Training Set and Test Set", ["Training Set/a", "Test Set/a"], "", "Test Set, Training Set"],
+    ["trainA and testA", ["trainA", "testA"], "", "testA, trainA"],
+    ["TrainData alone", ["TrainData/a"], "", "TrainData"],
+    ["folds", ["fold1/a", "fold2/a", "fold3/a"], "", "fold1, fold2, fold3"],
+    ["splits within a class", ["bottle/train", "bottle/test", "cable/train"], "/bottle", "test, train"],
+    [
+      "splits within a class within a split",
+      ["train/cat/Train", "train/cat/Test", "train/dog"],
+      "/train/cat",
+      "Test, Train",
+    ],
+    ["a split within its split", ["train/seg_train/a", "test/seg_test/a"], "/train", "seg_train"],
+  ])("%s would be classes, and are refused", async (_, paths, where, names) => {
+    rmSync(join(root, "hidden"), { recursive: true, force: true });
+    for (const [i, path] of paths.entries()) write(`hidden/${path}/1.png`, plain(i));
+    const sentence = `hidden${where}: must hold folders of splits called train, training, test, testing, val, valid, validation, unlabelled, unlabeled, or classes, got ${names}, which look like splits; rename them so, in the folder of the dataset, or if they are classes, otherwise`;
+    expect(await refusal(loadDataset(folderRequest("hidden")))).toBe(sentence);
+    // Pictures without labels would be the test pictures too.
+    if (where !== "/train")
+      expect(await refusal(loadDataset(folderRequest("hidden", { split: "unlabelled" })))).toBe(sentence);
+  });
+
+  test.each([
+    [["freight_train", "bus", "car"]],
+    [["test_tube", "beaker"]],
+    [["protest", "strain"]],
+    [["contest", "validity", "training_shoe_and_more"]],
+  ])("%j are classes", async (names) => {
+    rmSync(join(root, "classes"), { recursive: true, force: true });
+    for (const name of names) write(`classes/${name}/1.png`, plain(1));
+    expect((await loadDataset(folderRequest("classes"))).classes).toEqual([...names].sort());
+  });
+
+  test("a class has one name, however its accents are written", async ({ skip }) => {
+    const [composed, apart] = ["caf\u00e9", "cafe\u0301"];
+    for (const [split, name] of [
+      ["train", composed],
+      ["test", apart],
+    ])
+      for (const other of ["cafz", name, "zoo"]) write(`accents/${split}/${other}/1.png`, plain(other.length));
+    if (readdirSync(join(root, "accents/test")).includes(composed)) skip("this file system composes names itself");
+    const [train, test] = [
+      await loadDataset(folderRequest("accents")),
+      await loadDataset(folderRequest("accents", { split: "test" })),
+    ];
+    expect(train.classes).toEqual(["cafz", composed, "zoo"]);
+    expect(test.classes).toEqual(train.classes);
+    expect(firstBytes(test)).toEqual([4, 5, 3]);
+    write(`accents/test/${composed}/1.png`, plain(1));
+    expect(await refusal(loadDataset(folderRequest("accents", { split: "test" })))).toBe(
+      `accents/test: must hold one folder for each class, got two called ${composed}, which differ in their Unicode normalisation alone; move them into one`,
     );
   });
 

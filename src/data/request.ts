@@ -44,7 +44,9 @@ export interface LoadEvents {
 /** A researcher's own dataset that was looked at; reading brings as many images as described, fewer where broken ones are left out. */
 export interface OpenedDataset {
   readonly described: DescribedDataset;
-  readonly read: (events: LoadEvents) => Promise<Pick<ImageSet, "pixels" | "labels" | "count">>;
+  readonly read: (
+    events: LoadEvents,
+  ) => Promise<Pick<ImageSet, "pixels" | "labels" | "count"> & Partial<Pick<ImageSet, "files" | "leftOut">>>;
 }
 
 /** The one class of a split without labels. */

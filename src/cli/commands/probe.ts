@@ -16,6 +16,7 @@ import { checkpointFiles, latestCheckpoint, requireTensors } from "../../trainin
 import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
 import { readText, writeWhole } from "../../training/files.ts";
+import { leftOutOf } from "../../training/run-data.ts";
 import { openRun, type RunFolder, runFolder } from "../../training/run-folder.ts";
 import { lockRun } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -79,7 +80,7 @@ export async function loadProbeSets(wanted: ProbeConfig, encoder: NetworkName): 
     throw new SaccadeError(
       `probe: probe.train must hold images that are not in probe.test, got ${train.name}, all of whose ${train.count} images are in ${test.name}; take another split`,
     );
-  for (const perClass of wanted.labelsPerClass) drawLabels(pool.labels, pool.classes.length, perClass, 0);
+  for (const perClass of wanted.labelsPerClass) drawLabels(pool.labels, pool.classes.length, perClass, 0, pool.classes);
   return { train, test };
 }
 
@@ -120,6 +121,7 @@ export async function measureRun(
       checkpoint: checkpoint.path,
       step: checkpoint.position.step,
       environment: environment(backend),
+      ...(train.leftOut || test.leftOut ? { leftOut: { train: leftOutOf(train), test: leftOutOf(test) } } : {}),
     };
     // The report comes last: where it is, the probe is done.
     await drawProbeFigure(run.figures, report);

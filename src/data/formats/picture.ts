@@ -17,17 +17,68 @@ export interface PictureDecoder {
 /** Pixels of a picture at most: four are decoded at a time, at 4 to 8 bytes a pixel. */
 const mostPixels = 2 ** 27;
 
+const isJpeg = (start: Buffer): boolean => start.subarray(0, 3).equals(Buffer.of(0xff, 0xd8, 0xff));
+
 const beginnings: readonly ((start: Buffer) => boolean)[] = [
   (start) => start.subarray(0, 8).equals(Buffer.from("\x89PNG\r\n\x1a\n", "latin1")),
-  (start) => start.subarray(0, 3).equals(Buffer.of(0xff, 0xd8, 0xff)),
+  isJpeg,
   (start) => start.toString("latin1", 0, 4) === "RIFF" && start.toString("latin1", 8, 12) === "WEBP",
 ];
+
+/**
+ * Of what libjpeg warns of, this has cost pixels: data that end too early, codes that are none, restarts that do not fit. Odd revisions and
+ * parameters, and bytes between segments, have not: PIL and browsers read them too.
+ */
+const lost = /premature end|bad Huffman code|instead of RST/;
+/** Counts changes of what is refused: pictures that were kept under other rules are decoded anew. */
+const rules = 2;
 
 /** Loads sharp, which only those need who have pictures to decode. */
 export async function pictureDecoder(): Promise<PictureDecoder> {
   const sharp = await loadSharp();
+  const { together, alone } = takeTurns();
+  const open = (bytes: Buffer, failOn: FailOn) =>
+    sharp(bytes, { autoOrient: true, limitInputPixels: mostPixels, failOn });
+
+  /** [size, size, 3], or why there is none. */
+  async function square(bytes: Buffer, size: number, failOn: FailOn): Promise<Uint8Array | string> {
+    try {
+      const { data, info } = await open(bytes, failOn)
+        .flatten({ background: "#fff" })
+        .resize(size, size, { fit: "cover", position: "centre" })
+        .toColourspace("srgb")
+        .raw({ depth: "uchar" })
+        .toBuffer({ resolveWithObject: true });
+      if (info.channels === 3 && data.length === size * size * 3) return data;
+      return `${info.width} × ${info.height} × ${info.channels} instead of ${size} × ${size} × 3`;
+    } catch (error) {
+      return firstLine(error);
+    }
+  }
+
+  /** Sums over every pixel, at full size: two pictures of the same sums are the same. Or why there are none. */
+  async function sums(bytes: Buffer, failOn: FailOn): Promise<readonly number[] | string> {
+    try {
+      const { channels } = await open(bytes, failOn).stats();
+      return channels.flatMap(({ sum, squaresSum }) => [sum, squaresSum]);
+    } catch (error) {
+      return firstLine(error);
+    }
+  }
+
+  /** A picture that libvips complains of, or may have cause to. */
+  async function second(bytes: Buffer, size: number): Promise<Uint8Array | string> {
+    const complaint = await sums(bytes, "warning");
+    if (typeof complaint !== "string") return square(bytes, size, "warning");
+    if (!isJpeg(bytes) || lost.test(complaint)) return complaint;
+    // libjpeg says its first warning alone. Whether others are of data that end too early, more data tell: they are not read, or change what is seen.
+    const [own, longer] = [await sums(bytes, "error"), await sums(lengthened(bytes), "error")];
+    if (typeof own === "string") return own;
+    return own.join() === longer.toString() ? square(bytes, size, "error") : "its data end before the picture does";
+  }
+
   return {
-    version: `sharp ${sharp.versions.sharp}, vips ${sharp.versions.vips}`,
+    version: `sharp ${sharp.versions.sharp}, vips ${sharp.versions.vips}, rules ${rules}`,
     decode: async (path, size) => {
       const bytes = await readFile(path).catch((error) => {
         throw new SaccadeError(`${path}: cannot be read (${error.code}); it must be a file that you may read`);
@@ -36,27 +87,67 @@ export async function pictureDecoder(): Promise<PictureDecoder> {
         throw new SaccadeError(
           `${path}: must begin as a PNG, JPEG or WebP picture, got ${bytes.length === 0 ? "an empty file" : "something else"}; convert it, or take it out`,
         );
-      try {
-        const picture = sharp(bytes, { autoOrient: true, limitInputPixels: mostPixels, failOn: "warning" });
-        const { data, info } = await picture
-          .flatten({ background: "#fff" })
-          .resize(size, size, { fit: "cover", position: "centre" })
-          .toColourspace("srgb")
-          .raw({ depth: "uchar" })
-          .toBuffer({ resolveWithObject: true });
-        if (info.channels !== 3 || data.length !== size * size * 3)
-          throw new Error(`${info.width} × ${info.height} × ${info.channels} instead of ${size} × ${size} × 3`);
-        return data;
-      } catch (error) {
-        const [why] = (error as Error).message.split("\n");
-        if (/exceeds pixel limit/.test(why))
-          throw new SaccadeError(
-            `${path}: must have at most ${mostPixels} pixels (2²⁷), got more; scale it down, or take it out`,
-          );
+      const first = await together(() => square(bytes, size, "warning"));
+      if (typeof first !== "string" && !(isJpeg(bytes) && hasGreyCorner(first))) return first;
+      const found = await alone(() => second(bytes, size));
+      if (typeof found !== "string") return found;
+      if (/exceeds pixel limit/.test(found))
         throw new SaccadeError(
-          `${path}: must be a whole picture, got a damaged one (${why.slice(0, 80)}); mend it, or take it out`,
+          `${path}: must have at most ${mostPixels} pixels (2²⁷), got more; scale it down, or take it out`,
         );
+      throw new SaccadeError(
+        `${path}: must be a whole picture, got a damaged one (${found.slice(0, 80)}); mend it, or take it out`,
+      );
+    },
+  };
+}
+
+type FailOn = "warning" | "error";
+
+function firstLine(error: unknown): string {
+  const [line] = (error as Error).message.split("\n");
+  return line.replace(/^Input buffer has corrupt header: */, "") || "in its header";
+}
+
+/** A JPEG with more data before its end marker. */
+function lengthened(bytes: Buffer): Buffer {
+  const end = bytes.lastIndexOf(Buffer.of(0xff, 0xd9));
+  return Buffer.concat([bytes.subarray(0, end), Buffer.alloc(4096, 0x55), bytes.subarray(end)]);
+}
+
+/** libjpeg fills up with grey what is missing at a picture's end; where it decodes a smaller one, libvips does not notice. */
+function hasGreyCorner(pixels: Uint8Array): boolean {
+  const side = Math.sqrt(pixels.length / 3);
+  return [0, side - 1, side * (side - 1), side * side - 1].some((pixel) =>
+    pixels.subarray(3 * pixel, 3 * pixel + 3).every((level) => Math.abs(level - 128) <= 2),
+  );
+}
+
+/**
+ * Work that goes on side by side, and work that waits until nothing else does and holds back what comes after it: libvips keeps its complaints
+ * in one place for all pictures, so that of two at a time one may get the other's.
+ */
+function takeTurns() {
+  const going = new Set<Promise<unknown>>();
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    together: async <T>(work: () => Promise<T>): Promise<T> => {
+      for (let before: unknown; before !== last; ) {
+        before = last;
+        await before;
       }
+      const own = work();
+      going.add(own);
+      try {
+        return await own;
+      } finally {
+        going.delete(own);
+      }
+    },
+    alone: <T>(work: () => Promise<T>): Promise<T> => {
+      const own = last.then(() => Promise.all(going)).then(work);
+      last = own.catch(() => {});
+      return own;
     },
   };
 }
