@@ -946,55 +946,173 @@ describe("arrays", () => {
     expect([...set.classes, ...set.labels]).toEqual(["ant", "bee", "cat", "dog", 3, 1, 1, 3]);
   });
 
-  const floats = npy("<f4", [4, 5, 6, 3], Buffer.alloc(4 * pixels.length));
+  test("classes as text: the same class has one number in every split, whichever of them a split has", async () => {
+    const text = (...names: string[]): Buffer => {
+      const values = Buffer.alloc(names.length * 16);
+      names.forEach((name, i) => {
+        Array.from(name).forEach((letter, k) => {
+          values.writeUInt32LE(letter.codePointAt(0) ?? 0, 16 * i + 4 * k);
+        });
+      });
+      return npy("<U4", [names.length], values);
+    };
+    const rows = (count: number): Buffer => npy("|u1", [count, 4, 4], Buffer.alloc(16 * count));
+    save({ x_train: rows(3), y_train: text("cat", "bee", "ant"), x_test: rows(2), y_test: text("cat", "ant") });
+    const [train, test] = [await loadDataset(arrays()), await loadDataset(arrays({ split: "test" }))];
+    expect([train.classes, test.classes]).toEqual([
+      ["ant", "bee", "cat"],
+      ["ant", "bee", "cat"],
+    ]);
+    expect([...train.labels, ...test.labels]).toEqual([2, 1, 0, 2, 0]);
+    const named = { classes: ["dog", "cat", "bee", "ant"] };
+    expect([...(await loadDataset(arrays(named))).labels]).toEqual([1, 2, 3]);
+    expect(await refusal(loadDataset(arrays({ classes: ["cat", "ant"] })))).toBe(
+      'a.npz: y_train: label 1 must be one of the classes cat, ant, got "bee"; name every class',
+    );
+    save({ x_train: rows(3), y_train: text("1", "0", "2"), x_test: rows(2), y_test: i8(0, 1) });
+    expect(await refusal(loadDataset(arrays()))).toBe(
+      "a.npz: y_train, a.npz: y_test: labels must be numbers in every split, or text in every split, got both; save all as text: y.astype(str)",
+    );
+    save({ x: rows(2), y: npy("|S4", [2], Buffer.from("cat\0ant\0")) });
+    expect([...(await loadDataset(arrays())).labels]).toEqual([1, 0]);
+  });
+
+  test("labels of every type that says whole numbers", async () => {
+    for (const labels of [
+      npy("<f4", [4], Buffer.from(Float32Array.of(0, 1, 1, 0).buffer)),
+      npy(">f8", [4, 1], Buffer.from(Float64Array.of(0, 1, 1, 0).buffer).swap64()),
+      npy("|b1", [4], Buffer.of(0, 1, 1, 0)),
+      npy(">i8", [4], Buffer.from(BigInt64Array.of(0n, 1n, 1n, 0n).buffer).swap64()),
+      npy("<u2", [4, 1, 1], Buffer.from(Uint16Array.of(0, 1, 1, 0).buffer)),
+    ]) {
+      save({ x, y: labels });
+      const set = await loadDataset(arrays());
+      expect([...set.labels, ...set.classes]).toEqual([0, 1, 1, 0, "0", "1"]);
+    }
+  });
+
+  describe("of other numbers than bytes have a valueRange", () => {
+    /** 4 pictures of 5 × 6 in three channels, from numbers that `store` makes of levels. */
+    const stored = (type: string, of: (numbers: number[]) => ArrayBufferLike, low: number, high: number): Buffer =>
+      npy(
+        type,
+        [4, 5, 6, 3],
+        Buffer.from(of([...pixels].map((level) => low + ((high - low) * level) / 255)) as ArrayBuffer),
+      );
+
+    test.each<[string, (numbers: number[]) => ArrayBufferLike, number, number]>([
+      ["<u2", (n) => Uint16Array.from(n, Math.round).buffer, 0, 65535],
+      ["<u2", (n) => Uint16Array.from(n, Math.round).buffer, 0, 4095],
+      [">u2", (n) => Buffer.from(Uint16Array.from(n, Math.round).buffer).swap16().buffer, 100, 3000],
+      ["<i2", (n) => Int16Array.from(n, Math.round).buffer, -1024, 3071],
+      ["|i1", (n) => Int8Array.from(n, Math.round).buffer, -128, 127],
+      ["<u4", (n) => Uint32Array.from(n, Math.round).buffer, 0, 4e9],
+      ["<i8", (n) => BigInt64Array.from(n, (value) => BigInt(Math.round(value))).buffer, 0, 1e12],
+      ["<f4", (n) => Float32Array.from(n).buffer, 0, 1],
+      ["<f4", (n) => Float32Array.from(n).buffer, -1, 1],
+      ["<f8", (n) => Float64Array.from(n).buffer, 0, 255],
+      ["<f4", (n) => Float32Array.from(n).buffer, -2.118, 2.64],
+    ])("%s, %#: %d is black, %d is white", async (type, of, low, high) => {
+      save({ x: stored(type, of, low, high), y });
+      const set = await loadDataset(arrays({ valueRange: [low, high] }));
+      expect([...set.pixels]).toEqual([...pixels]);
+      const { pixels: _, labels, ...rest } = set;
+      expect(await describeDataset(arrays({ valueRange: [low, high] }))).toEqual(rest);
+    });
+
+    test("of their own, too: bits and few levels", async () => {
+      save({ x: npy("|b1", [1, 2, 2], Buffer.of(0, 1, 1, 0)), y: i8(0) });
+      expect([...(await loadDataset(arrays({ valueRange: [0, 1] }))).pixels]).toEqual([0, 255, 255, 0]);
+      save({ x: npy("|u1", [1, 2, 2], Buffer.of(0, 8, 16, 4)), y: i8(0) });
+      expect([...(await loadDataset(arrays({ valueRange: [0, 16] }))).pixels]).toEqual([0, 128, 255, 64]);
+    });
+
+    test("and what lies beyond it is refused, by more than half a level", async () => {
+      save({ x: npy("<f4", [1, 2, 2], Buffer.from(Float32Array.of(0, 1, 1.001, 0.5).buffer)), y: i8(0) });
+      expect([...(await loadDataset(arrays({ valueRange: [0, 1] }))).pixels]).toEqual([0, 255, 255, 128]);
+      for (const value of [1.01, Number.NaN, Number.NEGATIVE_INFINITY]) {
+        const numbers = Float32Array.of(0, value, 0.5, 1);
+        save({ x: npy("<f4", [1, 2, 2], Buffer.from(numbers.buffer)), y: i8(0) });
+        expect(await refusal(loadDataset(arrays({ valueRange: [0, 1] })))).toBe(
+          `a.npz: x: pictures must lie within their valueRange, [0, 1], got ${numbers[1]}; widen it, or save numpy.clip(x, 0, 1)`,
+        );
+      }
+      save({ x, y });
+      expect(await refusal(loadDataset(arrays({ valueRange: [255, 0] })))).toBe(
+        "loadDataset: valueRange must be [low, high], what is black and what is white, got [255, 0]",
+      );
+      expect(await refusal(loadDataset(folderRequest("order", { valueRange: [0, 1] })))).toBe(
+        "loadDataset: valueRange must be left out for image-folder, got [0, 1]; it is for arrays",
+      );
+    });
+
+    test.each<[string, Buffer, string]>([
+      ["<u2", npy("<u2", [1, 2, 2], Buffer.from(Uint16Array.of(3, 4071, 9, 9).buffer)), "from 3 to 4071"],
+      ["|i1", npy("|i1", [1, 2, 2], Buffer.from(Int8Array.of(-128, 127, 9, 9).buffer)), "from -128 to 127"],
+      ["<f4", npy("<f4", [1, 2, 2], Buffer.from(Float32Array.of(0, 1, 0.5, 0.5).buffer)), "from 0 to 1"],
+      ["<f8", npy("<f8", [1, 2, 2], Buffer.from(Float64Array.of(0, Number.NaN, 1, 1).buffer)), "from 0 to 1, and NaN"],
+      ["|b1", npy("|b1", [1, 2, 2], Buffer.of(0, 1, 1, 1)), "from 0 to 1"],
+    ])("without which they are refused, with what is in them: %s", async (type, content, extent) => {
+      save({ x: content, y: i8(0) });
+      expect(await refusal(describeDataset(arrays()))).toBe(
+        `a.npz: x: pictures must be bytes, 0 to 255 (uint8), or have a valueRange, got ${type} ${extent}; set valueRange: [low, high] to what is black and what is white in them, in every split alike`,
+      );
+    });
+  });
+
   test.each<[string, Record<string, Buffer>, Partial<DatasetRequest>, string]>([
     [
-      "floats",
-      { x: floats, y },
+      "fractions as labels",
+      { x, y: npy("<f8", [4], Buffer.from(Float64Array.of(0, 0.5, 1, 1).buffer)) },
       {},
-      "a.npz: x: must hold whole numbers, lowest byte first, got floats (<f4); save it with numpy.save, as whole numbers (floats from 0 to 1: (255 * x).round().astype('uint8'))",
+      "a.npz: y: labels must be whole numbers, got 0.5 as label 1; number the classes from 0",
     ],
     [
-      "floats as labels",
-      { x, y: npy("<f8", [4], Buffer.alloc(32)) },
+      "fractions as labels of the other split",
+      {
+        x_train: x,
+        y_train: y,
+        x_test: x,
+        y_test: npy("<f4", [4, 1], Buffer.from(Float32Array.of(0, 1, 1, Number.NaN).buffer)),
+      },
       {},
-      "a.npz: y: must hold whole numbers, lowest byte first, got floats (<f8); save it with numpy.save, as whole numbers (labels: y.astype('int64'))",
+      "a.npz: y_test: labels must be whole numbers, got NaN as label 3; number the classes from 0",
     ],
     [
-      "floats as labels of the other split",
-      { x_train: x, y_train: y, x_test: x, y_test: npy("<f4", [4, 1], Buffer.alloc(16)) },
+      "objects as labels",
+      { x, y: npy("|O", [4], Buffer.alloc(48)) },
       {},
-      "a.npz: y_test: must hold whole numbers, lowest byte first, got floats (<f4); save it with numpy.save, as whole numbers (labels: y.astype('int64'))",
+      "a.npz: y: labels must be whole numbers, or the names of classes as text, got Python's objects (|O); save y.astype(str)",
     ],
     [
-      "truths as labels",
-      { x, y: npy("|b1", [4], Buffer.of(0, 1, 1, 0)) },
+      "objects as pictures",
+      { x: npy("|O", [4], Buffer.alloc(48)), y },
       {},
-      "a.npz: y: must hold whole numbers, lowest byte first, got true and false (|b1); save it with numpy.save, as whole numbers (labels: y.astype('int64'))",
+      "a.npz: x: pictures must be numbers, got Python's objects (|O); save pictures of one size: numpy.array(x.tolist())",
     ],
-    ...(["<U3", "|S3", "|O"] as const).map((type): [string, Record<string, Buffer>, object, string] => [
-      `names as labels, ${type}`,
-      { x, y: npy(type, [4], Buffer.alloc(48)) },
-      {},
-      `a.npz: y: must hold whole numbers, lowest byte first, got ${type === "|O" ? "Python's objects" : "text"} (${type}); save it with numpy.save, as whole numbers (names of classes: numpy.unique(y, return_inverse=True)[1])`,
-    ]),
     [
-      "labels with the highest byte first",
-      { x, y: npy(">i8", [4], Buffer.alloc(32)) },
+      "objects as pictures of one size",
+      { x: npy("|O", [4, 2, 2], Buffer.alloc(48)), y },
       {},
-      "a.npz: y: must hold whole numbers, lowest byte first, got highest byte first (>i8); save x.astype(x.dtype.newbyteorder('<'))",
+      "a.npz: x: pictures must be numbers, got Python's objects (|O); save pictures of one size: numpy.array(x.tolist())",
+    ],
+    [
+      "names of files as pictures",
+      { x: npy("<U3", [4], Buffer.alloc(48)), y },
+      {},
+      "a.npz: x: pictures must be numbers, got text (<U3); save the pictures themselves, not their names",
     ],
     [
       "complex numbers",
       { x: npy("<c8", [1, 2, 2], Buffer.alloc(32)), y: i8(0) },
       {},
-      "a.npz: x: must hold whole numbers, lowest byte first, got <c8; save it with numpy.save, as whole numbers",
+      "a.npz: x: pictures must be numbers, got others (<c8); save real numbers",
     ],
     [
-      "pictures of wide numbers",
-      { x: npy("<i2", [1, 2, 2], Buffer.alloc(8)), y: i8(0) },
+      "half precision",
+      { x: npy("<f2", [1, 2, 2], Buffer.alloc(8)), y: i8(0) },
       {},
-      "a.npz: x: pictures must be bytes, 0 to 255 (uint8), got <i2; save x.astype(numpy.uint8)",
+      "a.npz: x: pictures must be numbers, got half precision (<f2); save x.astype('float32')",
     ],
     [
       "channels that may be rows",
@@ -1018,19 +1136,19 @@ describe("arrays", () => {
       "labels from 1",
       { x, y: i8(1, 2, 2, 1) },
       {},
-      "a.npz: y: labels must be 0 to 1, as they are of 2 classes, got 1 to 2; number them so, or name every class: classes: [cat, dog]",
+      "a.npz: y: labels must be 0 to 1, as they are of 2 classes, got 1 to 2; save y - 1, in every split alike",
     ],
     [
       "a class left out",
       { x, y: i8(0, 1, 3, 1_000_000) },
       {},
-      "a.npz: y: labels must be 0 to 3, as they are of 4 classes, got 0 to 1000000; number them so, or name every class: classes: [cat, dog]",
+      "a.npz: y: labels must be 0 to 3, as they are of 4 classes, got 0 to 1000000; number them so, in every split alike",
     ],
     [
       "negative labels",
       { x, y: i8(0, -1, 1, 0) },
       {},
-      "a.npz: y: labels must be 0 to 2, as they are of 3 classes, got -1 to 1; number them so, or name every class: classes: [cat, dog]",
+      "a.npz: y: labels must be 0 to 2, as they are of 3 classes, got -1 to 1; number them so, in every split alike",
     ],
     [
       "a label beyond the named classes",
@@ -1048,7 +1166,19 @@ describe("arrays", () => {
       "one-hot labels",
       { x, y: npy("|u1", [4, 2], Buffer.of(1, 0, 0, 1, 0, 1, 1, 0)) },
       {},
-      "a.npz: y: labels must be one number for each picture, [4], got [4, 2]; of one-hot rows save y.argmax(1)",
+      "a.npz: y: labels must be one number for each picture, [4], got [4, 2]; save y.argmax(1)",
+    ],
+    [
+      "labels of several classes at once",
+      { x, y: npy("|u1", [4, 2], Buffer.of(1, 1, 0, 1, 0, 1, 1, 0)) },
+      {},
+      "a.npz: y: labels must be one number for each picture, [4], got [4, 2]; save the number of its class for each picture",
+    ],
+    [
+      "a class left out of few",
+      { x, y: i8(0, 1, 3, 1) },
+      {},
+      "a.npz: y: labels must be 0 to 2, as they are of 3 classes, got 0 to 3; number them so, in every split alike, or name the classes of all numbers from 0 to 3: classes: [cat, dog, …]",
     ],
     [
       "no labels",
@@ -1141,6 +1271,37 @@ describe("arrays", () => {
       expect([...set.pixels]).toEqual(Array.from({ length: 300 }, (_, i) => i % 251));
       expect([...set.labels]).toEqual([1, 0, 2, 1]);
     }
+  });
+
+  test.skipIf(numpy).each<[string, string, Partial<DatasetRequest>]>([
+    ["x in Fortran order", "x = n.asfortranarray(x)", {}],
+    ["half precision", "x = (x / 255).astype('f2')", { valueRange: [0, 1] }],
+    ["objects that are pictures", "o = n.empty(4, object); o[:] = list(x); x = o", {}],
+    ["objects that are numbers", "x = x.astype(object)", { valueRange: [0, 255] }],
+    ["objects as labels", "y = n.array(['no', 'yes', 'yes', 'no'], object)", {}],
+    ["one-hot labels", "y = n.eye(2, dtype='u1')[y]", {}],
+    ["labels from 1", "y = (y + 1).astype('u1')", {}],
+    ["outliers", "x = x / 255; x[0, 0, 0] = [1.5, -0.5, 1]", { valueRange: [0, 1] }],
+  ])(`%s: the mend that is named, done to the letter, gives the right data${numpy}`, async (_, spoil, more) => {
+    const file = JSON.stringify(join(root, "a.npz"));
+    const run = (script: string): string => execFileSync("python3", ["-c", script], { encoding: "utf8" });
+    run(
+      `import numpy as n; x = (n.arange(300) % 251).astype('u1').reshape(4, 5, 5, 3); x[0, 0, 0] = [255, 0, 255]; y = n.array([0, 1, 1, 0]); n.savez(${JSON.stringify(join(root, "truth.npz"))}, x=x, y=y); ${spoil}; n.savez(${file}, x=x, y=y)`,
+    );
+    const sentence = await refusal(loadDataset(arrays(more)));
+    const [, what, mend] =
+      /^a\.npz: ([xy]): .*(?:; save|or save|:) (\S.*?)(?:, in every split alike)?$/.exec(sentence) ?? [];
+    run(
+      `import numpy; import numpy as n; a = dict(n.load(${file}, allow_pickle=True)); x, y = a['x'], a['y']; a['${what}'] = ${mend}; n.savez(${file}, **a)`,
+    );
+    const [set, truth] = [
+      await loadDataset(arrays(more)),
+      await loadDataset(arrays({ file: join(root, "truth.npz") })),
+    ];
+    const apart = set.pixels.map((level, i) => Math.abs(level - truth.pixels[i]));
+    // Half precision has 11 bits.
+    expect(Math.max(...apart), sentence).toBeLessThanOrEqual(/half/.test(sentence) ? 1 : 0);
+    expect([...set.labels], sentence).toEqual([...truth.labels]);
   });
 });
 

@@ -112,7 +112,7 @@ const ownDatasets: Readonly<
   >
 > = {
   "image-folder": { open: openImageFolder, keys: ["skipBroken"] },
-  arrays: { open: openArrays, keys: ["file", "classes"] },
+  arrays: { open: openArrays, keys: ["file", "classes", "valueRange"] },
 };
 
 export const datasetNames: readonly string[] = [...Object.keys(knownDatasets), ...Object.keys(ownDatasets)];

@@ -23,6 +23,8 @@ export interface DatasetRequest {
   readonly skipBroken?: boolean | undefined;
   /** Of arrays: what the classes are called, in the order of their numbers; default their numbers. */
   readonly classes?: readonly string[] | undefined;
+  /** Of arrays: which numbers are black and white; bytes need none. */
+  readonly valueRange?: readonly [number, number] | undefined;
   /** Colours become grey levels; default false. */
   readonly grey?: boolean | undefined;
 }

@@ -65,6 +65,8 @@ const data = z.strictObject({
   skipBroken: z.boolean().optional(),
   /** Of arrays: what the classes are called, in the order of their numbers. */
   classes: z.array(z.string()).min(1).optional(),
+  /** Of arrays: which numbers in the file are black and white; bytes need none. */
+  valueRange: z.tuple([z.number(), z.number()]).optional(),
 });
 
 const hinge = z.strictObject({
