@@ -11,6 +11,7 @@ import { greyscale, type ImageSet } from "./images.ts";
 import { emnistParts, type KnownDataset, knownDatasets, mostBytes, openDataset } from "./known-datasets.ts";
 import { cacheFolder } from "./picture-cache.ts";
 import { proceduralMovie, proceduralObjects } from "./procedural-objects.ts";
+import { requirePublished } from "./published.ts";
 import type { DatasetRequest, LoadEvents, Split } from "./request.ts";
 
 /** Reads the first images of a split, at most `limit`. */
@@ -70,6 +71,7 @@ async function load(request: DatasetRequest, events: LoadEvents): Promise<ImageS
     const rendered = { split, count, seed, ...(size === undefined ? {} : { size }) };
     return known.rendered === "movie" ? proceduralMovie(rendered) : proceduralObjects(rendered);
   }
+  await requirePublished(dataset, split, folder, events);
   return { name, classes, ...readers[dataset](known, folder, split, limit) };
 }
 
