@@ -3,6 +3,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SaccadeError, wrong } from "../program/errors.ts";
+import { fromHome } from "./folders.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
 import { type PythonLayout, readCifarPython } from "./formats/cifar-python.ts";
 import { type Idx, readIdx } from "./formats/idx.ts";
@@ -63,7 +64,8 @@ async function load(request: DatasetRequest, events: LoadEvents): Promise<ImageS
   const { described, read } = await openDataset(request);
   if (read) return { ...described, ...(await read(events)) };
   const { name, classes, count, height, width, channels } = described;
-  const { dataset, split, limit, seed = 0, size, folder = defaultFolder() } = request;
+  const { dataset, split, limit, seed = 0, size } = request;
+  const folder = request.folder === undefined ? defaultFolder() : fromHome(request.folder);
   const known = knownDatasets[dataset];
   if (known.rendered) {
     const most = Math.floor(mostBytes / (height * width * channels));
@@ -77,7 +79,7 @@ async function load(request: DatasetRequest, events: LoadEvents): Promise<ImageS
 
 /** Where datasets are looked for unless a folder is given. */
 export function defaultFolder(): string {
-  return process.env.SACCADE_DATA || cacheFolder();
+  return fromHome(process.env.SACCADE_DATA || cacheFolder());
 }
 
 /** The paths of files, each in its first spelling that exists; else an error that says what to do. */

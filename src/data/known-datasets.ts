@@ -2,6 +2,7 @@
 
 import { wrong } from "../program/errors.ts";
 import { openArrays } from "./arrays.ts";
+import { fromHome } from "./folders.ts";
 import { openImageFolder } from "./image-folder.ts";
 import { nearest } from "./nearest.ts";
 import { movieClips, proceduralClasses } from "./procedural-objects.ts";
@@ -117,6 +118,9 @@ const ownDatasets: Readonly<
 
 export const datasetNames: readonly string[] = [...Object.keys(knownDatasets), ...Object.keys(ownDatasets)];
 
+/** Whether a dataset is a researcher's own: what it holds is known only where its files are. */
+export const isOwn = (dataset: string): boolean => Object.hasOwn(ownDatasets, dataset);
+
 /** Bytes of pictures at most: where the memory of the wasm engine ends. */
 export const mostBytes = 2 ** 32;
 
@@ -156,8 +160,9 @@ export async function openDataset(
     for (const key of keys)
       if (request[key] !== undefined && name !== dataset)
         refuse(key, `left out for ${dataset}`, request[key], `it is for ${name}`);
-  if (!Object.hasOwn(ownDatasets, dataset)) return { described: describeKnown(request, refuse) };
-  const opened = await ownDatasets[dataset].open(request, refuse);
+  if (!isOwn(dataset)) return { described: describeKnown(request, refuse) };
+  const [file, folder] = [request.file, request.folder].map((place) => place && fromHome(place));
+  const opened = await ownDatasets[dataset].open({ ...request, file, folder }, refuse);
   const { count, height, width, channels } = opened.described;
   const most = Math.floor(mostBytes / (height * width * channels));
   if (count > most) refuse("limit", `at most ${most}, which is 4 GiB of pictures`, count);

@@ -245,9 +245,11 @@ export type Config = z.infer<typeof configSchema>;
 export type DataConfig = z.infer<typeof data>;
 export type ProbeConfig = z.infer<typeof probe>;
 
+export const configKeys: readonly string[] = Object.keys(configSchema.shape);
+
 /** A checked, complete configuration, or a sentence for every mistake in it. */
 export function parseConfig(raw: unknown, where: string): Config {
-  const config = parse(configSchema, withPreset(raw), where);
+  const config = parse(configSchema, withPreset(withoutNothing(raw)), where);
   checkCombination(config, where);
   return config;
 }
@@ -257,13 +259,26 @@ export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => p
 
 /** A data section that stands alone; what is wrong in it is named as within a configuration. */
 export const parseDataConfig = (raw: object, where: string): DataConfig =>
-  parse(z.strictObject({ data }), { data: raw }, where).data;
+  parse(z.strictObject({ data }), withoutNothing({ data: raw }), where).data;
 
 function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
   const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
   throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
+}
+
+/** The raw configuration without keys that may be left out and hold nothing: `probe=null` on the command line, `probe:` in a file. */
+function withoutNothing(raw: unknown, at: readonly string[] = []): unknown {
+  const value = valueAt(raw, at);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const objects = objectsAt(at, raw);
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, own]) => {
+      const nothing = own === null && objects.some((object) => fieldOf(object, key) instanceof z.ZodOptional);
+      return nothing ? [] : [[key, withoutNothing(raw, [...at, key])]];
+    }),
+  );
 }
 
 /** The raw configuration with the authors' choices where it asks for them and says nothing itself. */
@@ -290,7 +305,9 @@ function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
   if (issue.code === "unrecognized_keys") return explainKeys(issue.keys, issue.path, raw);
   const got = valueAt(raw, issue.path);
   const close = typeof got === "string" ? nearest(got, wordsOf(issue)) : undefined;
-  return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${close ? `; did you mean "${close}"?` : ""}`;
+  const bare = issue.code === "invalid_type" && issue.expected === "string" && /number|boolean/.test(typeof got);
+  const mend = close ? `; did you mean "${close}"?` : bare ? "; put it in quotes" : "";
+  return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${mend}`;
 }
 
 /** Keys that are misspelt, and keys of another kind of loss or augmentation than the one that is given. */
@@ -365,7 +382,12 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** Keys that the schema knows at a path; of a union those of the kind that `raw` gives, without `raw` those of all kinds. */
-function keysAt(path: readonly PropertyKey[], raw?: unknown): string[] {
+const keysAt = (path: readonly PropertyKey[], raw?: unknown): string[] => [
+  ...new Set(objectsAt(path, raw).flatMap(({ shape }) => Object.keys(shape))),
+];
+
+/** What the schema has at a path, as far as it is a group of keys. */
+function objectsAt(path: readonly PropertyKey[], raw?: unknown): z.ZodObject[] {
   let schemas: z.core.$ZodType[] = [configSchema];
   const open = (schema: z.core.$ZodType, kind: unknown): z.core.$ZodType[] => {
     if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
@@ -381,10 +403,13 @@ function keysAt(path: readonly PropertyKey[], raw?: unknown): string[] {
   path.forEach((key, depth) => {
     schemas = opened(depth).flatMap((schema) => fieldOf(schema, key) ?? []);
   });
-  const keys = opened(path.length).flatMap((schema) =>
-    schema instanceof z.ZodObject ? Object.keys(schema.shape) : [],
-  );
-  return [...new Set(keys)];
+  return opened(path.length).filter((schema) => schema instanceof z.ZodObject);
+}
+
+/** Whether a key is for text: a folder may be called 2024. */
+function isText(path: readonly string[]): boolean {
+  const fields = objectsAt(path.slice(0, -1)).map((object) => fieldOf(object, path[path.length - 1]));
+  return fields.some((field) => (field instanceof z.ZodOptional ? field.unwrap() : field) instanceof z.ZodString);
 }
 
 const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefined =>
@@ -468,8 +493,16 @@ function checkHinge(
     refuse(`loss.negatives must be at least 2 under negativesReading authors-code (T means T − 1 negatives), got 1`);
 }
 
-/** Sets `a.b.c=value` in a raw configuration; the value is read as YAML, so `5` is a number and `[0, 1]` a list. */
-export function override(raw: unknown, assignment: string, parseValue: (text: string) => unknown): void {
+/**
+ * Sets `a.b.c=value` in a raw configuration; the value is read as YAML, so `5` is a number and `[0, 1]` a list, but for keys that hold text.
+ * `within` says which section of a configuration `raw` is.
+ */
+export function override(
+  raw: unknown,
+  assignment: string,
+  parseValue: (text: string) => unknown,
+  within: readonly string[] = [],
+): void {
   const match = /^([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)=(.*)$/s.exec(assignment);
   if (!match) throw new SaccadeError(`override: must look like key=value, got "${assignment}"; for example seed=1`);
   const [, path, text] = match;
@@ -487,5 +520,7 @@ export function override(raw: unknown, assignment: string, parseValue: (text: st
     }
     node = next as Record<string, unknown>;
   });
-  node[keys[keys.length - 1]] = parseValue(text);
+  const value = parseValue(text);
+  const plain = typeof value === "number" || typeof value === "boolean" || text === "~";
+  node[keys[keys.length - 1]] = plain && isText([...within, ...keys]) ? text : value;
 }

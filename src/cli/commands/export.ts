@@ -86,7 +86,7 @@ async function writeEmbeddings(
       "add it, for example dataset=cifar-10 split=test",
     );
   const given = another ? {} : structuredClone(config.data);
-  for (const assignment of overrides) override(given, assignment, parseValue);
+  for (const assignment of overrides) override(given, assignment, parseValue, ["data"]);
   const request = parseDataConfig(given, `export of ${path}`);
   await describeDataset(request, "export");
   const set = await loadShown(request);

@@ -35,7 +35,7 @@ export async function probeCommand(
   if (options.seed !== undefined)
     throw new SaccadeError("probe: --seed belongs to training; a run keeps its seed, seeds=3 draws labels three times");
   const given: Partial<ProbeConfig> = structuredClone(config.probe) ?? {};
-  for (const assignment of overrides) override(given, assignment, parseValue);
+  for (const assignment of overrides) override(given, assignment, parseValue, ["probe"]);
   const whole = given.train !== undefined && given.test !== undefined;
   const wanted = whole ? parseConfig({ ...config, probe: given }, `${path} with its probe`).probe : undefined;
   if (!wanted)

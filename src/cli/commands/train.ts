@@ -3,12 +3,13 @@
 import { existsSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
+import { fromHome } from "../../data/folders.ts";
 import { networks } from "../../encoders/networks.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
 import { type Config, type DataConfig, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
-import { describeData } from "../../training/configured-data.ts";
+import { describeData, describeProbe } from "../../training/configured-data.ts";
 import { continueEnvironment, environment, writeEnvironment } from "../../training/environment.ts";
 import { needsOf, requireRoom, roomFor } from "../../training/forecast.ts";
 import { checkResume, requireTrained, unfinishedRun } from "../../training/resume.ts";
@@ -223,6 +224,7 @@ async function configuration(
     return { config: changed, resumed: run };
   }
   const config = await readConfig(path ?? "", overrides, options);
+  if (options.probe) await describeProbe(config, path ?? "");
   if (options.resume === undefined || options.dryRun) return { config };
   const { totalSteps } = runLength(config, { name: config.data.dataset, ...(await describeData(config, path ?? "")) });
   const resumed = findUnfinished(config, totalSteps, options, (message) =>
@@ -238,7 +240,7 @@ const placesOf = ({ probe }: Config): Record<string, DataConfig> =>
 function requireInPlace(where: string, sets: Readonly<Record<string, DataConfig>>): void {
   for (const [key, { file, folder }] of Object.entries(sets))
     for (const [name, place] of Object.entries({ file, folder }))
-      if (place !== undefined && !existsSync(place))
+      if (place !== undefined && !existsSync(fromHome(place)))
         throw wrong(
           where,
           `${key}.${name}`,
