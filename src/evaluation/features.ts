@@ -12,7 +12,7 @@ import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
 import { recordProgram } from "../program/program.ts";
 import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
-import { viewParameters } from "../program/views.ts";
+import { type Normalise, viewParameters } from "../program/views.ts";
 
 /** Rows of numbers with a class each: what every read-out reads. */
 export interface Features {
@@ -46,6 +46,7 @@ export interface FrozenEncoder {
   /** Synapses by name; a head's are not read. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   readonly valueRange: readonly [number, number];
+  readonly normalise?: Normalise | undefined;
 }
 
 /** Images per forward pass. */
@@ -83,7 +84,7 @@ export interface SomeRows {
  * an error.
  */
 export async function* encoderRows(
-  { network, weights, valueRange }: FrozenEncoder,
+  { network, weights, valueRange, normalise }: FrozenEncoder,
   sets: readonly ImageSet[],
   backend: Backend,
 ): AsyncGenerator<SomeRows> {
@@ -105,7 +106,7 @@ export async function* encoderRows(
   const [low, high] = valueRange;
   const { x } = record.makeViews(
     { images, indices, parameters },
-    { height: encoder.height, width: encoder.width, low, high },
+    { height: encoder.height, width: encoder.width, low, high, normalise },
     { x: "pictures" },
   );
   const blocks = recordBlocks(record, model, x);

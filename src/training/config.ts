@@ -216,6 +216,8 @@ export const configSchema = z.strictObject({
   pairing: z.enum(["augmentation", "frames"]).optional(),
   /** What pixel values 0 and 255 become. */
   valueRange: z.tuple([z.number(), z.number()]).default([0, 1]),
+  /** And then, channel by channel, less `mean` and over `std`: torchvision's Normalize, in the units of valueRange. */
+  normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(z.number().gt(0)).min(1) }).optional(),
   encoder: z.enum(Object.keys(networks) as [NetworkName, ...NetworkName[]]),
   loss: losses.default(hinge.parse({ kind: "contrastiveHinge" })),
   /** Which layers learn together. */
@@ -446,6 +448,12 @@ function checkCombination(config: Config, where: string): void {
   }
   checkPatches(augmentation, loss, refuse);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
+  const { channels } = networks[config.encoder];
+  for (const [key, numbers] of Object.entries(config.normalise ?? {}))
+    if (numbers.length !== channels)
+      refuse(
+        `normalise.${key} must be ${channels} ${channels === 1 ? "number" : "numbers"}, one for each channel of ${config.encoder}, got [${numbers.join(", ")}]`,
+      );
 }
 
 function checkPatches(

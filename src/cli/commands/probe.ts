@@ -102,7 +102,13 @@ export async function measureRun(
   const progress = showProgress("probing", "read-outs");
   try {
     const report = await probe(
-      { network: config.encoder, valueRange: config.valueRange, weights: checkpoint.state, seed: config.seed },
+      {
+        network: config.encoder,
+        valueRange: config.valueRange,
+        normalise: config.normalise,
+        weights: checkpoint.state,
+        seed: config.seed,
+      },
       train,
       test,
       wanted,
