@@ -41,6 +41,11 @@ const wholeNumber =
     return value;
   };
 
+function positive(text: string): number {
+  if (!(Number(text) > 0)) throw new InvalidArgumentError("It must be a number above 0.");
+  return Number(text);
+}
+
 type Shared = "seed" | "threads" | "device";
 
 /** Every command takes these three, so that one line of options fits all; a command's help shows those that it uses. */
@@ -170,16 +175,32 @@ command(
 command(
   "import",
   "Make a run folder of an encoder that was trained in PyTorch, for saccade probe.",
-  ["import theirs.safetensors --network cifar", "import theirs.safetensors --network cifar valueRange=[-1,1]"],
+  [
+    "import theirs.safetensors --network cifar",
+    "import theirs.safetensors --network cifar valueRange=[-1,1]",
+    "import theirs.safetensors --network cifar --prefix module. --fold-batch-norm",
+    "import theirs.safetensors --network cifar 'normalise={mean: [.49, .48, .45], std: [.25, .24, .26]}'",
+  ],
   {},
 )
   .argument("<file>", "safetensors with the state_dict of one of the networks")
-  .argument("[overrides...]", "key=value, above all valueRange: what pixel values 0 and 255 were in training")
+  .argument(
+    "[overrides...]",
+    "key=value, above all valueRange and normalise: what pixel values 0 and 255 were in training",
+  )
   .requiredOption("--network <name>", "cifar, cifar-strided, vgg6, vgg6-grey, mnist or tiny")
+  .option("--prefix <text>", "what stands before the encoder's names in the file: module., state_dict.encoder.")
+  .option("--fold-batch-norm", "every BatchNorm follows its convolution directly, before the activation: fold it in")
+  .option("--batch-norm-epsilon <number>", "what it adds to the variance", positive, 1e-5)
+  .option("--leave-out <names>", "what lies behind the last block, by the beginnings of its names: fc,bn", (text) =>
+    text.split(","),
+  )
   .option("--runs <folder>", "where run folders are made", fromHome, "runs")
   .action(async (file, overrides, options) => {
     const { importCommand } = await import("./commands/import.ts");
-    process.exitCode = await importCommand(file, overrides, options);
+    const { foldBatchNorm, batchNormEpsilon } = options;
+    const epsilon = foldBatchNorm ? batchNormEpsilon : undefined;
+    process.exitCode = await importCommand(file, overrides, { ...options, foldBatchNorm: epsilon });
   });
 type RunsWhat = "list" | "show" | "compare" | "rm";
 const runCounts: Readonly<Record<RunsWhat, { least: number; most: number }>> = {

@@ -48,10 +48,6 @@ export function parseValue(text: string): unknown {
   }
 }
 
-/** A path as a shell reads it: quoted where it has spaces or signs that mean something there. */
-export const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-
 function readYaml(path: string): object {
   let bytes: Buffer;
   try {

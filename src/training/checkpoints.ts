@@ -10,7 +10,7 @@ import type { Shape, Tensor } from "../program/tensor.ts";
 import type { Lesson, RecordedRule } from "../rules/rule.ts";
 import { requireFiniteState } from "./alarms.ts";
 import { notRead, readBytes, writeWhole } from "./files.ts";
-import { decodeSafetensors, safetensorsParts, type TensorFile } from "./safetensors.ts";
+import { decodeSafetensors, notFloat32, safetensorsParts, type TensorFile } from "./safetensors.ts";
 import { type Array32, fromTorch, toTorch } from "./torch-layout.ts";
 import type { Position } from "./trainer.ts";
 
@@ -122,7 +122,7 @@ export function loadCheckpoint(path: string): Checkpoint {
 }
 
 function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
-  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  const { tensors, others, metadata } = decodeSafetensors(bytes, path);
   if (metadata.format !== format) {
     const got = (metadata.format ?? "none").slice(0, 60);
     const mend = got.startsWith("saccade-checkpoint-")
@@ -130,6 +130,7 @@ function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
       : "Saccade did not write it; saccade import takes weights from elsewhere";
     throw new SaccadeError(`${path}: format must be ${format}, got ${got}; ${mend}`);
   }
+  for (const [name, { type }] of others) throw notFloat32(path, name, type);
   const sum = checksum({ tensors, metadata });
   if (metadata.crc32 !== sum)
     throw new SaccadeError(

@@ -63,6 +63,10 @@ export function readBytes(path: string): Uint8Array {
 
 export const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
 
+/** A path as a shell reads it: quoted where it has spaces or signs that mean something there. */
+export const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
 /** The text of a file that a person wrote: UTF-8, or UTF-16 where it begins with the mark of that, as some editors on Windows save it. */
 export function decodeText(path: string, bytes: Uint8Array): string {
   const [a, b] = bytes;
