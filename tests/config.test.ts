@@ -213,6 +213,15 @@ data: *few
     );
   });
 
+  test.each(["a: &a { b: *a }\n", "a: &a [1, { b: [*a] }]\n", "a: &a\n  <<: *a\n  c: 1\n"])(
+    "that holds itself is refused: %j",
+    (text) => {
+      expect(refusal(() => parseConfig(parseYaml("f.yaml", text), "f.yaml"))).toMatch(
+        /^f\.yaml: not valid YAML: .+; mend it there$/,
+      );
+    },
+  );
+
   test.each(["a: 1\n---\nb: 2\n", "---\na: 1\n---\n---\nb: 2\n"])("of several documents is refused: %j", (text) => {
     expect(refusal(() => parseYaml("f.yaml", text))).toBe(
       "f.yaml: must hold one configuration, got several, with --- between them; put each into a file of its own",

@@ -730,6 +730,47 @@ describe("a folder of pictures", () => {
     expect((await loadDataset(folderRequest("classes"))).classes).toEqual([...names].sort());
   });
 
+  test("of 16 bits have a range of their own, and are said to be nearly black where fewer bits are used without one", async () => {
+    const levels = Uint16Array.from({ length: 64 }, (_, i) => 65 * i);
+    const deep = (values: Uint16Array, space: "grey16" | "rgb16"): Promise<Buffer> =>
+      raw(8, 8, values).toColourspace(space).png().toBuffer();
+    write("deep/a/1.png", await deep(levels, "grey16"));
+    write(
+      "deep/a/2.png",
+      await deep(
+        Uint16Array.from({ length: 192 }, (_, i) => levels[Math.floor(i / 3)]),
+        "rgb16",
+      ),
+    );
+    const wanted = [...levels].flatMap((level) => Array(3).fill(Math.round((255 * level) / 4095)));
+    const ranged = await loadDataset(folderRequest("deep", { valueRange: [0, 4095] }));
+    expect([...ranged.pixels]).toEqual([...wanted, ...wanted]);
+    expect([
+      ...(await loadDataset(folderRequest("deep", { valueRange: [1000, 2000] }))).pixels.subarray(0, 192),
+    ]).toEqual(
+      [...levels].flatMap((level) =>
+        Array(3).fill(Math.min(255, Math.max(0, Math.round((255 * (level - 1000)) / 1000)))),
+      ),
+    );
+    const notes: string[] = [];
+    await loadDataset(folderRequest("deep"), { onNote: (note) => notes.push(note.replaceAll(`${root}/`, "")) });
+    expect(notes).toContain(
+      "deep: nothing in its pictures is brighter than level 15 of 255; of 12 bits in files of 16, set valueRange: [0, 4095]",
+    );
+    for (const range of [
+      [0, 65536],
+      [-1, 5],
+      [5, 5],
+    ] as const)
+      expect(await refusal(loadDataset(folderRequest("deep", { valueRange: range })))).toBe(
+        `loadDataset: valueRange must be [low, high] from 0 to 65535, of pictures of 16 bits, got [${range.join(", ")}]`,
+      );
+    write("deep/a/3.png", plain(3));
+    expect(await refusal(loadDataset(folderRequest("deep", { valueRange: [0, 4095] })))).toMatch(
+      /^deep\/a\/3\.png: must have 16 bits a colour, as valueRange is given, got fewer; leave valueRange out for such pictures/,
+    );
+  });
+
   test("a class has one name, however its accents are written", async ({ skip }) => {
     const [composed, apart] = ["caf\u00e9", "cafe\u0301"];
     for (const [split, name] of [
@@ -1041,8 +1082,8 @@ describe("arrays", () => {
       expect(await refusal(loadDataset(arrays({ valueRange: [255, 0] })))).toBe(
         "loadDataset: valueRange must be [low, high], what is black and what is white, got [255, 0]",
       );
-      expect(await refusal(loadDataset(folderRequest("order", { valueRange: [0, 1] })))).toBe(
-        "loadDataset: valueRange must be left out for image-folder, got [0, 1]; it is for arrays",
+      expect(await refusal(loadDataset({ dataset: "mnist", split: "train", valueRange: [0, 1] }))).toBe(
+        "loadDataset: valueRange must be left out for mnist, got [0, 1]; it is for image-folder",
       );
     });
 

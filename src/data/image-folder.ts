@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
 import { formatBytes } from "../program/explain.ts";
-import { pictureDecoder } from "./formats/picture.ts";
+import { type PictureDecoder, pictureDecoder } from "./formats/picture.ts";
 import { cacheFile, cacheKey, type DecodedPictures, readCache, writeCache } from "./picture-cache.ts";
 import {
   type DatasetRequest,
@@ -35,9 +35,18 @@ interface Listing {
 }
 
 export async function openImageFolder(request: DatasetRequest, refuse: Refuse): Promise<OpenedDataset> {
-  const { folder, split, limit = Number.POSITIVE_INFINITY, size = defaultSize, skipBroken = false } = request;
+  const {
+    folder,
+    split,
+    limit = Number.POSITIVE_INFINITY,
+    size = defaultSize,
+    skipBroken = false,
+    valueRange,
+  } = request;
   if (folder === undefined) return refuse("folder", "the folder of your pictures", "nothing");
   if (!(Number.isInteger(size) && size >= 8 && size <= 256)) refuse("size", "a whole number from 8 to 256", size);
+  if (valueRange && !(0 <= valueRange[0] && valueRange[0] < valueRange[1] && valueRange[1] <= 65535))
+    refuse("valueRange", "[low, high] from 0 to 65535, of pictures of 16 bits", `[${valueRange.join(", ")}]`);
   const chosen = splitFolder(folder, split, refuse);
   const listing = split === "unlabelled" ? listUnlabelled(chosen) : listClasses(chosen);
   if (listing.strange.length > 0 && !skipBroken)
@@ -56,7 +65,7 @@ export async function openImageFolder(request: DatasetRequest, refuse: Refuse): 
       channels: 3,
       files: pictures.map(({ path }) => path),
     },
-    read: (events) => readListed({ ...listing, pictures }, size, skipBroken, events),
+    read: (events) => readListed({ ...listing, pictures }, { size, skipBroken, valueRange }, events),
   };
 }
 
@@ -223,10 +232,19 @@ function orSentence<T>(path: string, look: () => T): T {
   }
 }
 
+/** How a folder's pictures are read. */
+interface Ways {
+  readonly size: number;
+  readonly skipBroken: boolean;
+  readonly valueRange: readonly [number, number] | undefined;
+}
+
+/** Levels that pictures of 12 bits, in files of 16, never reach when their upper 8 bits are taken. */
+const unreached = 16;
+
 async function readListed(
   listing: Listing,
-  size: number,
-  skipBroken: boolean,
+  { size, skipBroken, valueRange }: Ways,
   { onPicture, onNote }: LoadEvents,
 ): ReturnType<OpenedDataset["read"]> {
   const { folder, classes, pictures, strange } = listing;
@@ -235,12 +253,13 @@ async function readListed(
     const { size: bytes, mtimeMs } = orSentence(join(folder, path), () => statSync(join(folder, path)));
     return [path, bytes, mtimeMs];
   });
-  const key = cacheKey([decoder.version, size, states]);
-  const file = cacheFile([realpathSync(folder), size, pictures.length, skipBroken]);
+  const key = cacheKey([decoder.version, size, valueRange, states]);
+  const file = cacheFile([realpathSync(folder), size, pictures.length, skipBroken, valueRange]);
   let decoded = readCache(file, key);
   if (decoded === undefined) {
     const paths = pictures.map(({ path }) => join(folder, path));
-    decoded = await decodeAll(paths, size, decoder.decode, onPicture);
+    const decode: PictureDecoder["decode"] = (path) => decoder.decode(path, size, valueRange);
+    decoded = await decodeAll(paths, size, decode, onPicture);
     if (decoded.broken.length > 0 && !skipBroken) {
       const [first, ...more] = decoded.broken.map(([i]) => pictures[i].path);
       const others = more.length > 0 ? `; the same of ${few(more)}` : "";
@@ -277,6 +296,11 @@ async function readListed(
   }
   if (strange.length > 0) onNote?.(`left out, as they are no pictures: ${few(strange.map(({ path }) => path))}`);
   const kept = pictures.filter((_, i) => !why.has(i));
+  const isDark = valueRange === undefined && pixels.every((level) => level < unreached);
+  if (isDark && (await decoder.isDeep(join(folder, kept[0].path))))
+    onNote?.(
+      `${folder}: nothing in its pictures is brighter than level ${unreached - 1} of 255; of 12 bits in files of 16, set valueRange: [0, 4095]`,
+    );
   const leftOut = [
     ...broken.map(([i, reason]) => ({ ...pictures[i], why: reason })),
     ...strange.map((one) => ({ ...one, why: "is no picture by its name" })),

@@ -112,7 +112,7 @@ const ownDatasets: Readonly<
     }
   >
 > = {
-  "image-folder": { open: openImageFolder, keys: ["skipBroken"] },
+  "image-folder": { open: openImageFolder, keys: ["skipBroken", "valueRange"] },
   arrays: { open: openArrays, keys: ["file", "classes", "valueRange"] },
 };
 
@@ -156,9 +156,10 @@ export async function openDataset(
     refuse("limit", "a whole number of at least 1", limit);
   if (size !== undefined && dataset !== "image-folder" && !knownDatasets[dataset]?.rendered)
     refuse("size", `left out for ${dataset}`, size, "its pictures have a size of their own");
+  const own = isOwn(dataset) ? ownDatasets[dataset].keys : [];
   for (const [name, { keys }] of Object.entries(ownDatasets))
     for (const key of keys)
-      if (request[key] !== undefined && name !== dataset)
+      if (request[key] !== undefined && !own.includes(key))
         refuse(key, `left out for ${dataset}`, request[key], `it is for ${name}`);
   if (!isOwn(dataset)) return { described: describeKnown(request, refuse) };
   const [file, folder] = [request.file, request.folder].map((place) => place && fromHome(place));

@@ -23,7 +23,7 @@ export interface DatasetRequest {
   readonly skipBroken?: boolean | undefined;
   /** Of arrays: what the classes are called, in the order of their numbers; default their numbers. */
   readonly classes?: readonly string[] | undefined;
-  /** Of arrays: which numbers are black and white; bytes need none. */
+  /** Which numbers are black and white, of arrays that are no bytes, and of a folder's pictures of 16 bits. */
   readonly valueRange?: readonly [number, number] | undefined;
   /** Colours become grey levels; default false. */
   readonly grey?: boolean | undefined;

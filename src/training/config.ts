@@ -65,7 +65,7 @@ const data = z.strictObject({
   skipBroken: z.boolean().optional(),
   /** Of arrays: what the classes are called, in the order of their numbers. */
   classes: z.array(z.string()).min(1).optional(),
-  /** Of arrays: which numbers in the file are black and white; bytes need none. */
+  /** Which numbers in the files are black and white: of arrays that are no bytes, and of a folder's pictures of 16 bits. */
   valueRange: z.tuple([z.number(), z.number()]).optional(),
 });
 

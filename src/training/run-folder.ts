@@ -157,8 +157,11 @@ export function parseYaml(file: string, text: string): unknown {
   try {
     if (error) throw error;
     raw = document.toJS();
+    // What an alias leads back into has no end.
+    JSON.stringify(raw);
   } catch (reason) {
-    const [why] = (reason as Error).message.split("\n");
+    const { message } = reason as Error;
+    const [why] = /circular/.test(message) ? ["an alias stands within what it repeats"] : message.split("\n");
     throw new SaccadeError(`${file}: not valid YAML: ${why.replace(/:$/, "")}; mend it there`);
   }
   if (!isMap(document.contents)) return raw;

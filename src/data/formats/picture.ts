@@ -10,8 +10,10 @@ import { SaccadeError } from "../../program/errors.ts";
 export interface PictureDecoder {
   /** Versions of what decodes: another one may round otherwise. */
   readonly version: string;
-  /** [size, size, 3] of a file. */
-  readonly decode: (path: string, size: number) => Promise<Uint8Array>;
+  /** Whether a picture has 16 bits a colour. */
+  readonly isDeep: (path: string) => Promise<boolean>;
+  /** [size, size, 3] of a file. Of pictures of 16 bits `range` says which of their 65,536 levels are black and white. */
+  readonly decode: (path: string, size: number, range?: readonly [number, number]) => Promise<Uint8Array>;
 }
 
 /** Pixels of a picture at most: four are decoded at a time, at 4 to 8 bytes a pixel. */
@@ -41,15 +43,21 @@ export async function pictureDecoder(): Promise<PictureDecoder> {
     sharp(bytes, { autoOrient: true, limitInputPixels: mostPixels, failOn });
 
   /** [size, size, 3], or why there is none. */
-  async function square(bytes: Buffer, size: number, failOn: FailOn): Promise<Uint8Array | string> {
+  async function square(
+    bytes: Buffer,
+    { size, range }: { readonly size: number; readonly range: readonly [number, number] | undefined },
+    failOn: FailOn,
+  ): Promise<Uint8Array | string> {
     try {
-      const { data, info } = await open(bytes, failOn)
+      const picture = open(bytes, failOn)
         .flatten({ background: "#fff" })
-        .resize(size, size, { fit: "cover", position: "centre" })
-        .toColourspace("srgb")
-        .raw({ depth: "uchar" })
-        .toBuffer({ resolveWithObject: true });
-      if (info.channels === 3 && data.length === size * size * 3) return data;
+        .resize(size, size, { fit: "cover", position: "centre" });
+      const deep = range
+        ? picture.toColourspace("rgb16").raw({ depth: "ushort" })
+        : picture.toColourspace("srgb").raw({ depth: "uchar" });
+      const { data, info } = await deep.toBuffer({ resolveWithObject: true });
+      const pixels = range ? windowed(data, range) : data;
+      if (info.channels === 3 && pixels.length === size * size * 3) return pixels;
       return `${info.width} × ${info.height} × ${info.channels} instead of ${size} × ${size} × 3`;
     } catch (error) {
       return firstLine(error);
@@ -67,19 +75,29 @@ export async function pictureDecoder(): Promise<PictureDecoder> {
   }
 
   /** A picture that libvips complains of, or may have cause to. */
-  async function second(bytes: Buffer, size: number): Promise<Uint8Array | string> {
+  async function second(bytes: Buffer, wanted: Parameters<typeof square>[1]): Promise<Uint8Array | string> {
     const complaint = await sums(bytes, "warning");
-    if (typeof complaint !== "string") return square(bytes, size, "warning");
+    if (typeof complaint !== "string") return square(bytes, wanted, "warning");
     if (!isJpeg(bytes) || lost.test(complaint)) return complaint;
     // libjpeg says its first warning alone. Whether others are of data that end too early, more data tell: they are not read, or change what is seen.
     const [own, longer] = [await sums(bytes, "error"), await sums(lengthened(bytes), "error")];
     if (typeof own === "string") return own;
-    return own.join() === longer.toString() ? square(bytes, size, "error") : "its data end before the picture does";
+    return own.join() === longer.toString() ? square(bytes, wanted, "error") : "its data end before the picture does";
   }
+
+  /** Whether a picture has 16 bits a colour; of one whose header cannot be read, its decoding says why. */
+  const isDeep = (bytes: Buffer): Promise<boolean> =>
+    open(bytes, "error")
+      .metadata()
+      .then(
+        ({ depth }) => depth === "ushort",
+        () => true,
+      );
 
   return {
     version: `sharp ${sharp.versions.sharp}, vips ${sharp.versions.vips}, rules ${rules}`,
-    decode: async (path, size) => {
+    isDeep: async (path) => isDeep(await readFile(path)),
+    decode: async (path, size, range) => {
       const bytes = await readFile(path).catch((error) => {
         throw new SaccadeError(`${path}: cannot be read (${error.code}); it must be a file that you may read`);
       });
@@ -87,9 +105,13 @@ export async function pictureDecoder(): Promise<PictureDecoder> {
         throw new SaccadeError(
           `${path}: must begin as a PNG, JPEG or WebP picture, got ${bytes.length === 0 ? "an empty file" : "something else"}; convert it, or take it out`,
         );
-      const first = await together(() => square(bytes, size, "warning"));
+      if (range && !(await isDeep(bytes)))
+        throw new SaccadeError(
+          `${path}: must have 16 bits a colour, as valueRange is given, got fewer; leave valueRange out for such pictures`,
+        );
+      const first = await together(() => square(bytes, { size, range }, "warning"));
       if (typeof first !== "string" && !(isJpeg(bytes) && hasGreyCorner(first))) return first;
-      const found = await alone(() => second(bytes, size));
+      const found = await alone(() => second(bytes, { size, range }));
       if (typeof found !== "string") return found;
       if (/exceeds pixel limit/.test(found))
         throw new SaccadeError(
@@ -100,6 +122,14 @@ export async function pictureDecoder(): Promise<PictureDecoder> {
       );
     },
   };
+}
+
+/** 16 bits a colour, lowest byte first → bytes: `low` is 0, `high` 255, and what lies beyond, as after smoothing it may, at the nearer end. */
+function windowed(data: Buffer, [low, high]: readonly [number, number]): Uint8Array {
+  return Uint8Array.from({ length: data.length / 2 }, (_, i) => {
+    const level = Math.round((255 * (data.readUInt16LE(2 * i) - low)) / (high - low));
+    return Math.min(255, Math.max(0, level));
+  });
 }
 
 type FailOn = "warning" | "error";
