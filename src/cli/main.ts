@@ -175,21 +175,13 @@ command(
 command(
   "import",
   "Make a run folder of an encoder that was trained in PyTorch, for saccade probe.",
-  [
-    "import theirs.safetensors --network cifar",
-    "import theirs.safetensors --network cifar valueRange=[-1,1]",
-    "import theirs.safetensors --network cifar --prefix module. --fold-batch-norm",
-    "import theirs.safetensors --network cifar 'normalise={mean: [.49, .48, .45], std: [.25, .24, .26]}'",
-  ],
+  ["import theirs.safetensors --network cifar", "import theirs.safetensors --network cifar valueRange=[-1,1]"],
   {},
 )
   .argument("<file>", "safetensors with the state_dict of one of the networks")
-  .argument(
-    "[overrides...]",
-    "key=value, above all valueRange and normalise: what pixel values 0 and 255 were in training",
-  )
+  .argument("[overrides...]", "key=value, above all valueRange and normalise: what pixels were in training")
   .requiredOption("--network <name>", "cifar, cifar-strided, vgg6, vgg6-grey, mnist or tiny")
-  .option("--prefix <text>", "what stands before the encoder's names in the file: module., state_dict.encoder.")
+  .option("--prefix <text>", "what stands before the encoder's names: module.")
   .option("--fold-batch-norm", "every BatchNorm follows its convolution directly, before the activation: fold it in")
   .option("--batch-norm-epsilon <number>", "what it adds to the variance", positive, 1e-5)
   .option("--leave-out <names>", "what lies behind the last block, by the beginnings of its names: fc,bn", (text) =>

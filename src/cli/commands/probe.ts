@@ -64,8 +64,12 @@ export interface ProbeSets {
 }
 
 /** Loads what a probe reads, and refuses what it could not be measured with: before the hours of training, not after them. */
-export async function loadProbeSets(wanted: ProbeConfig, encoder: NetworkName): Promise<ProbeSets> {
-  const [train, test] = [await loadShown(wanted.train), await loadShown(wanted.test)];
+export async function loadProbeSets(
+  wanted: ProbeConfig,
+  encoder: NetworkName,
+  told = new Set<string>(),
+): Promise<ProbeSets> {
+  const [train, test] = [await loadShown(wanted.train, told), await loadShown(wanted.test, told)];
   requireSameClasses("probe", "train and test", [train, test]);
   const { channels } = networks[encoder];
   if (train.channels !== channels)

@@ -70,7 +70,8 @@ async function trainAndProbe(
   if (resumed && from) requireTrained(resumed, from);
   const backend = await openBackend(options);
   // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.
-  const dataset = await loadShown(config.data);
+  const told = new Set<string>();
+  const dataset = await loadShown(config.data, told);
   if (resumed && from) checkResume(resumed, config, dataset, from);
   const trainer = await createTrainer(config, dataset, backend);
   const here = environment(backend);
@@ -78,7 +79,7 @@ async function trainAndProbe(
   let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
   try {
     if (config.probe && options.probe)
-      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder) };
+      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder, told) };
     // A signal that came while data was read is heard here: between timers and immediates the event loop looks for it.
     await setTimeout(1);
     await setImmediate();
