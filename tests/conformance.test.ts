@@ -217,6 +217,11 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
         ...pick(random, [
           { low: 0, high: 1 },
           { low: -1, high: 1 },
+          {
+            low: 0,
+            high: 1,
+            normalise: { mean: [0.485, 0.456, 0.406].slice(0, c), std: [0.229, 0.224, 0.225].slice(0, c) },
+          },
         ] as const),
       },
       terms: 100,

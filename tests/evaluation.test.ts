@@ -521,7 +521,7 @@ describe("a probe", () => {
     [
       "sets of other classes",
       [subject, train, others, options],
-      /^probe: train and test must be of the same classes, got noise train \(.*\) and noise test \(sad, glad, mad\)$/,
+      /^probe: train and test must be of the same classes, got noise train \(.*\) and noise test \(sad, glad, mad\); in noise train alone: .+; in noise test alone: "sad", "glad", "mad"$/,
     ],
     [
       "a class too few",

@@ -745,6 +745,21 @@ describe("a checkpoint", () => {
     expect(hurt).toThrow(/step-00000003\.safetensors: wanted .* not a safetensors file$/);
   });
 
+  test("that an older version wrote of a run gone wrong is named, together with the newest that is sound", () => {
+    write("wrong/step-00000001.safetensors", at(1));
+    const spoilt = tensors();
+    spoilt.get("head.weight")?.data.fill(Number.NaN, 3, 4);
+    const metadata = { ...sound, ...at(2) };
+    const crc32 = checksum({ tensors: spoilt, metadata });
+    const path = join(root, "wrong/step-00000002.safetensors");
+    writeFileSync(path, encodeSafetensors({ tensors: spoilt, metadata: { ...metadata, crc32 } }));
+    expect(() => latestCheckpoint(join(root, "wrong"))).toThrow(
+      new SaccadeError(
+        `${path}: head.weight must be finite, got NaN; the training had gone wrong when it was written; remove it to go on from step-00000001.safetensors`,
+      ),
+    );
+  });
+
   test("damaged anywhere is refused with a sentence, or read as it was: 2,000 times", () => {
     const random = randomStream(7, 0x5afe);
     const valid = readFileSync(write("valid"));

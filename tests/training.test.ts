@@ -411,6 +411,40 @@ describe("numbers that go bad", () => {
     expect(readMetrics(run)).toHaveLength(5);
   });
 
+  // CLAPP's hinge makes 0 of NaN, so that nothing but the weights tells.
+  const dead = { loss: { kind: "clapp" }, adam: { learningRate: 1e30 } };
+
+  test.each([
+    ["at the next look, long before a checkpoint", { epochs: 10, checkpointEvery: 10 }, 20],
+    [
+      "at the next look, where metrics are written more rarely",
+      { epochs: 10, checkpointEvery: 10, metricsEvery: 7 },
+      20,
+    ],
+    ["where a checkpoint is due", { epochs: 10 }, 4],
+    ["at the last step", { epochs: 1, checkpointEvery: 10 }, 4],
+  ])("that the loss hides stop a run %s, and no checkpoint has them", async (_, change, step) => {
+    const config = configured({ ...dead, ...change });
+    const run = await createRun(root, config, {});
+    await expect(train({ config, dataset: images, backend: twoThreads, run })).rejects.toThrow(
+      new RegExp(`^train: \\S+ after step ${step} must be finite, got (NaN|-?Infinity); lower `),
+    );
+    const losses = readMetrics(run).flatMap((metric) => (metric.kind === "step" ? [metric.loss] : []));
+    expect(losses.every(Number.isFinite)).toBe(true);
+    expect(checkpointFiles(run.checkpoints)).toEqual(["step-00000000.safetensors"]);
+  });
+
+  test("are written by no stop", async () => {
+    const config = configured({ ...dead, epochs: 10, checkpointEvery: 10 });
+    const run = await createRun(root, config, {});
+    const { signal, abort } = stopper();
+    const onStep = ({ position }: { position: { step: number } }) => position.step === 3 && abort();
+    await expect(train({ config, dataset: images, backend: twoThreads, run, signal, onStep })).rejects.toThrow(
+      /^train: \S+ after step 3 must be finite/,
+    );
+    expect(checkpointFiles(run.checkpoints)).toEqual(["step-00000000.safetensors"]);
+  });
+
   test("of a learning rate far too large are noticed at once", async () => {
     await expect(trained(configured({ optimiser: { learningRate: 1e38 } }))).rejects.toThrow(
       /^train: the loss of step \d+ must be a number, got (NaN|Infinity); /,

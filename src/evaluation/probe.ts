@@ -4,6 +4,7 @@ import type { Backend } from "../backends/backend.ts";
 import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
 import { createModel, initialise } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
+import type { Normalise } from "../program/views.ts";
 import { parseProbeOptions, type readOutNames, type subjectNames } from "../training/config.ts";
 import { encoderFeatures, type Features, pixelFeatures, selectRows } from "./features.ts";
 import { kNearest } from "./knn.ts";
@@ -28,6 +29,7 @@ export interface ProbeOptions {
 export interface ProbeSubject {
   readonly network: NetworkName;
   readonly valueRange: readonly [number, number];
+  readonly normalise?: Normalise | undefined;
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** Seed of the run: the random encoder is the one from which training began. */
   readonly seed: number;
@@ -66,7 +68,7 @@ export interface ProbeEvents {
 }
 
 export async function probe(
-  { network, valueRange, weights, seed }: ProbeSubject,
+  { network, valueRange, normalise, weights, seed }: ProbeSubject,
   train: ImageSet,
   test: ImageSet,
   wanted: ProbeOptions,
@@ -88,7 +90,11 @@ export async function probe(
 
   async function featuresOf(subject: Subject): Promise<Features[]> {
     if (subject === "pixels") return [pixelFeatures(pool), pixelFeatures(test)];
-    const made = await encoderFeatures({ network, valueRange, weights: frozen[subject] }, [pool, test], backend);
+    const made = await encoderFeatures(
+      { network, valueRange, normalise, weights: frozen[subject] },
+      [pool, test],
+      backend,
+    );
     encoderHashes[subject] = made.encoderHash;
     return made.features;
   }

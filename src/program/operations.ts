@@ -4,7 +4,7 @@
 
 import { wrong } from "./errors.ts";
 import { type DType, type Role, type Shape, sizeOf } from "./tensor.ts";
-import { viewParameters } from "./views.ts";
+import { type PixelValues, viewParameters } from "./views.ts";
 
 export type ActivationKind = "hardtanh" | "tanh" | "relu";
 
@@ -74,14 +74,10 @@ export interface Signatures {
   averagePoolGradient: Signature<"dy", "dx", never, Pool & Extent>;
   /**
    * Gather and augment: images u8 [N, h, w, c], indices i32 [n], parameters f32 [n, 18] → x f32 [n, height, width, c].
-   * Every row of `parameters` says how one view is made (program/views.ts); values end in [low, high].
+   * Every row of `parameters` says how one view is made (program/views.ts); values end in [low, high], or where `normalise` has a mean
+   * and a standard deviation for each channel, in what these make of it.
    */
-  makeViews: Signature<
-    "images" | "indices" | "parameters",
-    "x",
-    never,
-    Extent & { readonly low: number; readonly high: number }
-  >;
+  makeViews: Signature<"images" | "indices" | "parameters", "x", never, Extent & PixelValues>;
   /** table f32 [N, ...], indices i32 [n] → y [n, ...]. */
   gatherRows: Signature<"table" | "indices", "y", never, None>;
   /** table i32 [N], indices i32 [n] → y i32 [n]. */
@@ -512,11 +508,13 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
     outputs: { x: { role: "activity" } },
     updated: [],
     dtypes: { images: "u8", indices: "i32" },
-    shapes: ({ images, indices, parameters }, { height, width }) => {
+    shapes: ({ images, indices, parameters }, { height, width, normalise }) => {
       const [, , , c] = extents("makeViews", "images", images, "N h w c") as [number, number, number, number];
       const [n] = extents("makeViews", "indices", indices, "n") as [number];
       same("makeViews", "parameters", [n, viewParameters], parameters);
       if (c !== 1 && c !== 3) throw wrong("makeViews", "images", "1 or 3 channels", images);
+      for (const [name, numbers] of Object.entries(normalise ?? {}))
+        if (numbers.length !== c) throw wrong("makeViews", `normalise.${name}`, `${c} numbers, one a channel`, numbers);
       return { x: [n, height, width, c] };
     },
     flops: (_, { x }) => 40 * sizeOf(x),

@@ -6,7 +6,7 @@ import { createHead, type HeadModel, type Model, type Parameter, tensorsOf } fro
 import type { Change, Loss, LossMetric, LossTrace, PreparedLoss } from "../losses/loss.ts";
 import { type Program, persistentTensors, type Recorder, recordProgram } from "../program/program.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
-import { viewParameters } from "../program/views.ts";
+import { type Normalise, viewParameters } from "../program/views.ts";
 import type { Learning, LessonSpan } from "./learning.ts";
 import { createOptimiser, type Optimiser, type OptimiserOptions, recordUpdates } from "./optimiser.ts";
 import type { Learners, PreparedUpdate, Signal, Trace, Update } from "./update.ts";
@@ -97,6 +97,8 @@ export interface RuleOptions {
   };
   /** Pixel values 0 and 255 become these. */
   readonly valueRange: readonly [number, number];
+  /** And then each channel what this says. */
+  readonly normalise?: Normalise | undefined;
 }
 
 export function recordRule(options: RuleOptions): RecordedRule {
@@ -208,13 +210,17 @@ export interface SignalTrace {
 
 export function recordSignal(
   record: Recorder,
-  { model, loss, batch, valueRange: [low, high] }: RuleOptions,
+  { model, loss, batch, valueRange: [low, high], normalise }: RuleOptions,
   inputs: RuleInputs,
   { learners: { first, blocks: learning, head: headModel }, loss: preparedLoss }: LessonParts,
 ): SignalTrace {
   const { height, width } = model.encoder;
   const { images, indices, parameters, pairs } = inputs;
-  const views = record.makeViews({ images, indices, parameters }, { height, width, low, high }, { x: "views" }).x;
+  const views = record.makeViews(
+    { images, indices, parameters },
+    { height, width, low, high, normalise },
+    { x: "views" },
+  ).x;
   const below = recordBlocks(record, model, views, 0, first);
   const reached = below.at(-1)?.output ?? views;
   const entering = loss.mix?.(record, reached) ?? reached;

@@ -1,6 +1,7 @@
 // Alarms: numbers that are not numbers, embeddings that collapse to a point or to a few directions, and a loss that runs away.
 
 import { SaccadeError } from "../program/errors.ts";
+import { requireNumbers } from "../program/finite.ts";
 import type { Config } from "./config.ts";
 
 /** What makes numbers grow without end. */
@@ -112,4 +113,9 @@ export function watchLosses({ update }: Pick<Config, "update">): LossWatch {
 export function requireFinite(loss: number, step: number): void {
   if (!Number.isFinite(loss))
     throw new SaccadeError(`train: the loss of step ${step} must be a number, got ${loss}; ${mend}`);
+}
+
+/** Stops a run whose synapses, or what its optimiser remembers, are no longer numbers: a loss may hide it, as a hinge makes 0 of NaN. */
+export function requireFiniteState(state: ReadonlyMap<string, Float32Array>, step: number): void {
+  for (const [name, numbers] of state) requireNumbers("train", `${name} after step ${step}`, numbers, mend);
 }

@@ -67,6 +67,8 @@ const data = z.strictObject({
   skipBroken: z.boolean().optional(),
   /** Of arrays: what the classes are called, in the order of their numbers. */
   classes: z.array(z.string()).min(1).optional(),
+  /** Which numbers in the files are black and white: of arrays that are no bytes, and of a folder's pictures of 16 bits. */
+  valueRange: z.tuple([z.number(), z.number()]).optional(),
 });
 
 const hinge = z.strictObject({
@@ -265,6 +267,8 @@ export const configSchema = z.strictObject({
   framesApart: count.optional(),
   /** What pixel values 0 and 255 become. */
   valueRange: z.tuple([z.number(), z.number()]).default([0, 1]),
+  /** And then, channel by channel, less `mean` and over `std`: torchvision's Normalize, in the units of valueRange. */
+  normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(z.number().gt(0)).min(1) }).optional(),
   encoder: z.enum(Object.keys(networks) as [NetworkName, ...NetworkName[]]),
   loss: losses.default(hinge.parse({ kind: "contrastiveHinge" })),
   /** Which layers learn together. */
@@ -295,9 +299,11 @@ export type Config = z.infer<typeof configSchema>;
 export type DataConfig = z.infer<typeof data>;
 export type ProbeConfig = z.infer<typeof probe>;
 
+export const configKeys: readonly string[] = Object.keys(configSchema.shape);
+
 /** A checked, complete configuration, or a sentence for every mistake in it. */
 export function parseConfig(raw: unknown, where: string): Config {
-  const config = parse(configSchema, withKinds(withPreset(raw), where), where);
+  const config = parse(configSchema, withKinds(withPreset(withoutNothing(raw)), where), where);
   checkCombination(config, where);
   return config;
 }
@@ -307,13 +313,26 @@ export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => p
 
 /** A data section that stands alone; what is wrong in it is named as within a configuration. */
 export const parseDataConfig = (raw: object, where: string): DataConfig =>
-  parse(z.strictObject({ data }), { data: raw }, where).data;
+  parse(z.strictObject({ data }), withoutNothing({ data: raw }), where).data;
 
 function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
   const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
   throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
+}
+
+/** The raw configuration without keys that may be left out and hold nothing: `probe=null` on the command line, `probe:` in a file. */
+function withoutNothing(raw: unknown, at: readonly string[] = []): unknown {
+  const value = valueAt(raw, at);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const objects = objectsAt(at, raw);
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, own]) => {
+      const nothing = own === null && objects.some((object) => fieldOf(object, key) instanceof z.ZodOptional);
+      return nothing ? [] : [[key, withoutNothing(raw, [...at, key])]];
+    }),
+  );
 }
 
 /** The raw configuration with the authors' choices where it asks for them and says nothing itself. */
@@ -374,7 +393,9 @@ function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
   if (issue.code === "unrecognized_keys") return explainKeys(issue.keys, issue.path, raw);
   const got = valueAt(raw, issue.path);
   const close = typeof got === "string" ? nearest(got, wordsOf(issue)) : undefined;
-  return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${close ? `; did you mean "${close}"?` : ""}`;
+  const bare = issue.code === "invalid_type" && issue.expected === "string" && /number|boolean/.test(typeof got);
+  const mend = close ? `; did you mean "${close}"?` : bare ? "; put it in quotes" : "";
+  return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${mend}`;
 }
 
 /** Keys that are misspelt, and keys of another kind of loss or augmentation than the one that is given. */
@@ -449,7 +470,12 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** Keys that the schema knows at a path; of a union those of the kind that `raw` gives, without `raw` those of all kinds. */
-function keysAt(path: readonly PropertyKey[], raw?: unknown): string[] {
+const keysAt = (path: readonly PropertyKey[], raw?: unknown): string[] => [
+  ...new Set(objectsAt(path, raw).flatMap(({ shape }) => Object.keys(shape))),
+];
+
+/** What the schema has at a path, as far as it is a group of keys. */
+function objectsAt(path: readonly PropertyKey[], raw?: unknown): z.ZodObject[] {
   let schemas: z.core.$ZodType[] = [configSchema];
   const open = (schema: z.core.$ZodType, kind: unknown): z.core.$ZodType[] => {
     if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
@@ -465,10 +491,13 @@ function keysAt(path: readonly PropertyKey[], raw?: unknown): string[] {
   path.forEach((key, depth) => {
     schemas = opened(depth).flatMap((schema) => fieldOf(schema, key) ?? []);
   });
-  const keys = opened(path.length).flatMap((schema) =>
-    schema instanceof z.ZodObject ? Object.keys(schema.shape) : [],
-  );
-  return [...new Set(keys)];
+  return opened(path.length).filter((schema) => schema instanceof z.ZodObject);
+}
+
+/** Whether a key is for text: a folder may be called 2024. */
+function isText(path: readonly string[]): boolean {
+  const fields = objectsAt(path.slice(0, -1)).map((object) => fieldOf(object, path[path.length - 1]));
+  return fields.some((field) => (field instanceof z.ZodOptional ? field.unwrap() : field) instanceof z.ZodString);
 }
 
 const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefined =>
@@ -516,6 +545,12 @@ function checkCombination(config: Config, where: string): void {
   }
   checkPatches(augmentation, loss, refuse);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
+  const { channels } = networks[config.encoder];
+  for (const [key, numbers] of Object.entries(config.normalise ?? {}))
+    if (numbers.length !== channels)
+      refuse(
+        `normalise.${key} must be ${channels} ${channels === 1 ? "number" : "numbers"}, one for each channel of ${config.encoder}, got [${numbers.join(", ")}]`,
+      );
 }
 
 function checkPatches(
@@ -566,8 +601,16 @@ function checkHinge(
     refuse(`loss.negatives must be at least 2 under negativesReading authors-code (T means T − 1 negatives), got 1`);
 }
 
-/** Sets `a.b.c=value` in a raw configuration; the value is read as YAML, so `5` is a number and `[0, 1]` a list. */
-export function override(raw: unknown, assignment: string, parseValue: (text: string) => unknown): void {
+/**
+ * Sets `a.b.c=value` in a raw configuration; the value is read as YAML, so `5` is a number and `[0, 1]` a list, but for keys that hold text.
+ * `within` says which section of a configuration `raw` is.
+ */
+export function override(
+  raw: unknown,
+  assignment: string,
+  parseValue: (text: string) => unknown,
+  within: readonly string[] = [],
+): void {
   const match = /^([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)=(.*)$/s.exec(assignment);
   if (!match) throw new SaccadeError(`override: must look like key=value, got "${assignment}"; for example seed=1`);
   const [, path, text] = match;
@@ -585,5 +628,7 @@ export function override(raw: unknown, assignment: string, parseValue: (text: st
     }
     node = next as Record<string, unknown>;
   });
-  node[keys[keys.length - 1]] = parseValue(text);
+  const value = parseValue(text);
+  const plain = typeof value === "number" || typeof value === "boolean" || text === "~";
+  node[keys[keys.length - 1]] = plain && isText([...within, ...keys]) ? text : value;
 }

@@ -159,5 +159,6 @@ export function configuredRule(config: Config, model: Model, dataset: TrainingSh
     // Of a streamed dataset the batch, and behind it the probe batch of the X-ray.
     dataset: dataset.streamed ? { ...dataset, held: config.batch + probeImages(config) } : dataset,
     valueRange: config.valueRange,
+    normalise: config.normalise,
   };
 }

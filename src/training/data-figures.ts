@@ -86,7 +86,11 @@ export async function firstViews(
   const parameters = persistent("viewParameters", [count, viewParameters], "input");
   const record = recordProgram("first views");
   const [low, high] = config.valueRange;
-  const { x } = record.makeViews({ images, indices, parameters }, { height, width, low, high }, { x: "views" });
+  const { x } = record.makeViews(
+    { images, indices, parameters },
+    { height, width, low, high, normalise: config.normalise },
+    { x: "views" },
+  );
   const program = record.finish([x]);
   const engine = await backend.prepare([program]);
   try {

@@ -3,7 +3,14 @@
 import { existsSync } from "node:fs";
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
-import { collapseAlarm, embeddingHealth, type Health, requireFinite, watchLosses } from "./alarms.ts";
+import {
+  collapseAlarm,
+  embeddingHealth,
+  type Health,
+  requireFinite,
+  requireFiniteState,
+  watchLosses,
+} from "./alarms.ts";
 import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { flushFile } from "./files.ts";
@@ -39,7 +46,7 @@ export interface TrainResult {
   readonly seconds: number;
 }
 
-/** Steps between looks at the embeddings. */
+/** Steps between looks at the synapses, and at the embeddings. */
 export const healthEvery = 20;
 /** Collapse is an alarm only after the first so many steps; a fresh encoder's embeddings are small and few-dimensional. */
 const healthFrom = 100;
@@ -112,6 +119,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       const { step } = result.position;
       requireFinite(result.loss, step);
       const last = step === trainer.totalSteps;
+      const look = step % healthEvery === 0 || last;
+      if (look) requireFiniteState(await trainer.state(), step);
       // Under GLL another layer has another loss: none of before is compared with it.
       const begins = config.learning === "GLL" && (step - 1) % (config.epochs * trainer.stepsPerEpoch) === 0;
       losses = begins
@@ -119,7 +128,6 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         : { ...losses, sum: losses.sum + result.loss, steps: losses.steps + 1 };
       // The first step of every layer is noted too: what its loss is held against.
       if (step % config.metricsEvery === 0 || last || !watched.knows(result.layer)) {
-        const look = step % healthEvery === 0 || last;
         const seen = look ? await trainer.embeddings() : undefined;
         const health = seen && embeddingHealth(seen.numbers, seen.width);
         note(stepMetric(trainer.stepsPerEpoch, result, health));

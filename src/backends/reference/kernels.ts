@@ -3,6 +3,7 @@
 import type { ActivationKind, Attributes, In, Kind, Negatives, Out, Updated } from "../../program/operations.ts";
 import { threefry2x32 } from "../../program/random.ts";
 import type { Shape } from "../../program/tensor.ts";
+import { channelEnds } from "../../program/views.ts";
 import { makeView } from "./views.ts";
 
 /** An operand: its numbers (float64 for f32 tensors) and its shape. */
@@ -201,8 +202,9 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     });
   },
 
-  makeViews: ({ images, indices, parameters, x }, { height, width, low, high }) => {
+  makeViews: ({ images, indices, parameters, x }, { height, width, ...values }) => {
     const [, h, w, c] = images.shape as Extents4;
+    const ends = channelEnds(values, c);
     const stride = parameters.shape[1];
     for (let i = 0; i < indices.data.length; i++) {
       const image = images.data.subarray(indices.data[i] * h * w * c, (indices.data[i] + 1) * h * w * c) as Uint8Array;
@@ -212,7 +214,10 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
         height,
         width,
       );
-      for (let k = 0; k < view.length; k++) x.data[i * view.length + k] = low + (high - low) * view[k];
+      for (let k = 0; k < view.length; k++) {
+        const { low, high } = ends[k % c];
+        x.data[i * view.length + k] = low + (high - low) * view[k];
+      }
     }
   },
 

@@ -4,13 +4,15 @@ import { existsSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Backend } from "../../backends/backend.ts";
 import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
+import { fromHome } from "../../data/folders.ts";
 import { networks } from "../../encoders/networks.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
 import { type Config, type DataConfig, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
-import { describeData } from "../../training/configured-data.ts";
+import { describeData, describeProbe } from "../../training/configured-data.ts";
 import { continueEnvironment, environment, writeEnvironment } from "../../training/environment.ts";
+import { shellWord } from "../../training/files.ts";
 import { needsOf, requireRoom, roomFor } from "../../training/forecast.ts";
 import { checkResume, requireTrained, unfinishedRun } from "../../training/resume.ts";
 import { hasFigures } from "../../training/run-figures.ts";
@@ -20,7 +22,7 @@ import { type TrainResult, train } from "../../training/train.ts";
 import { createTrainer, runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
-import { type CommonOptions, openBackend, parseValue, readConfig, shellWord } from "../options.ts";
+import { type CommonOptions, openBackend, parseValue, readConfig } from "../options.ts";
 import { duration, showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
 import { printForecast } from "./forecast.ts";
@@ -127,7 +129,8 @@ async function trainHeld(
   if (resumed && from) requireTrained(resumed, from);
   const backend = await openBackend(options);
   // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.
-  const dataset = await loadShown(config.data);
+  const told = new Set<string>();
+  const dataset = await loadShown(config.data, told);
   if (resumed && from) checkResume(resumed, config, dataset, from);
   const trainer = await createTrainer(config, dataset, backend);
   const here = environment(backend);
@@ -135,7 +138,7 @@ async function trainHeld(
   let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
   try {
     if (config.probe && options.probe)
-      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder) };
+      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder, told) };
     // A signal that came while data was read is heard here: between timers and immediates the event loop looks for it.
     await setTimeout(1);
     await setImmediate();
@@ -273,6 +276,7 @@ export async function configuration(
     return { config: changed, resumed: run };
   }
   const config = await readConfig(path ?? "", overrides, options);
+  if (options.probe) await describeProbe(config, path ?? "");
   if (options.resume === undefined || options.dryRun) return { config };
   const { totalSteps } = runLength(config, { name: config.data.dataset, ...(await describeData(config, path ?? "")) });
   const resumed = findUnfinished(config, totalSteps, options, (message) =>
@@ -288,7 +292,7 @@ const placesOf = ({ probe }: Config): Record<string, DataConfig> =>
 function requireInPlace(where: string, sets: Readonly<Record<string, DataConfig>>): void {
   for (const [key, { file, folder }] of Object.entries(sets))
     for (const [name, place] of Object.entries({ file, folder }))
-      if (place !== undefined && !existsSync(place))
+      if (place !== undefined && !existsSync(fromHome(place)))
         throw wrong(
           where,
           `${key}.${name}`,

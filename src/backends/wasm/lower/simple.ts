@@ -3,6 +3,7 @@
 import type { Attributes, Kind, Negatives } from "../../../program/operations.ts";
 import type { Operation } from "../../../program/program.ts";
 import { type Shape, sizeOf, type Tensor } from "../../../program/tensor.ts";
+import { channelEnds } from "../../../program/views.ts";
 import type { Launch, Places, Word } from "../launch.ts";
 
 export type SimpleKind = Exclude<Kind, `conv2d${string}` | `linear${string}`>;
@@ -168,7 +169,9 @@ export const lowerSimple: {
 
   makeViews: ({ inputs: { images, indices, parameters }, outputs: { x }, attributes }, { at }) => {
     const [, h, w, c] = images.shape as Extents4;
-    const { height, width, low, high } = attributes;
+    const { height, width } = attributes;
+    // Three pairs: of grey pictures the first is read.
+    const ends = Array.from({ length: 3 }, (_, k) => channelEnds(attributes, c)[Math.min(k, c - 1)]);
     const n = sizeOf(indices.shape);
     const pixels = 4 * Math.ceil((height * width) / 4);
     const perTask = rowsPerTask(n, height * width * c);
@@ -177,7 +180,7 @@ export const lowerSimple: {
         kernel: "makeViews",
         words: [
           ...[at(images), at(indices), at(parameters), at(x), n, perTask, h, w, c, height, width],
-          ...[{ f32: low }, { f32: high }],
+          ...ends.flatMap(({ low, high }) => [{ f32: low }, { f32: high }]),
         ],
         tasks: Math.ceil(n / perTask),
         scratchBytes: 4 * (sourceFloats * ((h + sourceBorders) * (w + sourceBorders) + pixels) + c * pixels),
