@@ -174,7 +174,7 @@ describe("a key that may be left out and holds nothing", () => {
     expect(parseConfig(parseYaml("f.yaml", text("probe:\n")), "f.yaml").probe).toBeUndefined();
     for (const [more, sentence] of [
       ["seed:\n", "seed must be a number, got null"],
-      ["adam: { beta1: }\n", "adam.beta1 must be a number, got null"],
+      ["adam: { beta1: }\n", "optimiser.beta1 must be a number, got null"],
       ["loss: null\n", "loss must be"],
     ])
       expect(refusal(() => parseConfig(parseYaml("f.yaml", text(more)), "f.yaml"))).toContain(`f.yaml: ${sentence}`);
@@ -335,7 +335,7 @@ describe("overrides", () => {
     ],
     [
       ["preset=authors-code", "loss={temperature: 1}"],
-      "loss.temperature is not a key of loss kind contrastiveHinge (known: kind, m1, m2, negatives, negativesReading, gap, gradientBlock); leave it out, or set it whole: loss='{kind: contrastiveHinge}'",
+      "loss.temperature is not a key of loss kind contrastiveHinge (known: kind, m1, m2, negatives, negativesReading, gap, spacing, gradientBlock); leave it out, or set it whole: loss='{kind: contrastiveHinge}'",
     ],
     [
       ["dtp.noise={kind: relative, size: 1, sise: 1}"],

@@ -14,6 +14,7 @@ import { contrastiveHinge } from "../src/losses/contrastive-hinge.ts";
 import { recordProgram } from "../src/program/program.ts";
 import { randomStream } from "../src/program/random.ts";
 import { persistent } from "../src/program/tensor.ts";
+import { auditVerdicts } from "../src/training/audit-rule.ts";
 import { parseConfig } from "../src/training/config.ts";
 import { createTrainer, type Trainer } from "../src/training/trainer.ts";
 
@@ -148,8 +149,11 @@ test("the error of a view depends on its own anchor and on the buffer, and on no
 describe("training from the movie", () => {
   const configuration = readFileSync(new URL("../configs/movie.yaml", import.meta.url), "utf8");
   const batch = 2 * pairsPerClip + 2;
+  const shipped = parseYaml(configuration);
+  // A buffer of two, for a batch of two clips and a little.
   const raw = (change: object = {}): unknown => ({
-    ...parseYaml(configuration),
+    ...shipped,
+    loss: { ...shipped.loss, negatives: 2 },
     batch,
     epochs: 12,
     xrayEvery: 0,
@@ -184,14 +188,12 @@ describe("training from the movie", () => {
     return results;
   }
 
-  test("configs/movie.yaml is the paper's most plausible rule, and no negative shows the object of its view", () => {
-    const shipped = parseConfig(parseYaml(configuration), "movie.yaml");
-    expect(shipped).toMatchObject({
-      encoder: "cifar",
-      learning: "RLL",
-      update: "RF",
-      loss: { kind: "contrastiveHinge", negativesReading: "past", gap: pairsPerClip, gradientBlock: true },
-    });
+  test("configs/movie.yaml satisfies all four conditions, and its negatives stand whole clips back", () => {
+    const parsed = parseConfig(shipped, "movie.yaml");
+    const past = { negativesReading: "past", gap: pairsPerClip, spacing: pairsPerClip };
+    expect(parsed).toMatchObject({ framesApart: apart, augmentation: { kind: "none" }, loss: past });
+    const words = Object.values(auditVerdicts(parsed)).map(({ word }) => word);
+    expect(words).toEqual(["pass", "pass", "pass", "none"]);
   });
 
   test("no pair spans a cut, and every negative is older than its view and shows another object", async () => {
@@ -209,14 +211,16 @@ describe("training from the movie", () => {
     for (const indices of seen) {
       const [anchors, views] = [indices.slice(0, batch), indices.slice(batch)];
       anchors.forEach((anchor, s) => {
-        expect(views[s]).toBe(anchor + 1);
+        expect(views[s]).toBe(anchor + apart);
         expect(clipOf(views[s])).toBe(clipOf(anchor));
         if (s > 0) expect(anchor).toBeGreaterThan(anchors[s - 1]);
       });
       if (config.loss.kind !== "contrastiveHinge" || config.loss.negatives === "all") throw new Error("a buffer");
-      const { gap = 1, negatives: count } = config.loss;
+      const { gap = 1, spacing = 1, negatives: count } = config.loss;
       views.forEach((view, t) => {
-        for (const anchor of anchors.slice(Math.max(0, t - gap - count + 1), Math.max(0, t - gap + 1))) {
+        for (let k = 0; k < count; k++) {
+          const anchor = anchors[t - gap - k * spacing];
+          if (anchor === undefined) continue;
           negatives++;
           expect(anchor).toBeLessThan(view);
           expect(clipOf(anchor)).toBeLessThan(clipOf(view));
@@ -265,9 +269,10 @@ describe("training from the movie", () => {
       "loss.negatives must be a number under negativesReading past, got all; say how long the buffer is",
     ],
     [
-      { loss: { negatives: 40, negativesReading: "past", gap: 8 }, batch: 47 },
-      "loss.negatives + loss.gap must be at most 47, the batch, got 40 + 8; enlarge the batch",
+      { loss: { negatives: 6, negativesReading: "past", gap: 8, spacing: 8 }, batch: 48 },
+      "the oldest of loss.negatives must be in the batch of 48 images, got one 48 back (gap 8, spacing 8); enlarge the batch",
     ],
+    [{ loss: { negatives: 5, spacing: 3 } }, "loss.spacing is for negativesReading past, got paper-text; leave it out"],
   ])("%j is refused", (change, sentence) => {
     const whole = "loss" in change ? { ...change, loss: { kind: "contrastiveHinge", ...change.loss } } : change;
     expect(() => parseConfig(raw(whole), "movie.yaml")).toThrow(`movie.yaml: ${sentence}`);

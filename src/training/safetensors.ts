@@ -89,7 +89,8 @@ export function decodeSafetensors(file: Uint8Array, where: string): FoundTensors
   const others = new Map<string, { shape: readonly number[]; type: string }>();
   let expected = 0;
   for (const [name, { dtype, shape, data_offsets: offsets }] of inOrder) {
-    const bits = Number(/\d+$/.exec(dtype)?.[0] ?? 8);
+    // BF16, F8_E4M3, BOOL.
+    const bits = Number(/\d+/.exec(dtype)?.[0] ?? 8);
     const [from, to] = offsets;
     const bytes = Math.ceil((bits * shape.reduce((product, extent) => product * extent, 1)) / 8);
     if (from !== expected || to - from !== bytes || start + to > file.length)
