@@ -145,8 +145,8 @@ const foundation: readonly Fault[] = [
   {
     name: "wrong-partner",
     file: "src/data/pairing.ts",
-    find: "partner: (anchor) => anchor,",
-    replace: "partner: (anchor) => (anchor > 0 ? anchor - 1 : 0),",
+    find: "(_, i) => i), partnerOf: (anchor) => anchor }),",
+    replace: "(_, i) => i), partnerOf: (anchor) => (anchor > 0 ? anchor - 1 : 0) }),",
     breaks: "the second view shows another image",
     tests: ["behaviour"],
     only: "batches",
@@ -172,11 +172,27 @@ const foundation: readonly Fault[] = [
   {
     name: "moments-not-saved",
     file: "src/rules/rule.ts",
-    find: ", ...recorded.flatMap(({ moments }) => moments)],",
+    find: ", ...recorded.flatMap(({ optimiserState }) => optimiserState)],",
     replace: "],",
     breaks: "a checkpoint holds no optimiser state",
     tests: ["training", "behaviour"],
     only: "resumed|RLL RF contrastiveHinge",
+  },
+  {
+    name: "schedule-not-told",
+    file: "src/training/trainer.ts",
+    find: "clockValues(last, updates[number], factor)",
+    replace: "clockValues(last, updates[number])",
+    breaks: "the learning rate stays what it is at first, whatever the schedule",
+    tests: ["optimiser"],
+  },
+  {
+    name: "schedule-of-all-layers-together",
+    file: "src/training/trainer.ts",
+    find: "rateAt(config.optimiser.schedule, updates[number], updatesInAll[number])",
+    replace: "rateAt(config.optimiser.schedule, done + 1, totalSteps)",
+    breaks: "under GLL and RLL a layer's learning rate follows the run's steps, not its own",
+    tests: ["optimiser"],
   },
   {
     name: "channels-last-on-disk",
@@ -442,7 +458,7 @@ const rules: readonly Fault[] = [
   {
     name: "partner-of-the-same-class",
     file: "src/training/trainer.ts",
-    find: "[images, images.map(pairing.partner)];",
+    find: "[images, images.map(partnerOf)];",
     replace: "[images, images.map((i) => dataset.labels.indexOf(dataset.labels[i]))];",
     breaks: "the labels choose the second view, so that a self-supervised run is taught the classes",
     tests: ["behaviour"],

@@ -4,7 +4,7 @@
 //     node tools/search.ts tools/searches/solids.yaml [--out records/search-solids] [--threads 1] [--rules REGEX] [--table]
 //
 // A finished cell stands as a line in OUT/cells.jsonl and is not run again, so the command can be stopped and started at will, and several
-// can share the work (--rules). OUT/README.md holds the table; --table makes it anew and trains nothing.
+// can share the work (--rules). A page in OUT holds the table; --table makes it anew and trains nothing.
 
 import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";

@@ -4,7 +4,7 @@
 //         [--seeds 0,1,2] [--only REGEX] [--threads 1] [--page]
 //
 // Runs stand in WORK/runs and go on where they stopped; a finished cell stands as a line in OUT/cells.jsonl and is not run again, so the
-// command can be stopped and started at will, and several can share the work (--only). --page makes OUT/README.md anew and trains nothing.
+// command can be stopped and started at will, and several can share the work (--only). --page makes the page in OUT anew and trains nothing.
 
 import { spawn } from "node:child_process";
 import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
