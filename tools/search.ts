@@ -197,11 +197,16 @@ const worth = ({ scores }: Line): number => (scores.length === 0 ? -1 : mean(sco
 
 if (!values.table) {
   await measureRandom();
-  for (const rule of Object.keys(space.rules).filter((one) => new RegExp(values.rules).test(one)))
-    for (const varied of combinations({ ...space.vary, ...space.varyFor[rule] })) {
-      const line = await run(rule, varied);
+  const chosen = Object.keys(space.rules).filter((rule) => new RegExp(values.rules).test(rule));
+  const settings = chosen.map((rule) => combinations({ ...space.vary, ...space.varyFor[rule] }));
+  // Every rule under its first setting, then every rule under its second: a search that is stopped has looked at all.
+  for (let k = 0; k < Math.max(...settings.map(({ length }) => length)); k++)
+    for (const [i, rule] of chosen.entries()) {
+      if (settings[i][k] === undefined) continue;
+      const line = await run(rule, settings[i][k]);
       const shown = line.scores.map(({ readOut: by, accuracy }) => `${by} ${(100 * accuracy).toFixed(1)}`);
-      console.log(`${rule} ${varied.join(" ")}: ${line.failed ?? shown.join(", ")}; ${line.seconds.toFixed(0)} s`);
+      const varied = settings[i][k].join(" ");
+      console.log(`${rule} ${varied}: ${line.failed ?? shown.join(", ")}; ${line.seconds.toFixed(0)} s`);
     }
 }
 writeFileSync(join(out, "README.md"), page(lines()));
