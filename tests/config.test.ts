@@ -74,6 +74,26 @@ describe("the shipped configurations", () => {
   });
 });
 
+describe("antialiasing", () => {
+  const augmentation = (raw: object): object => parseConfig({ ...least(), augmentation: raw }, "f.yaml").augmentation;
+
+  test.each(["simclr", "affine"])("of %s is on unless told", (kind) => {
+    expect(augmentation({ kind })).toMatchObject({ antialias: true });
+    expect(augmentation({ kind, antialias: false })).toMatchObject({ antialias: false });
+  });
+
+  test("is on under the authors' preset too", () => {
+    const { augmentation: chosen } = parseConfig({ ...least(), preset: "authors-code" }, "f.yaml");
+    expect(chosen).toMatchObject({ kind: "affine", antialias: true });
+  });
+
+  test("is no key of an augmentation that never shrinks", () => {
+    expect(refusal(() => augmentation({ kind: "none", antialias: true }))).toMatch(
+      /^f\.yaml: augmentation\.antialias is not a key of augmentation kind none/,
+    );
+  });
+});
+
 describe("what is refused", () => {
   test.each([
     [{ batc: 3 }, /^f\.yaml: unknown key "batc", did you mean "batch"\? \(known: name, preset, seed, .*\)$/],

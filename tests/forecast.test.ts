@@ -10,7 +10,15 @@ import { loadDataset } from "../src/data/datasets.ts";
 import { explain } from "../src/program/explain.ts";
 import { saveCheckpoint } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
-import { flopsPerStep, type Needs, needsOf, requireRoom, roomFor, timeSteps } from "../src/training/forecast.ts";
+import {
+  costOf,
+  flopsPerStep,
+  type Needs,
+  needsOf,
+  requireRoom,
+  roomFor,
+  timeSteps,
+} from "../src/training/forecast.ts";
 import { healthEvery } from "../src/training/train.ts";
 import { createTrainer, type Trainer } from "../src/training/trainer.ts";
 
@@ -145,6 +153,15 @@ test("FLOPs of a step are those that explain counts, the mean of layers that tak
       const counts = trainer.recorded.lessons.map(({ program }) => explain(program).flops);
       expect(flopsPerStep(trainer)).toBeCloseTo(counts.reduce((sum, one) => sum + one, 0) / counts.length, 3);
     });
+});
+
+test("FLOPs of a step count what shrinking larger pictures reads", () => {
+  const large = { name: "large pictures", count: 40, height: 48, width: 48, channels: 3, classes: 10 };
+  const [smoothed, bare] = [true, false].map((antialias) =>
+    costOf(configured({ augmentation: { kind: "affine", antialias } }), large),
+  );
+  // Three times along each side: 36 pixels for 4, two operations each; two views of ten pictures of 16 × 16 × 3.
+  expect((smoothed.flops - bare.flops) / bare.steps).toBe(2 * (36 - 4) * 2 * 10 * 16 * 16 * 3);
 });
 
 describe("time", () => {

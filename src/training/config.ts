@@ -24,6 +24,7 @@ const simclr = z.strictObject({
   saturation: z.number().min(0).default(simclrDefaults.saturation),
   hue: z.number().min(0).max(0.5).default(simclrDefaults.hue),
   grey: share.default(simclrDefaults.grey),
+  antialias: z.boolean().default(simclrDefaults.antialias),
 });
 
 const affine = z.strictObject({
@@ -34,6 +35,7 @@ const affine = z.strictObject({
   saturation: z.number().min(0).default(affineDefaults.saturation),
   hue: z.number().min(0).max(1).default(affineDefaults.hue),
   flip: share.default(affineDefaults.flip),
+  antialias: z.boolean().default(affineDefaults.antialias),
 });
 
 const patches = z.strictObject({
