@@ -7,10 +7,12 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Backend } from "../src/backends/backend.ts";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { loadDataset } from "../src/data/datasets.ts";
+import { proceduralClasses } from "../src/data/procedural-objects.ts";
 import { explain } from "../src/program/explain.ts";
 import { saveCheckpoint } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
 import {
+  augmentedProbeFlops,
   costOf,
   flopsPerStep,
   type Needs,
@@ -162,6 +164,18 @@ test("FLOPs of a step count what shrinking larger pictures reads", () => {
   );
   // Three times along each side: 36 pixels for 4, two operations each; two views of ten pictures of 16 × 16 × 3.
   expect((smoothed.flops - bare.flops) / bare.steps).toBe(2 * (36 - 4) * 2 * 10 * 16 * 16 * 3);
+});
+
+test("FLOPs of a read-out that learns from new crops are those of both encoders, for every label, epoch and draw", () => {
+  const set = { dataset: "procedural-objects", size: 20 };
+  const probe = { train: set, test: { ...set, split: "test" }, labelsPerClass: [3, "all"], seeds: 2, epochs: 7 };
+  const labelled = { count: 100, classes: proceduralClasses };
+  const of = (more: object): number => augmentedProbeFlops(configured({ probe: { ...probe, ...more } }), labelled);
+  expect(of({})).toBe(0);
+  const convolutions = 2 * 9 * (16 * 16 * (3 * 16 + 16 * 32) + 8 * 8 * 32 * 64);
+  const forward = of({ augmentation: { kind: "crop" } }) / (2 * 2 * 7 * (30 + 100));
+  expect(forward).toBeGreaterThan(convolutions);
+  expect(forward).toBeLessThan(1.02 * convolutions);
 });
 
 describe("time", () => {

@@ -96,6 +96,16 @@ describe("a run folder", () => {
     expect(configKey({ ...rest, augmentation })).not.toBe(configKey(config));
   });
 
+  test("from before there were crops for the read-out is measured as it was", async () => {
+    const sets = { train: { dataset: "stl-10" }, test: { dataset: "stl-10", split: "test" } };
+    const authors = parseConfig({ ...config, encoder: "vgg6", preset: "authors-code", probe: sets }, "authors");
+    const { path } = await createRun(join(root, "older-probe"), authors, {});
+    expect(openRun(path).config.probe?.augmentation).toEqual({ kind: "crop", flip: 0.5 });
+    const file = join(path, "config.yaml");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/^ {2}augmentation:\n {4}kind: crop\n {4}flip: 0.5\n/m, ""));
+    expect(openRun(path).config.probe?.augmentation).toEqual({ kind: "none" });
+  });
+
   test("is never shared by runs that start in the same second", async () => {
     const runs = await Promise.all(Array.from({ length: 5 }, () => createRun(join(root, "same"), config, {})));
     expect(new Set(runs.map(({ path }) => path)).size).toBe(5);

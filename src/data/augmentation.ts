@@ -2,6 +2,7 @@
 //
 // Every number is keyed by (seed, epoch, sample, view): the same pictures on every backend and after any resume.
 
+import { wrong } from "../program/errors.ts";
 import { randomStream, type Stream } from "../program/random.ts";
 import { view, viewParameters } from "../program/views.ts";
 
@@ -70,6 +71,13 @@ export interface NoAugmentation {
   readonly kind: "none";
 }
 
+/** A piece of the picture of the view's size, at random, flipped or not: what the authors' code trains STL-10's read-out on. */
+export interface RandomCrop {
+  readonly kind: "crop";
+  /** Probability of a horizontal flip. */
+  readonly flip: number;
+}
+
 export type Augmentation = SimclrAugmentation | AffineAugmentation | Patches | NoAugmentation;
 
 export const simclrDefaults: SimclrAugmentation = {
@@ -99,6 +107,8 @@ export const affineDefaults: AffineAugmentation = {
 
 /** CLAPP's 7 × 7 patches (Illing et al. 2021). */
 export const patchesDefaults: Patches = { kind: "patches", crop: 64, size: 16, stride: 8, flip: 0.5 };
+
+export const cropDefaults: RandomCrop = { kind: "crop", flip: 0.5 };
 
 /** Sizes in pixels of the picture that is read and of the view that is made. */
 export interface ViewSizes {
@@ -251,6 +261,36 @@ function drawCrop(
   const width = Math.min(w, Math.round(h * aspect));
   const height = Math.min(h, Math.round(w / aspect));
   return { left: Math.floor((w - width) / 2), top: Math.floor((h - height) / 2), width, height };
+}
+
+/** Fills one row with a random crop. */
+export function drawRandomCrop(
+  { flip: probability }: RandomCrop,
+  { from, to }: ViewSizes,
+  random: Stream,
+  row: Float32Array,
+): void {
+  plainView({ from, to }, row);
+  const top = random.integer(from.height - to.height + 1);
+  const left = random.integer(from.width - to.width + 1);
+  setCrop({ left, top, width: to.width, height: to.height }, to, row);
+  if (random.uniform() < probability) flip(to.width, row);
+}
+
+/** Refuses pictures that no crop fits into, and crops that are all the same. */
+export function requireCrops({ flip: probability }: RandomCrop, { from, to }: ViewSizes): void {
+  const [got, size] = [from, to].map(({ height, width }) => `${height}×${width}`);
+  const mend = "take probe.augmentation kind none";
+  if (from.height < to.height || from.width < to.width)
+    throw wrong("probe", "probe.train", `pictures of at least ${size} for probe.augmentation kind crop`, got, mend);
+  if (got === size && probability === 0)
+    throw wrong(
+      "probe",
+      "probe.train",
+      `pictures larger than ${size} for probe.augmentation kind crop without flips`,
+      got,
+      mend,
+    );
 }
 
 /** Patch number `patch` of the grid, row by row. */

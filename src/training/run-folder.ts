@@ -150,12 +150,13 @@ export function openRun(path: string): OpenRun {
 /** A run's configuration is complete: what it lacks could not be chosen yet when the run was made, and is what it was then. */
 function asItWas(raw: unknown): unknown {
   if (!isGroup(raw)) return raw;
-  const { augmentation } = raw;
+  const { augmentation, probe } = raw;
   return {
     ...raw,
     ...(isGroup(augmentation) && (augmentation.kind === "simclr" || augmentation.kind === "affine")
       ? { augmentation: { antialias: false, ...augmentation } }
       : {}),
+    ...(isGroup(probe) ? { probe: { augmentation: { kind: "none" }, ...probe } } : {}),
   };
 }
 
