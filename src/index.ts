@@ -8,6 +8,7 @@ export {
   type Augmentation,
   affineDefaults,
   drawViews,
+  type RandomCrop,
   type SimclrAugmentation,
   simclrDefaults,
 } from "./data/augmentation.ts";
@@ -17,6 +18,7 @@ export { proceduralMovie, proceduralObjects, turningMovie } from "./data/procedu
 export { type Block, countParameters, type Encoder } from "./encoders/encoder.ts";
 export { createModel, initialise, type Model } from "./encoders/model.ts";
 export { type NetworkName, networks } from "./encoders/networks.ts";
+export { augmentedProbe } from "./evaluation/augmented-probe.ts";
 export { encoderFeatures, type Features, pixelFeatures } from "./evaluation/features.ts";
 export { kNearest } from "./evaluation/knn.ts";
 export { linearProbe } from "./evaluation/linear-probe.ts";

@@ -74,6 +74,52 @@ describe("the shipped configurations", () => {
   });
 });
 
+describe("antialiasing", () => {
+  const augmentation = (raw: object): object => parseConfig({ ...least(), augmentation: raw }, "f.yaml").augmentation;
+
+  test.each(["simclr", "affine"])("of %s is on unless told", (kind) => {
+    expect(augmentation({ kind })).toMatchObject({ antialias: true });
+    expect(augmentation({ kind, antialias: false })).toMatchObject({ antialias: false });
+  });
+
+  test("is on under the authors' preset too", () => {
+    const { augmentation: chosen } = parseConfig({ ...least(), preset: "authors-code" }, "f.yaml");
+    expect(chosen).toMatchObject({ kind: "affine", antialias: true });
+  });
+
+  test("is no key of an augmentation that never shrinks", () => {
+    expect(refusal(() => augmentation({ kind: "none", antialias: true }))).toMatch(
+      /^f\.yaml: augmentation\.antialias is not a key of augmentation kind none/,
+    );
+  });
+});
+
+describe("the read-out's augmentation", () => {
+  const probed = (dataset: string, more: object = {}, preset = "authors-code"): object | undefined =>
+    parseConfig(
+      { ...least(), preset, probe: { train: { dataset }, test: { dataset, split: "test" }, ...more } },
+      "f.yaml",
+    ).probe?.augmentation;
+
+  test("is none in the paper's text, and under the authors' preset but for STL-10", () => {
+    expect(probed("stl-10", {}, "paper-text")).toEqual({ kind: "none" });
+    expect(probed("cifar-10")).toEqual({ kind: "none" });
+    expect(probed("stl-10")).toEqual({ kind: "crop", flip: 0.5 });
+  });
+
+  test("is what a configuration says, whatever its preset", () => {
+    expect(probed("stl-10", { augmentation: { kind: "none" } })).toEqual({ kind: "none" });
+    expect(probed("cifar-10", { augmentation: { kind: "crop", flip: 0 } })).toEqual({ kind: "crop", flip: 0 });
+  });
+
+  test("is for the paper's read-out alone", () => {
+    expect(probed("stl-10", { readOuts: ["kNN"] })).toEqual({ kind: "none" });
+    expect(refusal(() => probed("stl-10", { readOuts: ["kNN"], augmentation: { kind: "crop" } }))).toMatch(
+      /^f\.yaml: probe\.augmentation is for the read-out paper, got readOuts kNN; add paper, or set probe\.augmentation='\{kind: none\}'$/,
+    );
+  });
+});
+
 describe("what is refused", () => {
   test.each([
     [{ batc: 3 }, /^f\.yaml: unknown key "batc", did you mean "batch"\? \(known: name, preset, seed, .*\)$/],

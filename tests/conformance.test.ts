@@ -105,6 +105,10 @@ function viewRows(random: Stream, n: number, h: number, w: number): Operand {
     row[view.hue] = 0.4 * random.uniform() - 0.2;
     row[view.order] = random.integer(orders.length);
     row[view.grey] = random.uniform() < 0.2 ? 1 : 0;
+    row.set(
+      [1, 1].map((least) => Math.max(least, 4 * random.uniform() - 1)),
+      view.support,
+    );
   }
   return { shape: [n, viewParameters], numbers };
 }

@@ -7,10 +7,20 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Backend } from "../src/backends/backend.ts";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { loadDataset } from "../src/data/datasets.ts";
+import { proceduralClasses } from "../src/data/procedural-objects.ts";
 import { explain } from "../src/program/explain.ts";
 import { saveCheckpoint } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
-import { flopsPerStep, type Needs, needsOf, requireRoom, roomFor, timeSteps } from "../src/training/forecast.ts";
+import {
+  augmentedProbeFlops,
+  costOf,
+  flopsPerStep,
+  type Needs,
+  needsOf,
+  requireRoom,
+  roomFor,
+  timeSteps,
+} from "../src/training/forecast.ts";
 import { healthEvery } from "../src/training/train.ts";
 import { createTrainer, type Trainer } from "../src/training/trainer.ts";
 
@@ -145,6 +155,27 @@ test("FLOPs of a step are those that explain counts, the mean of layers that tak
       const counts = trainer.recorded.lessons.map(({ program }) => explain(program).flops);
       expect(flopsPerStep(trainer)).toBeCloseTo(counts.reduce((sum, one) => sum + one, 0) / counts.length, 3);
     });
+});
+
+test("FLOPs of a step count what shrinking larger pictures reads", () => {
+  const large = { name: "large pictures", count: 40, height: 48, width: 48, channels: 3, classes: 10 };
+  const [smoothed, bare] = [true, false].map((antialias) =>
+    costOf(configured({ augmentation: { kind: "affine", antialias } }), large),
+  );
+  // Three times along each side: 36 pixels for 4, two operations each; two views of ten pictures of 16 × 16 × 3.
+  expect((smoothed.flops - bare.flops) / bare.steps).toBe(2 * (36 - 4) * 2 * 10 * 16 * 16 * 3);
+});
+
+test("FLOPs of a read-out that learns from new crops are those of both encoders, for every label, epoch and draw", () => {
+  const set = { dataset: "procedural-objects", size: 20 };
+  const probe = { train: set, test: { ...set, split: "test" }, labelsPerClass: [3, "all"], seeds: 2, epochs: 7 };
+  const labelled = { count: 100, classes: proceduralClasses };
+  const of = (more: object): number => augmentedProbeFlops(configured({ probe: { ...probe, ...more } }), labelled);
+  expect(of({})).toBe(0);
+  const convolutions = 2 * 9 * (16 * 16 * (3 * 16 + 16 * 32) + 8 * 8 * 32 * 64);
+  const forward = of({ augmentation: { kind: "crop" } }) / (2 * 2 * 7 * (30 + 100));
+  expect(forward).toBeGreaterThan(convolutions);
+  expect(forward).toBeLessThan(1.02 * convolutions);
 });
 
 describe("time", () => {

@@ -111,6 +111,13 @@ describe("views", () => {
     });
   }
 
+  interface Crop {
+    readonly top: number;
+    readonly left: number;
+    readonly height: number;
+    readonly width: number;
+  }
+
   interface Jitter {
     readonly order: readonly ("brightness" | "contrast" | "saturation" | "hue")[];
     readonly brightness: number;
@@ -133,9 +140,16 @@ describe("views", () => {
   });
 
   test("a resized crop is torchvision's", () => {
-    expectViews<{ top: number; left: number; height: number; width: number }>("resized-crop", 2e-5, (crop) =>
+    expectViews<Crop>("resized-crop", 2e-5, (crop) =>
       row((parameters) => setCrop(crop, { height: 32, width: 32 }, parameters), 32),
     );
+  });
+
+  test("a crop that shrinks is torchvision's antialiased one, and without it torchvision's is far off", () => {
+    const views = (antialias: boolean) => (crop: Crop) =>
+      row((parameters) => setCrop(crop, { height: 16, width: 16 }, parameters, antialias), 16);
+    expectViews<Crop>("antialiased-crop", 1e-6, views(true));
+    expect(() => expectViews<Crop>("antialiased-crop", 0.1, views(false))).toThrow(/case 0/);
   });
 
   test("an affine map is PyTorch's affine_grid and grid_sample", () => {

@@ -60,6 +60,7 @@ async function openRule(learning: keyof typeof learnings, update: Update, loss: 
     saturation: 1,
     hue: 0.1,
     flip: 0.5,
+    antialias: true,
   } as const;
   engine.write(
     inputs.parameters,

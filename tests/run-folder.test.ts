@@ -13,6 +13,7 @@ import {
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { SimclrAugmentation } from "../src/data/augmentation.ts";
 import { makeFolders } from "../src/data/folders.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { randomStream } from "../src/program/random.ts";
@@ -27,6 +28,7 @@ import {
 import { type Config, parseConfig } from "../src/training/config.ts";
 import { continueEnvironment, environment } from "../src/training/environment.ts";
 import { notRead, notWritten, writeWhole } from "../src/training/files.ts";
+import { configKey } from "../src/training/resume.ts";
 import {
   appendMetric,
   createRun,
@@ -80,6 +82,28 @@ describe("a run folder", () => {
     expect(read).toEqual(config);
     expect(JSON.parse(readFileSync(join(made.path, "environment.json"), "utf8"))).toEqual({ node: "24" });
     expect(made.path).toMatch(/\/\d{4}-\d\d-\d\d_\d\d-\d\d-\d\d_least_[0-9a-f]{6}$/);
+  });
+
+  test("from before there was antialiasing is read as it was made, and goes on from its checkpoints", async () => {
+    const { path } = await createRun(join(root, "older"), config, {});
+    const file = join(path, "config.yaml");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/^ *antialias: true\n/m, ""));
+    const { augmentation, ...rest } = openRun(path).config;
+    expect({ ...rest, augmentation: { ...augmentation, antialias: true } }).toEqual(config);
+    expect(augmentation).toMatchObject({ kind: "simclr", antialias: false });
+    const { antialias, ...older } = augmentation as SimclrAugmentation;
+    expect(configKey({ ...rest, augmentation })).toBe(configKey({ ...rest, augmentation: older } as Config));
+    expect(configKey({ ...rest, augmentation })).not.toBe(configKey(config));
+  });
+
+  test("from before there were crops for the read-out is measured as it was", async () => {
+    const sets = { train: { dataset: "stl-10" }, test: { dataset: "stl-10", split: "test" } };
+    const authors = parseConfig({ ...config, encoder: "vgg6", preset: "authors-code", probe: sets }, "authors");
+    const { path } = await createRun(join(root, "older-probe"), authors, {});
+    expect(openRun(path).config.probe?.augmentation).toEqual({ kind: "crop", flip: 0.5 });
+    const file = join(path, "config.yaml");
+    writeFileSync(file, readFileSync(file, "utf8").replace(/^ {2}augmentation:\n {4}kind: crop\n {4}flip: 0.5\n/m, ""));
+    expect(openRun(path).config.probe?.augmentation).toEqual({ kind: "none" });
   });
 
   test("is never shared by runs that start in the same second", async () => {

@@ -50,6 +50,8 @@ function views(n: number, h: number, w: number) {
     row.set(i % 7 === 0 ? [1, 1, 1, 0] : [1.3, 0.4, 1.7, i % 11 === 0 ? -3.7 : 0.15], view.brightness);
     row[view.order] = i % 24;
     row[view.grey] = i % 13 === 0 ? 1 : 0;
+    // Tents within a box end at the picture's edge.
+    row.set(i % 2 === 0 && i % 3 === 0 ? [1, 1] : [1 + (i % 4) / 3, 2.5 - (i % 5) / 2], view.support);
   }
   return { shape: [n, viewParameters], numbers };
 }

@@ -734,6 +734,25 @@ def resized_crop():
     golden.write()
 
 
+def antialiased_crop():
+    golden = Golden(
+        "antialiased-crop",
+        "torchvision's resized_crop of pixels / 255 to 16 by 16, as it is by default: bilinear, antialias=True. In pixels.",
+    )
+    picture = bytes_picture(golden, [36, 40, 3], seed=5)
+    cases = [
+        {"top": 5, "left": 9, "height": 24, "width": 24},
+        {"top": 0, "left": 0, "height": 36, "width": 40},
+        {"top": 2, "left": 11, "height": 31, "width": 9},
+        {"top": 20, "left": 30, "height": 7, "width": 10},
+        {"top": 1, "left": 3, "height": 17, "width": 19},
+    ]
+    outputs = [TF.resized_crop(picture, **case, size=[16, 16], interpolation=InterpolationMode.BILINEAR) for case in cases]
+    golden.tensor("outputs", np.stack([channels_last(o) for o in outputs]))
+    golden.facts = {"cases": cases}
+    golden.write()
+
+
 def affine():
     golden = Golden(
         "affine",
@@ -834,7 +853,7 @@ def main():
     check_threefry()
     FOLDER.mkdir(parents=True, exist_ok=True)
     goldens = dict(hinges()) | dict(rules())
-    goldens |= {"augment-jitter": augment_jitter, "resized-crop": resized_crop, "affine": affine, "hsv": hsv, "optimisers": optimisers}
+    goldens |= {"augment-jitter": augment_jitter, "resized-crop": resized_crop, "antialiased-crop": antialiased_crop, "affine": affine, "hsv": hsv, "optimisers": optimisers}
     wanted = sys.argv[1:] or [""]
     chosen = [make for name, make in goldens.items() if any(part in name for part in wanted)]
     if not chosen:

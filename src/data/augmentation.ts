@@ -2,6 +2,7 @@
 //
 // Every number is keyed by (seed, epoch, sample, view): the same pictures on every backend and after any resume.
 
+import { wrong } from "../program/errors.ts";
 import { randomStream, type Stream } from "../program/random.ts";
 import { view, viewParameters } from "../program/views.ts";
 
@@ -24,6 +25,8 @@ export interface SimclrAugmentation {
   readonly hue: number;
   /** Probability of a grey view. */
   readonly grey: number;
+  /** Where a crop is shrunk, all its pixels count, as in torchvision and PIL; false: the four around each place. */
+  readonly antialias: boolean;
 }
 
 /** Augmentation B, the affine deformation of the authors' code. */
@@ -40,6 +43,11 @@ export interface AffineAugmentation {
   /** Hue shift is drawn from [−x/2, x/2], in turns. */
   readonly hue: number;
   readonly flip: number;
+  /**
+   * Where the picture is larger than the view, it is read as if it were shrunk with all its pixels; false: the four around each place. The
+   * deformation itself is never smoothed, as in PyTorch's grid_sample.
+   */
+  readonly antialias: boolean;
 }
 
 /** A grid of patches instead of views, as CLAPP sees a picture: a random crop, flipped or not, cut into overlapping squares. */
@@ -63,6 +71,13 @@ export interface NoAugmentation {
   readonly kind: "none";
 }
 
+/** A piece of the picture of the view's size, at random, flipped or not: what the authors' code trains STL-10's read-out on. */
+export interface RandomCrop {
+  readonly kind: "crop";
+  /** Probability of a horizontal flip. */
+  readonly flip: number;
+}
+
 export type Augmentation = SimclrAugmentation | AffineAugmentation | Patches | NoAugmentation;
 
 export const simclrDefaults: SimclrAugmentation = {
@@ -76,6 +91,7 @@ export const simclrDefaults: SimclrAugmentation = {
   saturation: 0.8,
   hue: 0.2,
   grey: 0.2,
+  antialias: true,
 };
 
 export const affineDefaults: AffineAugmentation = {
@@ -86,10 +102,13 @@ export const affineDefaults: AffineAugmentation = {
   saturation: 4,
   hue: 0.2,
   flip: 0.5,
+  antialias: true,
 };
 
 /** CLAPP's 7 × 7 patches (Illing et al. 2021). */
 export const patchesDefaults: Patches = { kind: "patches", crop: 64, size: 16, stride: 8, flip: 0.5 };
+
+export const cropDefaults: RandomCrop = { kind: "crop", flip: 0.5 };
 
 /** Sizes in pixels of the picture that is read and of the view that is made. */
 export interface ViewSizes {
@@ -119,7 +138,7 @@ export function drawView(augmentation: Augmentation, sizes: ViewSizes, key: View
   else if (augmentation.kind === "affine") drawAffine(augmentation, sizes, random, row);
 }
 
-/** The rows of a whole batch, [views · n, 18]: the first view of all `samples` (the anchors), then the second, and so on. */
+/** The rows of a whole batch, [views · n, 20]: the first view of all `samples` (the anchors), then the second, and so on. */
 export function drawViews(
   augmentation: Augmentation,
   sizes: ViewSizes,
@@ -132,6 +151,17 @@ export function drawViews(
     drawView(augmentation, sizes, key, parameters.subarray(i * viewParameters, (i + 1) * viewParameters));
   }
   return parameters;
+}
+
+/** Pixels of the picture that one of a view reads, on average over some hundred views: 4, or more where pictures are shrunk. */
+export function meanTaps(augmentation: Augmentation, sizes: ViewSizes): number {
+  const samples = Int32Array.from({ length: 256 }, (_, i) => i);
+  const rows = drawViews(augmentation, sizes, { seed: 0, epoch: 0, samples, views: 1 });
+  const taps = (i: number): number => {
+    const [x, y] = rows.subarray(i * viewParameters + view.support);
+    return 4 * x * y;
+  };
+  return samples.reduce((sum, i) => sum + taps(i) / samples.length, 0);
 }
 
 /** The row of the picture itself: the centre of it where the view is smaller, resized where it is larger. */
@@ -160,13 +190,28 @@ interface Crop {
   readonly height: number;
 }
 
-/** Resizes a box of whole pixels to the view: bilinear, centres at half pixels, edges repeated. */
-export function setCrop({ left, top, width, height }: Crop, to: ViewSizes["to"], row: Float32Array): void {
+/**
+ * Resizes a box of whole pixels to the view: bilinear, centres at half pixels. Nothing outside the box is read. Where it shrinks and
+ * `antialias` is set, the tent of bilinear weights is as many times wider.
+ */
+export function setCrop(
+  { left, top, width, height }: Crop,
+  to: ViewSizes["to"],
+  row: Float32Array,
+  antialias = true,
+): void {
   const [sx, sy] = [width / to.width, height / to.height];
   row.set([sx, 0, left + 0.5 * sx - 0.5, 0, sy, top + 0.5 * sy - 0.5], view.affine);
   row[view.outside] = 0;
   row.set([left, top, left + width - 1, top + height - 1], view.box);
+  row.set(antialias ? supportOf({ from: { height, width }, to }) : [1, 1], view.support);
 }
+
+/** How far samples read along x and y when a picture is shrunk. */
+const supportOf = ({ from, to }: ViewSizes): [number, number] => [
+  Math.max(1, from.width / to.width),
+  Math.max(1, from.height / to.height),
+];
 
 /** Mirrors the view: output column X reads what column width − 1 − X would have read. */
 function flip(width: number, row: Float32Array): void {
@@ -184,7 +229,7 @@ function drawSimclr(
   random: Stream,
   row: Float32Array,
 ): void {
-  setCrop(drawCrop(augmentation, from, random), to, row);
+  setCrop(drawCrop(augmentation, from, random), to, row, augmentation.antialias);
   if (random.uniform() < augmentation.flip) flip(to.width, row);
   if (random.uniform() < augmentation.jitter) {
     row[view.colour] = 1;
@@ -218,6 +263,36 @@ function drawCrop(
   return { left: Math.floor((w - width) / 2), top: Math.floor((h - height) / 2), width, height };
 }
 
+/** Fills one row with a random crop. */
+export function drawRandomCrop(
+  { flip: probability }: RandomCrop,
+  { from, to }: ViewSizes,
+  random: Stream,
+  row: Float32Array,
+): void {
+  plainView({ from, to }, row);
+  const top = random.integer(from.height - to.height + 1);
+  const left = random.integer(from.width - to.width + 1);
+  setCrop({ left, top, width: to.width, height: to.height }, to, row);
+  if (random.uniform() < probability) flip(to.width, row);
+}
+
+/** Refuses pictures that no crop fits into, and crops that are all the same. */
+export function requireCrops({ flip: probability }: RandomCrop, { from, to }: ViewSizes): void {
+  const [got, size] = [from, to].map(({ height, width }) => `${height}×${width}`);
+  const mend = "take probe.augmentation kind none";
+  if (from.height < to.height || from.width < to.width)
+    throw wrong("probe", "probe.train", `pictures of at least ${size} for probe.augmentation kind crop`, got, mend);
+  if (got === size && probability === 0)
+    throw wrong(
+      "probe",
+      "probe.train",
+      `pictures larger than ${size} for probe.augmentation kind crop without flips`,
+      got,
+      mend,
+    );
+}
+
 /** Patch number `patch` of the grid, row by row. */
 function cutPatch(
   { crop, size, stride, flip: probability }: Patches,
@@ -243,12 +318,13 @@ function drawAffine(
   random: Stream,
   row: Float32Array,
 ): void {
-  const { perturb, share, outside, saturation, hue } = augmentation;
+  const { perturb, share, outside, saturation, hue, antialias } = augmentation;
   const u = Array.from({ length: 6 }, () => uniform(random, -perturb / 2, perturb / 2));
   if (random.uniform() >= share) u.fill(0);
   setAffine([1 + u[0], u[1], 2 * u[2], u[3], 1 + u[4], 2 * u[5]], { from, to }, row);
   row[view.outside] = outside === "zeros" ? 1 : 0;
   row.set([0, 0, from.width - 1, from.height - 1], view.box);
+  row.set(antialias ? supportOf({ from, to }) : [1, 1], view.support);
   if (saturation > 0 || hue > 0) {
     row[view.colour] = 2;
     row[view.saturation] = 2 ** uniform(random, -saturation / 2, saturation / 2);

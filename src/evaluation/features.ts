@@ -1,7 +1,7 @@
 // Features of labelled images: a frozen encoder's last block, flattened, or the pixels themselves. Computed once, then cached.
 
 import { createHash } from "node:crypto";
-import type { Backend } from "../backends/backend.ts";
+import type { Backend, Engine } from "../backends/backend.ts";
 import { plainView } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { countParameters } from "../encoders/encoder.ts";
@@ -10,8 +10,8 @@ import { createModel, synapsesOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
-import { recordProgram } from "../program/program.ts";
-import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
+import { type Program, recordProgram } from "../program/program.ts";
+import { flatten, persistent, sizeOf, type Tensor } from "../program/tensor.ts";
 import { type Normalise, viewParameters } from "../program/views.ts";
 
 /** Rows of numbers with a class each: what every read-out reads. */
@@ -84,43 +84,17 @@ export interface SomeRows {
  * an error.
  */
 export async function* encoderRows(
-  { network, weights, valueRange, normalise }: FrozenEncoder,
+  frozen: FrozenEncoder,
   sets: readonly ImageSet[],
   backend: Backend,
 ): AsyncGenerator<SomeRows> {
-  const model = createModel(networkNamed("features", network));
-  const { encoder } = model;
+  const encoder = networkNamed("features", frozen.network);
+  requirePictures(frozen.network, sets);
   const [{ height: h, width: w }] = sets;
-  for (const set of sets)
-    if (set.channels !== encoder.channels || set.height !== h || set.width !== w)
-      throw wrong("features", set.name, `[n, ${h}, ${w}, ${encoder.channels}] for ${network}`, [
-        set.count,
-        set.height,
-        set.width,
-        set.channels,
-      ]);
-  const images = persistent("images", [chunk, h, w, encoder.channels], "input", "u8");
-  const indices = persistent("indices", [chunk], "input", "i32");
-  const parameters = persistent("viewParameters", [chunk, viewParameters], "input");
-  const record = recordProgram(`features of ${network}`);
-  const [low, high] = valueRange;
-  const { x } = record.makeViews(
-    { images, indices, parameters },
-    { height: encoder.height, width: encoder.width, low, high, normalise },
-    { x: "pictures" },
-  );
-  const blocks = recordBlocks(record, model, x);
-  const result = recordFeatures(record, encoder.head, blocks[blocks.length - 1].output);
-  const program = record.finish([result]);
+  const { program, images, parameters, rows: result, load, requireUnchanged } = recordReader(frozen, sets[0], chunk);
   const engine = await backend.prepare([program]);
   try {
-    const synapses = synapsesOf(model);
-    for (const tensor of synapses) engine.write(tensor, finiteWeights(weights, tensor));
-    const before = hashWeights(synapses, weights);
-    engine.write(
-      indices,
-      Int32Array.from({ length: chunk }, (_, i) => i),
-    );
+    load(engine);
     const row = new Float32Array(viewParameters);
     plainView({ from: { height: h, width: w }, to: encoder }, row);
     engine.write(
@@ -142,13 +116,86 @@ export async function* encoderRows(
         yield { set: number, start, rows };
       }
     }
-    const after = new Map<string, Float32Array>();
-    for (const tensor of synapses) after.set(tensor.name, Float32Array.from(await engine.read(tensor)));
-    if (hashWeights(synapses, after) !== before)
-      throw new SaccadeError("features: the encoder changed while its features were computed; this is a bug");
+    await requireUnchanged(engine);
   } finally {
     await engine.dispose();
   }
+}
+
+/** Refuses sets that a network does not read, or not in one program. */
+export function requirePictures(network: NetworkName, sets: readonly ImageSet[]): void {
+  const [{ height: h, width: w }] = sets;
+  const { channels } = networkNamed("features", network);
+  for (const set of sets)
+    if (set.channels !== channels || set.height !== h || set.width !== w)
+      throw wrong("features", set.name, `[n, ${h}, ${w}, ${channels}] for ${network}`, [
+        set.count,
+        set.height,
+        set.width,
+        set.channels,
+      ]);
+}
+
+/** No encoder: the pixels of views of the network's input, from 0 to 1. */
+export interface ViewPixels {
+  readonly network: NetworkName;
+  readonly weights?: undefined;
+}
+
+/** Views of `count` pictures and what is read of them, as a program for any engine. */
+export interface Reader {
+  readonly program: Program;
+  /** u8 [count, h, w, c]. */
+  readonly images: Tensor;
+  /** f32 [count, 20]: how the view of each is made, see program/views.ts. */
+  readonly parameters: Tensor;
+  /** [count, width]: the program's result. */
+  readonly rows: Tensor;
+  /** Writes the encoder into an engine. */
+  readonly load: (engine: Engine) => void;
+  /** Reads it back, and refuses to go on if a single bit of it moved. */
+  readonly requireUnchanged: (engine: Engine) => Promise<void>;
+}
+
+export function recordReader(
+  subject: FrozenEncoder | ViewPixels,
+  { height: h, width: w }: Pick<ImageSet, "height" | "width">,
+  count: number,
+): Reader {
+  const { network, weights } = subject;
+  const model = createModel(networkNamed("features", network));
+  const { height, width, channels, head } = model.encoder;
+  const images = persistent("images", [count, h, w, channels], "input", "u8");
+  const indices = persistent("indices", [count], "input", "i32");
+  const parameters = persistent("viewParameters", [count, viewParameters], "input");
+  const record = recordProgram(`features of ${network}`);
+  const { valueRange: [low, high] = [0, 1], normalise = undefined } = weights ? subject : {};
+  const { x } = record.makeViews(
+    { images, indices, parameters },
+    { height, width, low, high, normalise },
+    { x: "pictures" },
+  );
+  const rows = weights ? recordFeatures(record, head, recordBlocks(record, model, x).at(-1)?.output ?? x) : flatten(x);
+  const synapses = weights ? synapsesOf(model) : [];
+  return {
+    program: record.finish([rows]),
+    images,
+    parameters,
+    rows,
+    load: (engine) => {
+      if (weights) for (const tensor of synapses) engine.write(tensor, finiteWeights(weights, tensor));
+      engine.write(
+        indices,
+        Int32Array.from({ length: count }, (_, i) => i),
+      );
+    },
+    requireUnchanged: async (engine) => {
+      const after = new Map<string, Float32Array>();
+      for (const tensor of synapses) after.set(tensor.name, Float32Array.from(await engine.read(tensor)));
+      if (weights && hashWeights(synapses, after) !== hashWeights(synapses, weights))
+        throw new SaccadeError("features: the encoder changed while its features were computed; this is a bug");
+    },
+  };
 }
 
 function* range(start: number, count: number): Iterable<number> {

@@ -1,10 +1,10 @@
 // The paper's linear probe: one linear layer with bias on frozen features, cross-entropy, Adam, a fixed number of epochs.
 
 import type { Backend, Engine } from "../backends/backend.ts";
-import { type Program, recordProgram } from "../program/program.ts";
+import { type Program, type Recorder, recordProgram } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
-import { createOptimiser, recordUpdates } from "../rules/optimiser.ts";
+import { createOptimiser, type Optimiser, recordUpdates } from "../rules/optimiser.ts";
 import { type Features, requireFeatures } from "./features.ts";
 
 export interface LinearProbeOptions {
@@ -25,7 +25,7 @@ export interface LinearProbeResult {
 
 /** First words of the paths of random numbers of this probe. */
 const classifierInitialisation = 0xc1a5;
-const classifierOrder = 0xc0de;
+export const classifierOrder = 0xc0de;
 /** Rows per pass of the measuring program. */
 const measured = 500;
 
@@ -43,23 +43,12 @@ export async function linearProbe(
   const indices = persistent("indices", [n], "input", "i32");
   const weight = persistent("classifier.weight", [width, classes], "weight");
   const bias = persistent("classifier.bias", [classes], "weight");
-  const adam = createOptimiser({ kind: "adam", learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 });
+  const adam = classifierAdam(learningRate);
 
   const record = recordProgram("linear probe");
   const x = record.gatherRows({ table, indices }, {}, { y: "batch" }).y;
   const y = record.gatherLabels({ table: labels, indices }, {}, { y: "batchLabels" }).y;
-  const logits = recordLogits(record, x, weight, bias);
-  const { loss, dlogits } = record.softmaxCrossEntropy(
-    { logits, labels: y },
-    {},
-    { loss: "loss", dlogits: "dlogits", correct: "correct" },
-  );
-  const { dw } = record.linearWeightGradient({ x, dy: dlogits }, {}, { dw: "weight.gradient" });
-  const { db } = record.biasGradient({ dy: dlogits }, {}, { db: "bias.gradient" });
-  recordUpdates(record, adam, [
-    { weight, gradient: dw },
-    { weight: bias, gradient: db },
-  ]);
+  const loss = recordStep(record, { x, y, weight, bias }, adam);
   const program = record.finish([loss]);
   const measure = recordMeasure(weight, bias);
 
@@ -92,8 +81,31 @@ export async function linearProbe(
   }
 }
 
+export const classifierAdam = (learningRate: number): Optimiser =>
+  createOptimiser({ kind: "adam", learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 });
+
+/** Cross-entropy of rows x [n, width] with the labels y [n], and Adam's step on it. */
+export function recordStep(
+  record: Recorder,
+  { x, y, weight, bias }: Readonly<Record<"x" | "y" | "weight" | "bias", Tensor>>,
+  adam: Optimiser,
+): Tensor {
+  const { loss, dlogits } = record.softmaxCrossEntropy(
+    { logits: recordLogits(record, x, weight, bias), labels: y },
+    {},
+    { loss: "loss", dlogits: "dlogits", correct: "correct" },
+  );
+  const { dw } = record.linearWeightGradient({ x, dy: dlogits }, {}, { dw: "weight.gradient" });
+  const { db } = record.biasGradient({ dy: dlogits }, {}, { db: "bias.gradient" });
+  recordUpdates(record, adam, [
+    { weight, gradient: dw },
+    { weight: bias, gradient: db },
+  ]);
+  return loss;
+}
+
 /** PyTorch's default for nn.Linear: weights and bias U(−1/√width, 1/√width). */
-function initialiseClassifier(engine: Engine, weight: Tensor, bias: Tensor, seed: number): void {
+export function initialiseClassifier(engine: Engine, weight: Tensor, bias: Tensor, seed: number): void {
   const [width, classes] = weight.shape;
   const random = randomStream(seed, classifierInitialisation);
   const uniform = (): number => (2 * random.uniform() - 1) / Math.sqrt(width);
@@ -101,7 +113,7 @@ function initialiseClassifier(engine: Engine, weight: Tensor, bias: Tensor, seed
   engine.write(bias, Float32Array.from({ length: classes }, uniform));
 }
 
-function recordLogits(record: ReturnType<typeof recordProgram>, x: Tensor, weight: Tensor, bias: Tensor): Tensor {
+function recordLogits(record: Recorder, x: Tensor, weight: Tensor, bias: Tensor): Tensor {
   const product = record.linear({ x, w: weight }, {}, { y: "product" }).y;
   return record.addBias({ x: product, b: bias }, {}, { y: "logits" }).y;
 }

@@ -1,11 +1,13 @@
 // What an encoder's code is worth: three read-outs at several numbers of labels, beside the random encoder's and the raw pixels'.
 
 import type { Backend } from "../backends/backend.ts";
+import { type NoAugmentation, type RandomCrop, requireCrops } from "../data/augmentation.ts";
 import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
 import { createModel, initialise } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import type { Normalise } from "../program/views.ts";
 import { parseProbeOptions, type readOutNames, type subjectNames } from "../training/config.ts";
+import { augmentedProbe } from "./augmented-probe.ts";
 import { encoderFeatures, type Features, pixelFeatures, selectRows } from "./features.ts";
 import { kNearest } from "./knn.ts";
 import { linearProbe } from "./linear-probe.ts";
@@ -24,6 +26,8 @@ export interface ProbeOptions {
   readonly epochs: number;
   readonly learningRate: number;
   readonly batch: number;
+  /** Views that the paper's read-out learns from, anew in every epoch; default none. */
+  readonly augmentation?: NoAugmentation | RandomCrop | undefined;
 }
 
 export interface ProbeSubject {
@@ -65,6 +69,8 @@ export interface ProbeReport {
 export interface ProbeEvents {
   /** One more read-out is done. */
   readonly onScore?: (score: Score, done: number, total: number) => void;
+  /** One more epoch of a read-out that learns from augmented pictures is done. */
+  readonly onEpoch?: (subject: Subject, done: number, total: number) => void;
 }
 
 export async function probe(
@@ -73,10 +79,12 @@ export async function probe(
   test: ImageSet,
   wanted: ProbeOptions,
   backend: Backend,
-  { onScore }: ProbeEvents = {},
+  { onScore, onEpoch }: ProbeEvents = {},
 ): Promise<ProbeReport> {
   const options = parseProbeOptions(wanted);
+  const { augmentation } = options;
   const model = createModel(networkNamed("probe", network));
+  if (augmentation.kind === "crop") requireCrops(augmentation, { from: train, to: model.encoder });
   requireSameClasses("probe", "train and test", [train, test]);
   const shared = overlap(train, test);
   const pool = without(train, shared);
@@ -99,10 +107,19 @@ export async function probe(
     return made.features;
   }
 
-  const readOuts: Record<ReadOut, (fit: Features, on: Features, draw: number) => Promise<{ accuracy: number }>> = {
-    paper: (fit, on, draw) => {
+  type Measure = (fit: Features, on: Features, draw: number, drawn: Drawn) => Promise<{ accuracy: number }>;
+  const readOuts: Record<ReadOut, Measure> = {
+    paper: (fit, on, draw, { subject, chosen }) => {
       const { epochs, learningRate, batch } = options;
-      return linearProbe(fit, on, { epochs, learningRate, batch, seed: draw }, backend);
+      const told = { epochs, learningRate, batch, seed: draw };
+      if (augmentation.kind === "none") return linearProbe(fit, on, told, backend);
+      const reader = subject === "pixels" ? { network } : { network, valueRange, normalise, weights: frozen[subject] };
+      return augmentedProbe(
+        reader,
+        { train: pool, chosen, test },
+        { ...told, augmentation, onEpoch: (done, of) => onEpoch?.(subject, done, of) },
+        backend,
+      );
     },
     scaleFree: (fit, on, draw) => scaleFreeProbe(fit, on, draw, backend),
     kNN: (fit, on, draw) => kNearest(fit, on, draw, backend),
@@ -115,7 +132,7 @@ export async function probe(
         const chosen = drawLabels(all.labels, all.classes, labelsPerClass, draw);
         const some = chosen.length === all.count ? all : selectRows(all, chosen);
         for (const readOut of options.readOuts) {
-          const { accuracy, ...details } = await readOuts[readOut](some, tested, draw);
+          const { accuracy, ...details } = await readOuts[readOut](some, tested, draw, { subject, chosen });
           const score = { subject, readOut, labelsPerClass, seed: draw, accuracy, details };
           scores.push(score);
           onScore?.(score, scores.length, total);
@@ -124,7 +141,7 @@ export async function probe(
   }
 
   return {
-    measured: `${network}: output of the last block, flattened; encoder frozen, no augmentation; accuracy on ${test.name}`,
+    measured: `${network}: output of the last block, flattened; encoder frozen, ${seenBy(augmentation)}; accuracy on ${test.name}`,
     train: train.name,
     test: test.name,
     overlapping: shared.size,
@@ -135,6 +152,19 @@ export async function probe(
     options,
     scores,
   };
+}
+
+/** Of which images of the pool a read-out learns, and what it reads of them. */
+interface Drawn {
+  readonly subject: Subject;
+  readonly chosen: Int32Array;
+}
+
+/** What a report says of the pictures' augmentation. */
+function seenBy(augmentation: NoAugmentation | RandomCrop): string {
+  if (augmentation.kind === "none") return "no augmentation";
+  const flips = augmentation.flip > 0 ? `, flipped with probability ${augmentation.flip}` : "";
+  return `the paper's read-out learns from random crops${flips}, new in every epoch, and is tested on centre crops (of pixels too); the others without augmentation`;
 }
 
 export interface Mean {

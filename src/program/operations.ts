@@ -73,11 +73,17 @@ export interface Signatures {
   /** dy [n, h', w', c] → dx [n, height, width, c], each error shared evenly over its window. */
   averagePoolGradient: Signature<"dy", "dx", never, Pool & Extent>;
   /**
-   * Gather and augment: images u8 [N, h, w, c], indices i32 [n], parameters f32 [n, 18] → x f32 [n, height, width, c].
+   * Gather and augment: images u8 [N, h, w, c], indices i32 [n], parameters f32 [n, 20] → x f32 [n, height, width, c].
    * Every row of `parameters` says how one view is made (program/views.ts); values end in [low, high], or where `normalise` has a mean
-   * and a standard deviation for each channel, in what these make of it.
+   * and a standard deviation for each channel, in what these make of it. `taps`, source pixels that one of x reads on average (4 unless
+   * told: bilinear), is for the cost alone.
    */
-  makeViews: Signature<"images" | "indices" | "parameters", "x", never, Extent & PixelValues>;
+  makeViews: Signature<
+    "images" | "indices" | "parameters",
+    "x",
+    never,
+    Extent & PixelValues & { readonly taps?: number | undefined }
+  >;
   /** table f32 [N, ...], indices i32 [n] → y [n, ...]. */
   gatherRows: Signature<"table" | "indices", "y", never, None>;
   /** table i32 [N], indices i32 [n] → y i32 [n]. */
@@ -517,7 +523,7 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
         if (numbers.length !== c) throw wrong("makeViews", `normalise.${name}`, `${c} numbers, one a channel`, numbers);
       return { x: [n, height, width, c] };
     },
-    flops: (_, { x }) => 40 * sizeOf(x),
+    flops: (_, { x }, { taps = 4 }) => (32 + 2 * taps) * sizeOf(x),
   },
   gatherRows: {
     inputs: ["table", "indices"],

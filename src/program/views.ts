@@ -1,6 +1,6 @@
 // What makeViews is told: one row of numbers makes one view of one image, and what its pixel values become.
 
-/** Column of each parameter; `affine` and `box` are the first of six and of four. */
+/** Column of each parameter; `affine`, `box` and `support` are the first of six, of four and of two. */
 export const view = {
   /** Source x = a0·X + a1·Y + a2, y = a3·X + a4·Y + a5 for output pixel (X, Y), in input pixels, centres at whole numbers. */
   affine: 0,
@@ -20,10 +20,15 @@ export const view = {
   order: 16,
   /** 1: all channels become the luma. */
   grey: 17,
+  /**
+   * Along x and along y: how far from its place a sample reads, in pixels. Source pixels weigh by a tent over that distance: up to 1 it is
+   * bilinear, and where a picture is shrunk as many times, it is torchvision's and PIL's antialiased bilinear.
+   */
+  support: 18,
 } as const;
 
 /** Columns of a parameter row. */
-export const viewParameters = 18;
+export const viewParameters = 20;
 
 /** What is done to each channel last: less its mean, over its standard deviation, as torchvision's Normalize does it. */
 export interface Normalise {

@@ -61,7 +61,7 @@ export interface RuleInputs {
   readonly indices: Tensor;
   /** i32 [n], where the loss is labelled: the images of the batch. */
   readonly labelIndices: Tensor | undefined;
-  /** f32 [rows, 18]: how each view is made, see program/views.ts. */
+  /** f32 [rows, 20]: how each view is made, see program/views.ts. */
   readonly parameters: Tensor;
   /** i32 [pairs, 2] and f32 [pairs], where the loss wants pairs drawn. */
   readonly pairs: { readonly rows: Tensor; readonly weights: Tensor } | undefined;
@@ -99,6 +99,8 @@ export interface RuleOptions {
   readonly valueRange: readonly [number, number];
   /** And then each channel what this says. */
   readonly normalise?: Normalise | undefined;
+  /** Of makeViews, for the cost alone. */
+  readonly taps?: number;
 }
 
 export function recordRule(options: RuleOptions): RecordedRule {
@@ -210,7 +212,7 @@ export interface SignalTrace {
 
 export function recordSignal(
   record: Recorder,
-  { model, loss, batch, valueRange: [low, high], normalise }: RuleOptions,
+  { model, loss, batch, valueRange: [low, high], normalise, taps }: RuleOptions,
   inputs: RuleInputs,
   { learners: { first, blocks: learning, head: headModel }, loss: preparedLoss }: LessonParts,
 ): SignalTrace {
@@ -218,7 +220,7 @@ export function recordSignal(
   const { images, indices, parameters, pairs } = inputs;
   const views = record.makeViews(
     { images, indices, parameters },
-    { height, width, low, high, normalise },
+    { height, width, low, high, normalise, taps },
     { x: "views" },
   ).x;
   const below = recordBlocks(record, model, views, 0, first);

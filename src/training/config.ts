@@ -1,7 +1,7 @@
 // The configuration of a run: what a YAML file may say, with defaults, and what is refused.
 
 import { z } from "zod";
-import { affineDefaults, patchesDefaults, patchesPerSide, simclrDefaults } from "../data/augmentation.ts";
+import { affineDefaults, cropDefaults, patchesDefaults, patchesPerSide, simclrDefaults } from "../data/augmentation.ts";
 import { nearest } from "../data/nearest.ts";
 import { pairingNames } from "../data/pairing.ts";
 import { movieClip } from "../data/procedural-objects.ts";
@@ -24,6 +24,7 @@ const simclr = z.strictObject({
   saturation: z.number().min(0).default(simclrDefaults.saturation),
   hue: z.number().min(0).max(0.5).default(simclrDefaults.hue),
   grey: share.default(simclrDefaults.grey),
+  antialias: z.boolean().default(simclrDefaults.antialias),
 });
 
 const affine = z.strictObject({
@@ -34,6 +35,7 @@ const affine = z.strictObject({
   saturation: z.number().min(0).default(affineDefaults.saturation),
   hue: z.number().min(0).max(1).default(affineDefaults.hue),
   flip: share.default(affineDefaults.flip),
+  antialias: z.boolean().default(affineDefaults.antialias),
 });
 
 const patches = z.strictObject({
@@ -238,6 +240,13 @@ const probeOptions = {
   epochs: count.default(400),
   learningRate: z.number().gt(0).default(1e-3),
   batch: count.default(500),
+  /** What it learns from: pictures as they are seen in a test, or in every epoch a new random crop of each, of the network's size. */
+  augmentation: z
+    .discriminatedUnion("kind", [
+      none,
+      z.strictObject({ kind: z.literal("crop"), flip: share.default(cropDefaults.flip) }),
+    ])
+    .default({ kind: "none" }),
 };
 
 /** Labelled images for training and testing the read-outs, and how. */
@@ -309,7 +318,12 @@ export function parseConfig(raw: unknown, where: string): Config {
 }
 
 /** The options of a probe that a program calls, complete and checked as in a configuration. */
-export const parseProbeOptions = (raw: object): z.infer<typeof calledProbe> => parse(calledProbe, raw, "probe");
+export function parseProbeOptions(raw: object): z.infer<typeof calledProbe> {
+  const options = parse(calledProbe, raw, "probe");
+  const nonsense = probeRefusal(options);
+  if (nonsense) throw new SaccadeError(`probe: ${nonsense}`);
+  return options;
+}
 
 /** A data section that stands alone; what is wrong in it is named as within a configuration. */
 export const parseDataConfig = (raw: object, where: string): DataConfig =>
@@ -354,9 +368,18 @@ function withPreset(raw: unknown): unknown {
   return {
     ...given,
     augmentation: given.augmentation ?? { kind: "affine" },
+    ...(isGroup(given.probe) ? { probe: withReadOut(given.probe) } : {}),
     loss: { ...choices[loss.kind], ...loss },
     ...(given.update === "DTP" ? { dtp } : {}),
   };
+}
+
+/** The authors train the read-out of STL-10 on random crops and flips, and that of no other dataset. */
+function withReadOut(given: Record<string, unknown>): Record<string, unknown> {
+  const { train, readOuts } = given;
+  const crops =
+    isGroup(train) && train.dataset === "stl-10" && (!Array.isArray(readOuts) || readOuts.includes("paper"));
+  return crops ? { augmentation: { kind: "crop" }, ...given } : given;
 }
 
 const isGroup = (value: unknown): value is Record<string, unknown> =>
@@ -544,6 +567,8 @@ function checkCombination(config: Config, where: string): void {
         refuse(`augmentation.${key} must be [least, most], got [${augmentation[key].join(", ")}]`);
   }
   checkPatches(augmentation, loss, refuse);
+  const untold = config.probe && probeRefusal(config.probe);
+  if (untold) refuse(untold);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
   const { channels } = networks[config.encoder];
   for (const [key, numbers] of Object.entries(config.normalise ?? {}))
@@ -551,6 +576,12 @@ function checkCombination(config: Config, where: string): void {
       refuse(
         `normalise.${key} must be ${channels} ${channels === 1 ? "number" : "numbers"}, one for each channel of ${config.encoder}, got [${numbers.join(", ")}]`,
       );
+}
+
+/** What makes no sense in a probe, in a sentence. */
+function probeRefusal({ augmentation, readOuts }: Pick<ProbeConfig, "augmentation" | "readOuts">): string | undefined {
+  if (augmentation.kind === "none" || readOuts.includes("paper")) return undefined;
+  return `probe.augmentation is for the read-out paper, got readOuts ${readOuts.join(", ")}; add paper, or set probe.augmentation='{kind: none}'`;
 }
 
 function checkPatches(

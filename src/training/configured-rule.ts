@@ -1,6 +1,6 @@
 // From a configuration to its rule: the Learning, Update and Loss that its words name.
 
-import { patchesPerSide } from "../data/augmentation.ts";
+import { meanTaps, patchesPerSide } from "../data/augmentation.ts";
 import type { ImageSet } from "../data/images.ts";
 import { type Pairs, pairings } from "../data/pairing.ts";
 import { createModel, type Model } from "../encoders/model.ts";
@@ -160,5 +160,6 @@ export function configuredRule(config: Config, model: Model, dataset: TrainingSh
     dataset: dataset.streamed ? { ...dataset, held: config.batch + probeImages(config) } : dataset,
     valueRange: config.valueRange,
     normalise: config.normalise,
+    taps: meanTaps(augmentation, { from: dataset, to: encoder }),
   };
 }

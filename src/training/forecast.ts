@@ -4,10 +4,13 @@ import { statfsSync } from "node:fs";
 import { freemem, totalmem } from "node:os";
 import type { ImageSet } from "../data/images.ts";
 import { countParameters } from "../encoders/encoder.ts";
+import { recordBlocks } from "../encoders/forward.ts";
+import { createModel } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain, formatBytes } from "../program/explain.ts";
-import { bytesOf } from "../program/tensor.ts";
+import { recordProgram } from "../program/program.ts";
+import { bytesOf, persistent } from "../program/tensor.ts";
 import { embeddingHealth } from "./alarms.ts";
 import type { Config } from "./config.ts";
 import { configuredModel, recordConfigured, type TrainingShape } from "./configured-rule.ts";
@@ -150,6 +153,24 @@ export function costOf(
 /** Floating-point operations of a step: under GLL and RLL the mean over the layers, which take equal turns. */
 export function flopsPerStep({ recorded: { lessons } }: Trainer): number {
   return lessons.reduce((sum, { program }) => sum + explain(program).flops, 0) / lessons.length;
+}
+
+/**
+ * Floating-point operations of a probe's read-out from new views: in every epoch all that it learns from goes through the trained and the random
+ * encoder. 0 where pictures go through once.
+ */
+export function augmentedProbeFlops({ encoder, probe }: Config, train: Pick<ImageSet, "count" | "classes">): number {
+  if (!probe || probe.augmentation.kind === "none") return 0;
+  const model = createModel(networks[encoder]);
+  const { height, width, channels } = model.encoder;
+  const record = recordProgram("one picture");
+  const blocks = recordBlocks(record, model, persistent("picture", [1, height, width, channels], "input"));
+  const { flops } = explain(record.finish([blocks[blocks.length - 1].output]));
+  const labels = probe.labelsPerClass.reduce<number>(
+    (sum, perClass) => sum + (perClass === "all" ? train.count : perClass * train.classes.length),
+    0,
+  );
+  return 2 * probe.seeds * labels * probe.epochs * flops;
 }
 
 /** Seconds of a run's training, of which nearly all are steps. */

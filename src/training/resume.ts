@@ -16,8 +16,11 @@ import { runLength } from "./trainer.ts";
 function decisive(config: Config): object {
   const { epochs, checkpointEvery, checkpointsKept, metricsEvery, xrayEvery, logs, probe, name, ...rest } = config;
   const { folder, file, ...data } = rest.data;
+  // Runs from before there was antialiasing have no such key in their fingerprint.
+  const { antialias, ...seen } = { antialias: false, ...rest.augmentation };
+  const augmentation = antialias ? rest.augmentation : seen;
   const epochsCount = config.learning === "GLL" || dependsOnLength(config.optimiser.schedule);
-  return { ...rest, data, ...(epochsCount ? { epochs } : {}) };
+  return { ...rest, data, augmentation, ...(epochsCount ? { epochs } : {}) };
 }
 
 /** Fingerprint of what decides the numbers of a run. */

@@ -144,8 +144,24 @@ export function openRun(path: string): OpenRun {
   const file = join(path, "config.yaml");
   if (!existsSync(file))
     throw new SaccadeError(`${path}: not a run folder, it has no config.yaml; \`saccade runs list\` shows the runs`);
-  return { run: runFolder(path), config: parseConfig(parseYaml(file, readText(file)), file) };
+  return { run: runFolder(path), config: parseConfig(asItWas(parseYaml(file, readText(file))), file) };
 }
+
+/** A run's configuration is complete: what it lacks could not be chosen yet when the run was made, and is what it was then. */
+function asItWas(raw: unknown): unknown {
+  if (!isGroup(raw)) return raw;
+  const { augmentation, probe } = raw;
+  return {
+    ...raw,
+    ...(isGroup(augmentation) && (augmentation.kind === "simclr" || augmentation.kind === "affine")
+      ? { augmentation: { antialias: false, ...augmentation } }
+      : {}),
+    ...(isGroup(probe) ? { probe: { augmentation: { kind: "none" }, ...probe } } : {}),
+  };
+}
+
+const isGroup = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /**
  * Reads YAML, with merge keys (`<<`); what is wrong with it is told with its place, the first line of the parser's message. Keys that no

@@ -44,7 +44,7 @@ export function makeView(picture: Picture, row: Float64Array, height: number, wi
   return result;
 }
 
-/** Bilinear sampling at the affine image of every output pixel. */
+/** Sampling at the affine image of every output pixel: means of the pixels around it, weighted by tents along x and along y. */
 function sample(
   { pixels, height: h, width: w, channels: c }: Picture,
   row: Float64Array,
@@ -54,23 +54,40 @@ function sample(
   const result = new Float64Array(height * width * c);
   const at = (y: number, x: number, k: number): number =>
     y < 0 || y >= h || x < 0 || x >= w ? 0 : pixels[(y * w + x) * c + k] / 255;
+  const along = (place: number, axis: 0 | 1): Taps => {
+    const support = Math.max(1, row[view.support + axis]);
+    if (row[view.outside] === 1) return tent(place, support);
+    const [first, last] = [row[view.box + axis], row[view.box + 2 + axis]];
+    return tent(Math.min(last, Math.max(first, place)), support, first, last);
+  };
   for (let Y = 0; Y < height; Y++)
     for (let X = 0; X < width; X++) {
-      let x = row[view.affine] * X + row[view.affine + 1] * Y + row[view.affine + 2];
-      let y = row[view.affine + 3] * X + row[view.affine + 4] * Y + row[view.affine + 5];
-      if (row[view.outside] === 0) {
-        x = Math.min(row[view.box + 2], Math.max(row[view.box], x));
-        y = Math.min(row[view.box + 3], Math.max(row[view.box + 1], y));
-      }
-      const x0 = Math.floor(x);
-      const y0 = Math.floor(y);
-      const [fx, fy] = [x - x0, y - y0];
-      for (let k = 0; k < c; k++)
-        result[(Y * width + X) * c + k] =
-          (1 - fy) * ((1 - fx) * at(y0, x0, k) + fx * at(y0, x0 + 1, k)) +
-          fy * ((1 - fx) * at(y0 + 1, x0, k) + fx * at(y0 + 1, x0 + 1, k));
+      const x = row[view.affine] * X + row[view.affine + 1] * Y + row[view.affine + 2];
+      const y = row[view.affine + 3] * X + row[view.affine + 4] * Y + row[view.affine + 5];
+      const [columns, rows] = [along(x, 0), along(y, 1)];
+      const to = (Y * width + X) * c;
+      for (const [i, rowShare] of rows.shares.entries())
+        for (const [j, columnShare] of columns.shares.entries()) {
+          for (let k = 0; k < c; k++)
+            result[to + k] += rowShare * columnShare * at(rows.first + i, columns.first + j, k);
+        }
     }
   return result;
+}
+
+/** Pixels along one side from `first` on, and what each weighs in a sample. */
+interface Taps {
+  readonly first: number;
+  readonly shares: readonly number[];
+}
+
+/** Shares of the pixels least … most that fall evenly from the place to nothing at `support` pixels from it; they sum to 1. */
+function tent(place: number, support: number, least = Number.NEGATIVE_INFINITY, most = Number.POSITIVE_INFINITY): Taps {
+  const first = Math.max(least, Math.floor(place - support) + 1);
+  const last = Math.min(most, Math.ceil(place + support) - 1);
+  const weights = Array.from({ length: last - first + 1 }, (_, i) => 1 - Math.abs(first + i - place) / support);
+  const sum = weights.reduce((all, weight) => all + weight, 0);
+  return { first, shares: weights.map((weight) => weight / sum) };
 }
 
 const blend = (x: number, other: number, amount: number): number => amount * x + (1 - amount) * other;

@@ -1,7 +1,14 @@
 // saccade train --dry-run: what a run will take, printed, and no run made.
 
 import { formatBytes, formatCount } from "../../program/explain.ts";
-import { flopsPerStep, type Needs, type Room, timeSteps } from "../../training/forecast.ts";
+import {
+  augmentedProbeFlops,
+  flopsPerStep,
+  type Needs,
+  type ProbedSets,
+  type Room,
+  timeSteps,
+} from "../../training/forecast.ts";
 import type { Trainer } from "../../training/trainer.ts";
 import { duration } from "../progress.ts";
 
@@ -12,15 +19,17 @@ export async function printForecast(
   trainer: Trainer,
   needs: Needs,
   room: Room,
+  probed: ProbedSets | undefined,
   { json, runs }: { readonly json?: boolean; readonly runs: string },
 ): Promise<void> {
   const { totalSteps: steps, stepsPerEpoch } = trainer;
   const perStep = flopsPerStep(trainer);
+  const readOut = probed ? augmentedProbeFlops(trainer.config, probed.train) : 0;
   const before = process.memoryUsage.rss();
   const time = await timeSteps(trainer, budget);
   const memory = { ...needs.memory, peak: before + needs.memory.peak };
   if (json) {
-    const flops = { perStep, total: perStep * steps };
+    const flops = { perStep, total: perStep * steps, readOut };
     process.stdout.write(
       `${JSON.stringify({ steps, stepsPerEpoch, flops, time, memory, disk: needs.disk, free: room })}\n`,
     );
@@ -31,6 +40,9 @@ export async function printForecast(
   const lines = [
     `steps    ${steps}, ${stepsPerEpoch} an epoch`,
     `FLOP     ${formatCount(perStep)} a step, ${formatCount(perStep * steps)} in all`,
+    ...(readOut > 0
+      ? [`         (and ${formatCount(readOut)} for the read-out, which learns from new crops in every epoch)`]
+      : []),
     `time     ${duration(time.seconds)} ± ${duration(time.spread)} of training, if the machine stays as busy`,
     `         (${time.stepsTimed} steps timed; checkpoints, figures and the probe come on top)`,
     `memory   about ${formatBytes(memory.peak)} at its peak${free(room.memory)}`,

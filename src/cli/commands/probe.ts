@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 import type { Backend } from "../../backends/backend.ts";
-import { plainlySeen } from "../../data/augmentation.ts";
+import { plainlySeen, requireCrops } from "../../data/augmentation.ts";
 import { type ImageSet, requireSameClasses } from "../../data/images.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { type NetworkName, networks } from "../../encoders/networks.ts";
@@ -13,7 +13,7 @@ import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
 import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { checkpointFiles, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
-import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
+import { type Config, override, type ProbeConfig, parseConfig, subjectNames } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
 import { readText, shellWord, writeWhole } from "../../training/files.ts";
 import { leftOutOf } from "../../training/run-data.ts";
@@ -79,6 +79,7 @@ export async function loadProbeSets(
     throw wrong("probe", "probe.test", `[n, ${shapes[0]} like probe.train`, `[${test.count}, ${shapes[1]}`);
   const seen = plainlySeen({ from: train, to: networks[encoder] });
   if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
+  if (wanted.augmentation.kind === "crop") requireCrops(wanted.augmentation, { from: train, to: networks[encoder] });
   const pool = without(train, overlap(train, test));
   if (pool.count === 0)
     throw new SaccadeError(
@@ -104,6 +105,9 @@ export async function measureRun(
     process.exit(code);
   });
   const progress = showProgress("probing", "read-outs");
+  const { length: subjects } = subjectNames;
+  const total = subjects * wanted.labelsPerClass.length * wanted.seeds * wanted.readOuts.length;
+  let scored = 0;
   try {
     const report = await probe(
       {
@@ -118,11 +122,19 @@ export async function measureRun(
       wanted,
       backend,
       {
-        onScore: ({ subject, readOut, labelsPerClass, accuracy }, done, total) =>
+        onScore: ({ subject, readOut, labelsPerClass, accuracy }, done) => {
+          scored = done;
           progress.update(
             done,
             total,
             `${subject}, ${readOutNames[readOut]}, ${labelsPerClassText(labelsPerClass)}: ${(100 * accuracy).toFixed(1)} %`,
+          );
+        },
+        onEpoch: (subject, done, of) =>
+          progress.update(
+            scored + done / of,
+            total,
+            `${subject}, ${readOutNames.paper}, on new crops: epoch ${done} of ${of}`,
           ),
       },
     );

@@ -147,7 +147,7 @@ async function trainHeld(
     const room = roomFor(folder);
     requireRoom(needs, room, folder);
     if (options.dryRun) {
-      await printForecast(trainer, needs, room, options);
+      await printForecast(trainer, needs, room, probed?.sets, options);
       await trainer.dispose();
       return exitCodes.done;
     }

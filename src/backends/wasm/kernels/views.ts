@@ -1,6 +1,6 @@
 // The fast makeViews: gathers pictures, samples each through its affine map and changes its colours.
 //
-// Sampling works on pixels of four floats inside a border of zeros, so that one load reads a pixel and no tap needs a test;
+// Bilinear sampling works on pixels of four floats inside a border of zeros, so that one load reads a pixel and no tap needs a test;
 // colours work on planes r g b, four pixels at a time. backends/reference/views.ts is the specification, program/views.ts the columns.
 
 // Columns of a parameter row, in bytes.
@@ -14,13 +14,14 @@ const saturation = 56;
 const hue = 60;
 const order = 64;
 const grey = 68;
-const parameterBytes = 72;
+const support = 72;
+const parameterBytes = 80;
 
 /** Pixels of border: one before the picture; two after it, for a source place at w reads columns w and w + 1. */
 const borders = 3;
 
 /**
- * images u8 [N, h, w, c], indices i32 [n], parameters [n, 18] → x [n, height, width, c].
+ * images u8 [N, h, w, c], indices i32 [n], parameters [n, 20] → x [n, height, width, c].
  * Words: images, indices, parameters, x, n, views per task, h, w, c, height, width; low, high of three channels (f32).
  * Scratch: source [h + 3, w + 3, 4], pixels [height · width, up to a multiple of 4; 4], planes [c, the same].
  */
@@ -53,7 +54,7 @@ export function makeViews(p: usize, task: i32, scratch: usize): void {
   }
 }
 
-/** Bilinear samples at the affine image of every output pixel: picture u8 [h, w, c] → pixels [height · width, 4] from 0 to 255. */
+/** Samples at the affine image of every output pixel: picture u8 [h, w, c] → pixels [height · width, 4] from 0 to 255. */
 function sample(
   picture: usize,
   h: i32,
@@ -85,6 +86,19 @@ function sample(
   const xStep = pair(row, affine, affine + 12);
   const yStep = pair(row, affine + 4, affine + 16);
   const start = pair(row, affine + 8, affine + 20);
+  if (load<f32>(row, support) > 1 || load<f32>(row, support + 4) > 1) {
+    const reach = f64x2.pmax(pair(row, support, support + 4), f64x2.splat(1));
+    const black = load<f32>(row, outside) != 0;
+    const origin = source + ((<usize>(w + borders + 1)) << 4);
+    for (let y = 0; y < height; y++) {
+      const left = f64x2.add(start, f64x2.mul(yStep, f64x2.splat(<f64>y)));
+      for (let x = 0; x < width; x++, pixels += 16) {
+        const place = f64x2.add(left, f64x2.mul(xStep, f64x2.splat(<f64>x)));
+        v128.store(pixels, widened(place, reach, low, high, black, origin, (<usize>(w + borders)) << 4));
+      }
+    }
+    return;
+  }
   for (let y = 0; y < height; y++, pixels += (<usize>width) << 4)
     sampleRow(
       f64x2.add(start, f64x2.mul(yStep, f64x2.splat(<f64>y))),
@@ -130,6 +144,55 @@ function sampleRow(
     const bottom = mix(v128.load(at + rowBytes), v128.load(at + rowBytes, 16), fx);
     v128.store(pixels, mix(top, bottom, fy));
   }
+}
+
+/**
+ * One sample by tents that reach `reach` pixels along x and y. What lies outside `low` to `high` is not read; if `black`, it counts as 0.
+ */
+function widened(place: v128, reach: v128, low: v128, high: v128, black: bool, origin: usize, rowBytes: usize): v128 {
+  // From farther out than this only black is seen.
+  const nearest = black ? f64x2.sub(low, reach) : low;
+  const farthest = black ? f64x2.add(high, reach) : high;
+  const at = f64x2.pmin(f64x2.pmax(place, nearest), farthest);
+  const slopeX = 1 / f64x2.extract_lane(reach, 0);
+  const slopeY = 1 / f64x2.extract_lane(reach, 1);
+  const x = f64x2.extract_lane(at, 0);
+  const y = f64x2.extract_lane(at, 1);
+  const first = f64x2.floor(f64x2.sub(at, reach));
+  const last = f64x2.ceil(f64x2.add(at, reach));
+  // The tents are 0 at both ends.
+  const firstX = <i32>f64x2.extract_lane(first, 0) + 1;
+  const firstY = <i32>f64x2.extract_lane(first, 1) + 1;
+  const lastX = <i32>f64x2.extract_lane(last, 0) - 1;
+  const lastY = <i32>f64x2.extract_lane(last, 1) - 1;
+  const leastX = max(firstX, <i32>f64x2.extract_lane(low, 0));
+  const leastY = max(firstY, <i32>f64x2.extract_lane(low, 1));
+  const mostX = min(lastX, <i32>f64x2.extract_lane(high, 0));
+  const mostY = min(lastY, <i32>f64x2.extract_lane(high, 1));
+  const weightX = black ? tents(firstX, lastX, x, slopeX) : tents(leastX, mostX, x, slopeX);
+  const weightY = black ? tents(firstY, lastY, y, slopeY) : tents(leastY, mostY, y, slopeY);
+  let sum = f32x4.splat(0);
+  for (let j = leastY; j <= mostY; j++) {
+    let along = f32x4.splat(0);
+    let pixel = origin + <usize>j * rowBytes + ((<usize>leastX) << 4);
+    for (let i = leastX; i <= mostX; i++, pixel += 16)
+      along = f32x4.add(along, f32x4.mul(f32x4.splat(<f32>tent(i, x, slopeX)), v128.load(pixel)));
+    sum = f32x4.add(sum, f32x4.mul(f32x4.splat(<f32>tent(j, y, slopeY)), along));
+  }
+  return f32x4.mul(sum, f32x4.splat(<f32>(1 / (weightX * weightY))));
+}
+
+/** What a pixel weighs in a sample at `place`, by a tent that falls by `slope` from pixel to pixel. */
+@inline
+function tent(pixel: i32, place: f64, slope: f64): f64 {
+  return 1 - abs(<f64>pixel - place) * slope;
+}
+
+/** What the pixels first … last weigh together. */
+function tents(first: i32, last: i32, place: f64, slope: f64): f64 {
+  let sum: f64 = 0;
+  for (let i = first; i <= last; i++) sum += tent(i, place, slope);
+  return sum;
 }
 
 @inline
