@@ -110,6 +110,15 @@ describe("pairing frames", () => {
     expect([...other.anchors].map(other.partnerOf)).not.toEqual(partners);
   });
 
+  test("of still images, as a control, keeps every image once as an anchor and once as a partner", () => {
+    const set = { name: "stills", count: 300 };
+    const { anchors, partnerOf } = pairings.shuffledImages.pairs(set, 1, 4);
+    expect(anchors).toEqual(pairings.augmentation.pairs(set, 1, 4).anchors);
+    const partners = [...anchors].map(partnerOf);
+    expect(partners.toSorted((a, b) => a - b)).toEqual([...anchors]);
+    expect(partners.filter((partner, i) => partner === i).length).toBeLessThan(6);
+  });
+
   test("needs a movie", () => {
     expect(() => pairs({ name: "CIFAR-10 train", count: 9 }, 1, 0)).toThrow(
       "train: data must be a movie for pairing frames, got CIFAR-10 train; take procedural-movie",

@@ -18,7 +18,7 @@ export interface Pairing {
   readonly order: (anchors: Int32Array, seed: number, epoch: number) => Int32Array;
 }
 
-/** First words of the paths of random numbers that order the data, and that part frames. */
+/** First words of the paths of random numbers that order the data, and that part pairs. */
 const dataOrder = 0x0d3a;
 const partings = 0x9a4d;
 
@@ -45,19 +45,24 @@ const frames: Pairing = {
   order: (anchors) => anchors,
 };
 
-/** The control of `frames`: the same anchors and partners, but every anchor gets another's, drawn once for the run. */
-const shuffledFrames: Pairing = {
-  ...frames,
+/** The control of a pairing: the same anchors and partners, but every anchor gets another's, drawn once for the run. */
+const shuffled = (of: Pairing): Pairing => ({
+  ...of,
   pairs: (dataset, apart, seed) => {
-    const { anchors, partnerOf } = frames.pairs(dataset, apart, seed);
+    const { anchors, partnerOf } = of.pairs(dataset, apart, seed);
     const partners = anchors.map(partnerOf);
     randomStream(seed, partings).shuffle(partners);
     const drawn = new Map([...anchors].map((anchor, i) => [anchor, partners[i]]));
     return { anchors, partnerOf: (anchor) => drawn.get(anchor) ?? partnerOf(anchor) };
   },
-};
+});
 
-export const pairingNames = ["augmentation", "frames", "shuffledFrames"] as const;
+export const pairingNames = ["augmentation", "frames", "shuffledImages", "shuffledFrames"] as const;
 export type PairingName = (typeof pairingNames)[number];
 
-export const pairings: Readonly<Record<PairingName, Pairing>> = { augmentation, frames, shuffledFrames };
+export const pairings: Readonly<Record<PairingName, Pairing>> = {
+  augmentation,
+  frames,
+  shuffledImages: shuffled(augmentation),
+  shuffledFrames: shuffled(frames),
+};

@@ -268,8 +268,8 @@ export const configSchema = z.strictObject({
   data,
   augmentation: z.discriminatedUnion("kind", [simclr, affine, patches, none]).default(simclr.parse({ kind: "simclr" })),
   /**
-   * The views of a pair: two augmentations of one image (default), or of two frames of a clip, in batches in order of time. The control
-   * shuffledFrames gives every frame the partner of another.
+   * The views of a pair: two augmentations of one image (default), or of two frames of a clip, in batches in order of time. Controls:
+   * shuffledImages and shuffledFrames give every anchor the partner of another.
    */
   pairing: z.enum(pairingNames).optional(),
   /** Under pairing frames: how many frames later the second one is; default 1. */
@@ -561,6 +561,8 @@ function checkCombination(config: Config, where: string): void {
         `pairing ${pairing} needs loss contrastiveHinge with negativesReading past: any other loss reads labels, or sets a frame against those just before and after it, which show the same thing`,
       );
   }
+  if (pairing === "shuffledImages" && !["contrastiveHinge", "simclr", "clapp"].includes(loss.kind))
+    refuse(`pairing shuffledImages is for a loss that compares two views, got loss ${loss.kind}; leave it out`);
   if (augmentation.kind === "simclr") {
     for (const key of ["scale", "ratio"] as const)
       if (augmentation[key][0] > augmentation[key][1])

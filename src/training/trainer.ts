@@ -83,6 +83,14 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   const loss = rule.loss;
   if (loss.labelled) requireLabels("train", dataset.name, dataset, dataset.classes.length);
   const pairing = pairings[config.pairing ?? "augmentation"];
+  if (dataset.streamed && pairing !== pairings.augmentation)
+    throw wrong(
+      "train",
+      "pairing",
+      `augmentation for ${dataset.name}, which is read batch by batch`,
+      config.pairing,
+      "leave it out",
+    );
   const { anchors, partnerOf } = configuredPairs(config, dataset);
   const probed = probeImages(config);
   const xrays = config.xrayEvery > 0 ? recordXray(rule, recorded, probed) : undefined;
