@@ -289,6 +289,36 @@ describe("overrides", () => {
     expect(section).toEqual({ train: { folder: text, limit: 5 }, file: text });
   });
 
+  test("change what they name alone, not what an alias repeats elsewhere", () => {
+    const raw = parseYaml(
+      "f.yaml",
+      `few: &few { dataset: mnist, limit: 50 }
+name: n
+encoder: mnist
+batch: 10
+epochs: 1
+data: *few
+probe: &probe
+  train: *few
+  test: *few
+`,
+    );
+    override(raw, "data.limit=10", parseValue);
+    override(raw, "probe.train.limit=20", parseValue);
+    const { data, probe } = parseConfig(raw, "f.yaml");
+    expect([data.limit, probe?.train.limit, probe?.test.limit]).toEqual([10, 20, 50]);
+  });
+
+  test.each([
+    ["optimiser.learningRate", '"1e-3"', "a number"],
+    ["batch", '"10"', "a number"],
+    ["data.grey", "'true'", "true or false"],
+  ])("a number, or true or false, in quotes: %s=%s", (key, text, wanted) => {
+    expect(refusal(() => withOverrides(`${key}=${text}`))).toBe(
+      `f.yaml: ${key} must be ${wanted}, got "${text.slice(1, -1)}"; leave its quotes out`,
+    );
+  });
+
   test("in a file it must be in quotes, which the refusal says", () => {
     expect(refusal(() => parseConfig({ ...least(), data: { dataset: "mnist", folder: 2024 } }, "f.yaml"))).toBe(
       "f.yaml: data.folder must be text, got 2024; put it in quotes",
@@ -335,7 +365,7 @@ describe("overrides", () => {
     ],
     [
       ["preset=authors-code", "loss={temperature: 1}"],
-      "loss.temperature is not a key of loss kind contrastiveHinge (known: kind, m1, m2, negatives, negativesReading, gap, gradientBlock); leave it out, or set it whole: loss='{kind: contrastiveHinge}'",
+      "loss.temperature is not a key of loss kind contrastiveHinge (known: kind, m1, m2, negatives, negativesReading, gap, spacing, gradientBlock); leave it out, or set it whole: loss='{kind: contrastiveHinge}'",
     ],
     [
       ["dtp.noise={kind: relative, size: 1, sise: 1}"],
