@@ -174,7 +174,7 @@ describe("a key that may be left out and holds nothing", () => {
     expect(parseConfig(parseYaml("f.yaml", text("probe:\n")), "f.yaml").probe).toBeUndefined();
     for (const [more, sentence] of [
       ["seed:\n", "seed must be a number, got null"],
-      ["adam: { beta1: }\n", "adam.beta1 must be a number, got null"],
+      ["adam: { beta1: }\n", "optimiser.beta1 must be a number, got null"],
       ["loss: null\n", "loss must be"],
     ])
       expect(refusal(() => parseConfig(parseYaml("f.yaml", text(more)), "f.yaml"))).toContain(`f.yaml: ${sentence}`);
@@ -235,6 +235,17 @@ data: *few
     expect(refusal(() => parseYaml("f.yaml", text))).toBe(
       "f.yaml: must hold one configuration, got several, with --- between them; put each into a file of its own",
     );
+  });
+
+  test("with two merge keys in one group is refused: readers do not agree whose value counts", () => {
+    expect(
+      refusal(() => parseYaml("f.yaml", "a: &a { limit: 3 }\nb: &b { limit: 5 }\ndata:\n  <<: *a\n  <<: *b\n")),
+    ).toBe(
+      "f.yaml: not valid YAML: << stands twice in one group, where one list does: <<: [*first, *second]; mend it there",
+    );
+    expect(parseYaml("f.yaml", "a: &a { limit: 3 }\nb: &b { limit: 5 }\ndata:\n  <<: [*a, *b]\n")).toEqual({
+      data: { limit: 3 },
+    });
   });
 
   test("of one document may say so", () => {
