@@ -1149,6 +1149,11 @@ describe("arrays", () => {
           `a.npz: x: pictures must lie within their valueRange, [0, 1], got ${numbers[1]}; widen it, or save numpy.clip(x, 0, 1)`,
         );
       }
+      // No clipping mends what is no number.
+      save({ x: npy("<f4", [1, 2, 2], Buffer.from(Float32Array.of(0, Number.NaN, 0.5, 1).buffer)), y: i8(0) });
+      expect(await refusal(loadDataset(arrays({ valueRange: [0, 1] })))).toBe(
+        "a.npz: x: pictures must lie within their valueRange, [0, 1], got NaN; leave out pictures with NaN: x[numpy.isfinite(x.reshape(len(x), -1)).all(1)], and their labels",
+      );
       save({ x, y });
       expect(await refusal(loadDataset(arrays({ valueRange: [255, 0] })))).toBe(
         "loadDataset: valueRange must be [low, high], what is black and what is white, got [255, 0]",
