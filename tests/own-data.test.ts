@@ -1450,27 +1450,31 @@ describe("two thousand damaged files each", () => {
   ];
 
   // A JPEG is decoded up to five times: on busy cores that takes minutes.
-  test.each(kinds)("$name: an error that says what to do, or what is whole", async ({ valid, read, checked }) => {
-    const file = await valid();
-    const whole = await read(write("valid", file));
-    let refused = 0;
-    for (let i = 0; i < 2000; i++) {
-      // A zip has its directory at its end: half of the damage begins there.
-      const bytes = i % 2 === 0 ? damaged(file, random) : damaged(Buffer.from(file).reverse(), random).reverse();
-      const path = write("damaged", bytes);
-      try {
-        const got = await read(path);
-        expect(got).toHaveLength(whole.length);
-        if (checked) expect(got).toEqual(whole);
-      } catch (error) {
-        if (!(error instanceof SaccadeError)) throw error;
-        expect(error.message.startsWith(path)).toBe(true);
-        expect(error.message.length).toBeLessThan(path.length + 250);
-        expect(error.message).toMatch(/, got [^\n]+; [^\n]+$/);
-        refused++;
+  test.each(kinds)(
+    "$name: an error that says what to do, or what is whole",
+    async ({ valid, read, checked }) => {
+      const file = await valid();
+      const whole = await read(write("valid", file));
+      let refused = 0;
+      for (let i = 0; i < 2000; i++) {
+        // A zip has its directory at its end: half of the damage begins there.
+        const bytes = i % 2 === 0 ? damaged(file, random) : damaged(Buffer.from(file).reverse(), random).reverse();
+        const path = write("damaged", bytes);
+        try {
+          const got = await read(path);
+          expect(got).toHaveLength(whole.length);
+          if (checked) expect(got).toEqual(whole);
+        } catch (error) {
+          if (!(error instanceof SaccadeError)) throw error;
+          expect(error.message.startsWith(path)).toBe(true);
+          expect(error.message.length).toBeLessThan(path.length + 250);
+          expect(error.message).toMatch(/, got [^\n]+; [^\n]+$/);
+          refused++;
+        }
       }
-    }
-    expect(refused).toBeGreaterThan(500);
-    expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
-  }, 600_000);
+      expect(refused).toBeGreaterThan(500);
+      expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
+    },
+    600_000,
+  );
 });
