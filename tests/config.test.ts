@@ -283,6 +283,17 @@ data: *few
     );
   });
 
+  test("with two merge keys in one group is refused: readers do not agree whose value counts", () => {
+    expect(
+      refusal(() => parseYaml("f.yaml", "a: &a { limit: 3 }\nb: &b { limit: 5 }\ndata:\n  <<: *a\n  <<: *b\n")),
+    ).toBe(
+      "f.yaml: not valid YAML: << stands twice in one group, where one list does: <<: [*first, *second]; mend it there",
+    );
+    expect(parseYaml("f.yaml", "a: &a { limit: 3 }\nb: &b { limit: 5 }\ndata:\n  <<: [*a, *b]\n")).toEqual({
+      data: { limit: 3 },
+    });
+  });
+
   test("of one document may say so", () => {
     expect(parseYaml("f.yaml", "%YAML 1.2\n---\na: 1\n...\n")).toEqual({ a: 1 });
   });
@@ -333,6 +344,36 @@ describe("overrides", () => {
     override(section, `file=${text}`, parseValue, ["data"]);
     override(section, "train.limit=5", parseValue, ["probe"]);
     expect(section).toEqual({ train: { folder: text, limit: 5 }, file: text });
+  });
+
+  test("change what they name alone, not what an alias repeats elsewhere", () => {
+    const raw = parseYaml(
+      "f.yaml",
+      `few: &few { dataset: mnist, limit: 50 }
+name: n
+encoder: mnist
+batch: 10
+epochs: 1
+data: *few
+probe: &probe
+  train: *few
+  test: *few
+`,
+    );
+    override(raw, "data.limit=10", parseValue);
+    override(raw, "probe.train.limit=20", parseValue);
+    const { data, probe } = parseConfig(raw, "f.yaml");
+    expect([data.limit, probe?.train.limit, probe?.test.limit]).toEqual([10, 20, 50]);
+  });
+
+  test.each([
+    ["optimiser.learningRate", '"1e-3"', "a number"],
+    ["batch", '"10"', "a number"],
+    ["data.grey", "'true'", "true or false"],
+  ])("a number, or true or false, in quotes: %s=%s", (key, text, wanted) => {
+    expect(refusal(() => withOverrides(`${key}=${text}`))).toBe(
+      `f.yaml: ${key} must be ${wanted}, got "${text.slice(1, -1)}"; leave its quotes out`,
+    );
   });
 
   test("in a file it must be in quotes, which the refusal says", () => {

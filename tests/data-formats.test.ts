@@ -288,7 +288,6 @@ describe(".npy", () => {
   });
 
   test.each([
-    "{'descr': [('a', '|u1'), ('b', '|u1')], 'fortran_order': False, 'shape': (3,), }\n",
     "{'descr': '|u1', 'fortran_order': False, 'shape': (-6,), }\n",
     "{'descr': '|u1', 'fortran_order': False, 'shape': (2.5,), }\n",
     "{'descr': '|u1', 'fortran_order': 0, 'shape': (6,), }\n",
@@ -302,6 +301,16 @@ describe(".npy", () => {
     const path = write("odd.npy", spelt(header, six));
     expect(() => readNpy(path)).toThrow(
       `${path}: its header must name a plain array, got another; save it with numpy.save`,
+    );
+  });
+
+  test.each([
+    ["'<M8[D]'", "<M8[D]"],
+    ["[('a', '|u1', (32, 32))]", '[["a","|u1",[32,32]]]'],
+  ])("a type that is neither numbers nor text is named: %s", (type, shown) => {
+    const path = write("odd.npy", spelt(`{'descr': ${type}, 'fortran_order': False, 'shape': (6,), }`, six));
+    expect(() => readNpy(path)).toThrow(
+      `${path}: must hold plain numbers or text, got the type ${shown}; save x.astype(str) of dates and the like, of records each field`,
     );
   });
 

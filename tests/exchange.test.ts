@@ -482,6 +482,35 @@ describe("weights from elsewhere", () => {
     );
   });
 
+  test.each([
+    [
+      "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\n",
+      "a pointer of Git LFS; fetch what it stands for: git lfs pull",
+    ],
+    ["<!DOCTYPE html>\n<html><title>404</title></html>", "a page of HTML or XML; fetch the file again"],
+  ])("that are %j are called so", (content, got) => {
+    writeFileSync(file("w.safetensors"), content);
+    expect(() => readStateDict(file("w.safetensors"), "mnist")).toThrow(
+      new SaccadeError(`${file("w.safetensors")}: must be a safetensors file, got ${got}`),
+    );
+  });
+
+  test.each(["conv1.weight_v", "net.conv1.weight_orig", "conv1.parametrizations.weight.original1"])(
+    "whose weight is computed of parts, as of %s, are refused with what puts them together",
+    (part) => {
+      writeFileSync(
+        file("parts.safetensors"),
+        encodeSafetensors({
+          tensors: new Map([[part, { shape: [32, 1, 3, 3], data: new Float32Array(288) }]]),
+          metadata: {},
+        }),
+      );
+      expect(() => readStateDict(file("parts.safetensors"), "mnist")).toThrow(
+        `got nothing; the file has ${part}, of which it is computed; before saving, in PyTorch: torch.nn.utils.remove_weight_norm, remove_spectral_norm, prune.remove or parametrize.remove_parametrizations`,
+      );
+    },
+  );
+
   test.each([false, true])("as an .npz of NumPy's, deflated %s, are refused with the way out of it", (deflated) => {
     writeFileSync(file("w.npz"), npz({ "conv1.weight": npy("<f4", [1], Buffer.alloc(4)) }, deflated));
     expect(() => readStateDict(file("w.npz"), "mnist")).toThrow(
@@ -518,6 +547,16 @@ describe("weights from elsewhere", () => {
     [
       "views of one storage, transposed",
       "torch.save({k: v.transpose(2, 3).contiguous().transpose(2, 3) for k, v in w.items()}, 'NAME.pt')",
+      "",
+    ],
+    [
+      "a pickle of tensors, without torch.save",
+      "import pickle; pickle.dump({'net': w}, open('NAME.pkl', 'wb'))",
+      "net.",
+    ],
+    [
+      "a pickle of NumPy's arrays",
+      "import pickle; pickle.dump({k: v.numpy() for k, v in w.items()}, open('NAME.pkl', 'wb'))",
       "",
     ],
     ["an .npz, of doubles", "numpy.savez('NAME.npz', **{k: v.double().numpy() for k, v in w.items()})", ""],
@@ -566,6 +605,16 @@ print([f for f in os.listdir() if f.startswith('${name}.')][0])`);
     }
     // Nothing is written over, not even what the line itself made.
     expect(() => execFileSync("sh", ["-c", line], { stdio: "pipe" })).toThrow("is there already; name another file");
+  });
+
+  test.skipIf(noTorch)(`that would have one name are not taken${noTorch}`, async () => {
+    await python(`import os, torch
+os.chdir(${JSON.stringify(folder)})
+torch.save({"a.b": torch.ones(1), "a": {"b": torch.zeros(1)}}, "same.pt")`);
+    expect(() =>
+      execFileSync("python3", [script, file("same.pt"), file("same.safetensors")], { stdio: "pipe" }),
+    ).toThrow("two tensors would be called a.b; save them under other names");
+    expect(existsSync(file("same.safetensors"))).toBe(false);
   });
 
   test.skipIf(noTorch)(`of a pickle that would run something are taken without running it${noTorch}`, async () => {

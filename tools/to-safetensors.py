@@ -6,6 +6,8 @@ a pickle asks for is made only where it is a tensor, and stands as an empty shel
 """
 
 import collections
+import importlib
+import io
 import os
 import pickle
 import sys
@@ -20,7 +22,21 @@ SAFE = {
     ("torch._utils", "_rebuild_parameter"): lambda: __import__("torch")._utils._rebuild_parameter,
     ("torch", "Size"): lambda: __import__("torch").Size,
     ("torch.serialization", "_get_layout"): lambda: __import__("torch").serialization._get_layout,
+    ("torch.storage", "_load_from_bytes"): lambda: lambda data: from_torch(io.BytesIO(data)),
+    **{
+        (module, name): lambda module=module, name=name: getattr(importlib.import_module(module), name)
+        for module, name in (
+            ("numpy", "ndarray"),
+            ("numpy", "dtype"),
+            ("numpy.core.multiarray", "_reconstruct"),
+            ("numpy._core.multiarray", "_reconstruct"),
+            ("numpy.core.numeric", "_frombuffer"),
+            ("numpy._core.numeric", "_frombuffer"),
+        )
+    },
 }
+# How files of torch.save begin that are no zip archives; any other pickle is one of pickle.dump.
+LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 
 
 class Shell(dict):
@@ -71,19 +87,27 @@ def load(path):
         import numpy
 
         return dict(numpy.load(path, allow_pickle=False))
+    if any("/code/" in name for name in members):
+        import torch
+
+        return torch.jit.load(path, map_location="cpu").state_dict()
+    # An open file: of a name that ends in .safetensors torch would believe that.
+    with open(path, "rb") as file:
+        start = file.read(len(LEGACY))
+        file.seek(0)
+        return from_torch(file) if members or start == LEGACY else Unpickler(file).load()
+
+
+def from_torch(file):
     import torch
 
-    if any("/code/" in name for name in members):
-        return torch.jit.load(path, map_location="cpu").state_dict()
     reader = types.SimpleNamespace(
         __name__="reader",
         Unpickler=Unpickler,
         load=lambda file, **options: Unpickler(file, **options).load(),
         UnpicklingError=pickle.UnpicklingError,
     )
-    # An open file: of a name that ends in .safetensors torch would believe that.
-    with open(path, "rb") as file:
-        return torch.load(file, map_location="cpu", pickle_module=reader, weights_only=False)
+    return torch.load(file, map_location="cpu", pickle_module=reader, weights_only=False)
 
 
 def collect(prefix, value, found, within=()):
@@ -92,6 +116,8 @@ def collect(prefix, value, found, within=()):
         return
     within = (*within, id(value))
     if hasattr(value, "dtype") and hasattr(value, "shape"):
+        if prefix in found:
+            sys.exit(f"two tensors would be called {prefix}; save them under other names")
         found[prefix] = value
     elif hasattr(value, "_modules") and hasattr(value, "_parameters"):
         for part in (value._parameters, value._buffers, value._modules):
@@ -131,7 +157,8 @@ def main(source, target):
     else:
         from safetensors.torch import save_file
     save_file(taken, target)
-    print(f"wrote {target}: {len(taken)} tensors")
+    left = [name for name in found if name not in taken]
+    print(f"wrote {target}: {len(taken)} tensors" + (f"; left out, as safetensors has no such type: {', '.join(left)}" if left else ""))
 
 
 if __name__ == "__main__":

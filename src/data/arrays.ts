@@ -16,6 +16,9 @@ import { allSplitNames, splitNames } from "./splits.ts";
 
 type Arrays = ReadonlyMap<string, StoredArray>;
 
+/** A level that bytes reach in some picture, where 255 is white: masks of 0 and 1, or 16 levels, do not. */
+const unreached = 16;
+
 const words = { images: ["images", "x"], labels: ["labels", "y"] } as const;
 
 export async function openArrays(request: DatasetRequest, refuse: Refuse): Promise<OpenedDataset> {
@@ -46,9 +49,13 @@ export async function openArrays(request: DatasetRequest, refuse: Refuse): Promi
       width,
       channels,
     },
-    read: async () => {
+    read: async ({ onNote }) => {
       const numbers = npyNumbers(await images.read(count));
       const pixels = valueRange === undefined ? (numbers as Uint8Array) : toLevels(images.path, numbers, valueRange);
+      if (valueRange === undefined && pixels.every((level) => level < unreached))
+        onNote?.(
+          `${images.path}: nothing in its pictures is brighter than level ${unreached - 1} of 255; of levels that end at 1, set valueRange: [0, 1]`,
+        );
       return {
         pixels: channelsFirst ? channelsLast(pixels, height * width, channels) : pixels,
         labels: labels ? numberLabels(labels.path, await labels.read(count), names) : new Int32Array(count),
@@ -78,6 +85,8 @@ async function requireBytes({ path, header, read }: StoredArray): Promise<void> 
 /** By NumPy's letter, what else arrays hold, and how pictures in it become numbers. */
 const notNumbers: Readonly<Record<string, readonly [got: string, mend: string]>> = {
   f2: ["half precision", "save x.astype('float32')"],
+  f12: ["long doubles", "save x.astype('float64')"],
+  f16: ["long doubles", "save x.astype('float64')"],
   U: ["text", "save the pictures themselves, not their names"],
   S: ["text", "save the pictures themselves, not their names"],
   O: ["Python's objects", "save pictures of one size: numpy.array(x.tolist())"],

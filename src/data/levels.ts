@@ -10,7 +10,7 @@ export function toLevels(path: string, numbers: NpyNumbers, [low, high]: readonl
     const level = Math.round((255 * (Number(numbers[i]) - low)) / (high - low));
     if (!(level >= 0 && level <= 255))
       throw new SaccadeError(
-        `${path}: pictures must lie within their valueRange, [${low}, ${high}], got ${numbers[i]}; widen it, or save numpy.clip(x, ${low}, ${high})`,
+        `${path}: pictures must lie within their valueRange, [${low}, ${high}], got ${numbers[i]}; ${Number.isNaN(Number(numbers[i])) ? "leave out pictures with NaN: x[numpy.isfinite(x.reshape(len(x), -1)).all(1)], and their labels" : `widen it, or save numpy.clip(x, ${low}, ${high})`}`,
       );
     levels[i] = level;
   }

@@ -19,14 +19,17 @@ export const allSplitNames: readonly string[] = [train, test, val, unlabelled].f
 
 export const isSplitName = (name: string): boolean => allSplitNames.includes(name.toLowerCase());
 
-/** Words that speak of a split, alone or before "set", "data" and the like: train2017, TestSet, seg_pred, trainA. */
+/** Words that speak of a split, alone or before "set", "data" and the like: train2017, TestSet, seg_pred, trainA, minival, Trainingsdaten. */
 const after = "(set|data|images?|imgs?|split|part)?";
+const before = "(mini|tiny|small|sub)?";
 const kinds: readonly RegExp[] = [
-  `(train|training|trn)${after}`,
-  `(test|testing|tst|eval|evaluation|holdout|pred|prediction)${after}`,
-  `(val|valid|validation|dev)${after}`,
+  `(${before}(train|training|trn)${after}|train[a-z]*)`,
+  `(${before}(test|testing|tst|eval|evaluation|holdout|pred|prediction)${after}|test[a-z]*)`,
+  `${before}(val|valid|validation|dev)${after}`,
   `(unlabell?ed|unsupervised)${after}`,
 ].map((words) => new RegExp(`^${words}$`));
+/** Short forms, which are splits where there is nothing else: tr and te are languages too. */
+const short = /^(tr|te|ts|va)$/i;
 /** Parts for cross-validation: fold1, split_2. */
 const fold = /^(cv|fold|split|partition)[ _.-]?\d+$/i;
 
@@ -44,5 +47,7 @@ function kindOf(name: string): number | undefined {
 /** Those of some folders that look like splits, where they cannot well be classes: of two kinds, or all that there are. One `freight_train` can. */
 export function lookLikeSplits(names: readonly string[]): string[] {
   const found = names.filter((name) => kindOf(name) !== undefined);
-  return found.length === names.length || new Set(found.map(kindOf)).size > 1 ? found : [];
+  const all = names.every((name) => found.includes(name) || (names.length > 1 && short.test(name)));
+  if (all) return [...names];
+  return new Set(found.map(kindOf)).size > 1 ? found : [];
 }

@@ -1,6 +1,7 @@
 // Weights that were trained elsewhere, out of PyTorch's state_dict in safetensors. What would change what the blocks compute is taken or refused.
 
 import { fileURLToPath } from "node:url";
+import { standIn } from "../data/formats/stand-ins.ts";
 import { countParameters, type Encoder } from "../encoders/encoder.ts";
 import { createModel, tensorsOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed, networks, withBiases } from "../encoders/networks.ts";
@@ -114,6 +115,11 @@ function find(
 /** What helps where a tensor is not found: the beginning that its name has in the file, or the names that there are. */
 function whereElse(names: readonly string[], network: NetworkName, name: string): string {
   const prefixes = names.flatMap((one) => (one.endsWith(`.${name}`) ? [one.slice(0, -name.length)] : []));
+  // Renamed to what is missing, one of the parts would be another weight.
+  const parts = `${name}_(g|v|orig|mask|u)$|${name.replace(/([^.]+)$/, "parametrizations\\.$1")}\\.`;
+  const part = names.find((one) => new RegExp(`(^|\\.)(${parts})`).test(one));
+  if (part !== undefined)
+    return `the file has ${part}, of which it is computed; before saving, in PyTorch: torch.nn.utils.remove_weight_norm, remove_spectral_norm, prune.remove or parametrize.remove_parametrizations`;
   if (prefixes.length > 0) return `set ${prefixes.map((prefix) => `--prefix ${shellWord(prefix)}`).join(" or ")}`;
   const most = 12;
   const more = names.length > most ? ` and ${names.length - most} more` : "";
@@ -246,6 +252,8 @@ const converter = fileURLToPath(new URL("../../tools/to-safetensors.py", import.
  * archives too, of .npy files.
  */
 function refuseArchive(path: string, bytes: Uint8Array): void {
+  const other = standIn(bytes);
+  if (other) throw new SaccadeError(`${path}: must be a safetensors file, got ${other}`);
   const [a, b, , , , , , , ninth] = bytes;
   const safetensors = ninth === 0x7b;
   if (safetensors || !((a === 0x50 && b === 0x4b) || (a === 0x80 && b <= 5))) return;

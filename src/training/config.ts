@@ -417,9 +417,22 @@ function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
   const got = valueAt(raw, issue.path);
   const close = typeof got === "string" ? nearest(got, wordsOf(issue)) : undefined;
   const bare = issue.code === "invalid_type" && issue.expected === "string" && /number|boolean/.test(typeof got);
-  const mend = close ? `; did you mean "${close}"?` : bare ? "; put it in quotes" : "";
+  const quoted = issue.code === "invalid_type" && typeof got === "string" && isValueOf(issue.expected, got);
+  const mend = close
+    ? `; did you mean "${close}"?`
+    : bare
+      ? "; put it in quotes"
+      : quoted
+        ? "; leave its quotes out"
+        : "";
   return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${mend}`;
 }
+
+/** Whether a text would be a number, or true or false, without its quotes. */
+const isValueOf = (type: string, text: string): boolean =>
+  type === "boolean"
+    ? text === "true" || text === "false"
+    : type === "number" && text.trim() !== "" && Number.isFinite(Number(text));
 
 /** Keys that are misspelt, and keys of another kind of loss or augmentation than the one that is given. */
 function explainKeys(keys: readonly string[], at: readonly PropertyKey[], raw: unknown): string {
@@ -659,7 +672,8 @@ export function override(
         `override: ${whole} must be a group of keys for ${path}, got ${show(next)}; set it whole: ${whole}=…`,
       );
     }
-    node = next as Record<string, unknown>;
+    // A copy: what an alias repeats elsewhere stays as it is.
+    node = node[key] = { ...next } as Record<string, unknown>;
   });
   const value = parseValue(text);
   const plain = typeof value === "number" || typeof value === "boolean" || text === "~";

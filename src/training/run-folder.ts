@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Document, isMap, isNode, parseDocument, visit } from "yaml";
+import { Document, isMap, isNode, isScalar, parseDocument, visit } from "yaml";
 import { makeFolders } from "../data/folders.ts";
 import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
@@ -177,6 +177,7 @@ export function parseYaml(file: string, text: string): unknown {
   let raw: unknown;
   try {
     if (error) throw error;
+    visit(document, { Map: (_, { items }) => requireOneMerge(items) });
     raw = document.toJS();
     // What an alias leads back into has no end.
     JSON.stringify(raw);
@@ -192,6 +193,12 @@ export function parseYaml(file: string, text: string): unknown {
   return Object.fromEntries(
     Object.entries(raw as object).filter(([key]) => configKeys.includes(key) || !forMerging.includes(key)),
   );
+}
+
+/** Of two merge keys in one group some readers take the first one's value, others the last one's. */
+function requireOneMerge(items: readonly { readonly key: unknown }[]): void {
+  const merges = items.filter(({ key }) => isScalar(key) && key.type === "PLAIN" && key.source === "<<");
+  if (merges.length > 1) throw new Error("<< stands twice in one group, where one list does: <<: [*first, *second]");
 }
 
 export function appendMetric(run: RunFolder, metric: Metric): void {

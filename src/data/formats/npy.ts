@@ -52,6 +52,10 @@ export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHe
   const at = wide ? 12 : 10;
   const { descr, fortran_order: fortran, shape } = pythonDictionary(take(at, length).toString("latin1")) ?? {};
   const type = typeof descr === "string" ? typeOf(descr) : undefined;
+  if (type === undefined && descr !== undefined)
+    throw new SaccadeError(
+      `${path}: must hold plain numbers or text, got the type ${(typeof descr === "string" ? descr : JSON.stringify(descr)).slice(0, 60)}; save x.astype(str) of dates and the like, of records each field`,
+    );
   if (type === undefined || typeof fortran !== "boolean" || !isShape(shape))
     throw new SaccadeError(`${path}: its header must name a plain array, got another; ${mend}`);
   // One row or column is the same in both orders.

@@ -6,6 +6,7 @@ import type { Entry, ZipFile } from "yauzl";
 import { SaccadeError } from "../../program/errors.ts";
 import { openFile, readPart } from "./file.ts";
 import { magic, type Npy, type NpyHeader, npyHeaderBytes, npyRows, parseNpyHeader } from "./npy.ts";
+import { standIn } from "./stand-ins.ts";
 
 /** An array that is not read yet. */
 export interface StoredArray {
@@ -89,6 +90,8 @@ async function withZip<T>(path: string, use: (zip: ZipFile, size: number) => Pro
       throw new SaccadeError(
         `${path}: must be an .npz file, of pictures and labels, got a single .npy array; save both: numpy.savez(file, images=x, labels=y)`,
       );
+    const other = standIn(readPart(file, 0, 64));
+    if (other) throw new SaccadeError(`${path}: must be an .npz file, got ${other}`);
     const [why] = (error as Error).message.split(". ");
     throw damaged(path, why.slice(0, 100));
   } finally {

@@ -6,6 +6,7 @@
 
 import { readFile } from "node:fs/promises";
 import { SaccadeError } from "../../program/errors.ts";
+import { standIn } from "./stand-ins.ts";
 
 export interface PictureDecoder {
   /** Versions of what decodes: another one may round otherwise. */
@@ -27,13 +28,29 @@ const beginnings: readonly ((start: Buffer) => boolean)[] = [
   (start) => start.toString("latin1", 0, 4) === "RIFF" && start.toString("latin1", 8, 12) === "WEBP",
 ];
 
+/** What else stands under a picture's name, by its first bytes, and what helps. */
+const otherKinds: readonly (readonly [RegExp, string])[] = [
+  [/^$/, "an empty file; take it out"],
+  [/^\x89PNG\n/, "a PNG whose line ends were changed, as a transfer as text does; copy it again, as binary"],
+  [/^GIF8/, "a GIF; convert it"],
+  [/^BM/, "a BMP; convert it"],
+  [/^(II\*\0|MM\0\*)/, "a TIFF; convert it"],
+  [/^.{4}ftyp/s, "an AVIF or HEIC; convert it"],
+];
+
+function otherKind(bytes: Buffer): string {
+  const start = bytes.toString("latin1", 0, 64);
+  const [, got] = otherKinds.find(([known]) => known.test(start)) ?? [];
+  return got ?? standIn(bytes) ?? "something else; convert it, or take it out";
+}
+
 /**
  * Of what libjpeg warns of, this has cost pixels: data that end too early, codes that are none, restarts that do not fit. Odd revisions and
  * parameters, and bytes between segments, have not: PIL and browsers read them too.
  */
 const lost = /premature end|bad Huffman code|instead of RST/;
 /** Counts changes of what is refused: pictures that were kept under other rules are decoded anew. */
-const rules = 2;
+const rules = 3;
 
 /** Loads sharp, which only those need who have pictures to decode. */
 export async function pictureDecoder(): Promise<PictureDecoder> {
@@ -74,11 +91,17 @@ export async function pictureDecoder(): Promise<PictureDecoder> {
     }
   }
 
-  /** A picture that libvips complains of, or may have cause to. */
+  /** What libjpeg warns of anywhere in a JPEG. */
+  async function complaintOf(bytes: Buffer): Promise<string | undefined> {
+    const small = await square(readWholeFirst(bytes), { size: 8, range: undefined }, "warning");
+    return typeof small === "string" ? small : undefined;
+  }
+
+  /** A picture that libvips complains of. */
   async function second(bytes: Buffer, wanted: Parameters<typeof square>[1]): Promise<Uint8Array | string> {
-    const complaint = await sums(bytes, "warning");
-    if (typeof complaint !== "string") return square(bytes, wanted, "warning");
-    if (!isJpeg(bytes) || lost.test(complaint)) return complaint;
+    if (!isJpeg(bytes)) return square(bytes, wanted, "warning");
+    const complaint = await complaintOf(bytes);
+    if (complaint !== undefined && lost.test(complaint)) return complaint;
     // libjpeg says its first warning alone. Whether others are of data that end too early, more data tell: they are not read, or change what is seen.
     const [own, longer] = [await sums(bytes, "error"), await sums(lengthened(bytes), "error")];
     if (typeof own === "string") return own;
@@ -102,15 +125,17 @@ export async function pictureDecoder(): Promise<PictureDecoder> {
         throw new SaccadeError(`${path}: cannot be read (${error.code}); it must be a file that you may read`);
       });
       if (!beginnings.some((known) => known(bytes)))
-        throw new SaccadeError(
-          `${path}: must begin as a PNG, JPEG or WebP picture, got ${bytes.length === 0 ? "an empty file" : "something else"}; convert it, or take it out`,
-        );
+        throw new SaccadeError(`${path}: must begin as a PNG, JPEG or WebP picture, got ${otherKind(bytes)}`);
       if (range && !(await isDeep(bytes)))
         throw new SaccadeError(
           `${path}: must have 16 bits a colour, as valueRange is given, got fewer; leave valueRange out for such pictures`,
         );
-      const first = await together(() => square(bytes, { size, range }, "warning"));
-      if (typeof first !== "string" && !(isJpeg(bytes) && hasGreyCorner(first))) return first;
+      const first = await together(async () => {
+        const pixels = await square(bytes, { size, range }, "warning");
+        if (typeof pixels === "string" || !isJpeg(bytes)) return pixels;
+        return (await complaintOf(bytes)) ?? pixels;
+      });
+      if (typeof first !== "string") return first;
       const found = await alone(() => second(bytes, { size, range }));
       if (typeof found !== "string") return found;
       if (/exceeds pixel limit/.test(found))
@@ -145,12 +170,31 @@ function lengthened(bytes: Buffer): Buffer {
   return Buffer.concat([bytes.subarray(0, end), Buffer.alloc(4096, 0x55), bytes.subarray(end)]);
 }
 
-/** libjpeg fills up with grey what is missing at a picture's end; where it decodes a smaller one, libvips does not notice. */
-function hasGreyCorner(pixels: Uint8Array): boolean {
-  const side = Math.sqrt(pixels.length / 3);
-  return [0, side - 1, side * (side - 1), side * side - 1].some((pixel) =>
-    pixels.subarray(3 * pixel, 3 * pixel + 3).every((level) => Math.abs(level - 128) <= 2),
-  );
+/** Markers of the frames of JPEGs whose rows are decoded as they are read: baseline, extended, arithmetic. */
+const sequential = [0xc0, 0xc1, 0xc9];
+
+/**
+ * A JPEG with a component more, of which there are no data. libjpeg then reads it to its end before it hands out the first row, as it does
+ * progressive ones; else what is lost in the last rows goes unnoticed, for libvips asks for warnings before each strip, and never after.
+ */
+function readWholeFirst(bytes: Buffer): Buffer {
+  for (let at = 2; at + 10 < bytes.length; ) {
+    const [start, code] = bytes.subarray(at, at + 2);
+    // Stray bytes, or those that fill up before a marker.
+    if (start !== 0xff || code === 0xff || code === 0) at++;
+    else if (code === 0xda) break;
+    else if (sequential.includes(code)) {
+      const length = bytes.readUInt16BE(at + 2);
+      const head = Buffer.from(bytes.subarray(at, at + 2 + length));
+      if (head.length < 2 + length || length < 8) break;
+      head.writeUInt16BE(length + 3, 2);
+      head[9]++;
+      const ids = head.subarray(10).filter((_, i) => i % 3 === 0);
+      const free = [1, 2, 3, 4, 5].find((id) => !ids.includes(id)) ?? 6;
+      return Buffer.concat([bytes.subarray(0, at), head, Buffer.of(free, 0x11, 0), bytes.subarray(at + 2 + length)]);
+    } else at += 2 + bytes.readUInt16BE(at + 2);
+  }
+  return bytes;
 }
 
 /**
