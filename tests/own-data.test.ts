@@ -1427,7 +1427,7 @@ describe("arrays", () => {
   });
 });
 
-describe("two thousand damaged files each", () => {
+describe("many damaged files", () => {
   const rgb = randomBytes(6 * 6 * 3);
   const arrays = { x: npy("|u1", [3, 4, 4], randomBytes(48)), y: i8(0, 1, 2) };
   const readArrays = async (file: string): Promise<number[]> => {
@@ -1449,14 +1449,15 @@ describe("two thousand damaged files each", () => {
     { name: "WebP", valid: () => raw(6, 6, rgb).webp().toBuffer(), read: decode, checked: false },
   ];
 
-  // A JPEG is decoded up to five times: on busy cores that takes minutes.
   test.each(kinds)(
     "$name: an error that says what to do, or what is whole",
-    async ({ valid, read, checked }) => {
+    async ({ name, valid, read, checked }) => {
+      // A JPEG is decoded up to five times.
+      const files = name === "JPEG" ? 400 : 2000;
       const file = await valid();
       const whole = await read(write("valid", file));
       let refused = 0;
-      for (let i = 0; i < 2000; i++) {
+      for (let i = 0; i < files; i++) {
         // A zip has its directory at its end: half of the damage begins there.
         const bytes = i % 2 === 0 ? damaged(file, random) : damaged(Buffer.from(file).reverse(), random).reverse();
         const path = write("damaged", bytes);
@@ -1472,9 +1473,9 @@ describe("two thousand damaged files each", () => {
           refused++;
         }
       }
-      expect(refused).toBeGreaterThan(500);
+      expect(refused).toBeGreaterThan(files / 4);
       expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
     },
-    600_000,
+    180_000,
   );
 });
