@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { loadDataset } from "../src/data/datasets.ts";
 import { networks } from "../src/encoders/networks.ts";
-import { type ProbeOptions, probe, type Score, type Subject, summarise } from "../src/evaluation/probe.ts";
+import { type ProbedEncoders, type ProbeOptions, probe, type Score, summarise } from "../src/evaluation/probe.ts";
 import { type Cell, cellConfig, cells, type Scale, table1 } from "../src/experiments/table1.ts";
 import { type Condition, conditions } from "../src/program/audit.ts";
 import { formatBytes } from "../src/program/explain.ts";
@@ -69,9 +69,9 @@ const labelled = await loadDataset({ dataset: "cifar-10", split: "train", limit:
 const test = await loadDataset({ dataset: "cifar-10", split: "test", limit: 5000 });
 const layers = networks.cifar.blocks.length;
 
-async function measure(weights: ReadonlyMap<string, Float32Array>, seed: number, subjects: readonly Subject[]) {
-  const subject = { network: "cifar", valueRange: [0, 1], weights, seed } as const;
-  return (await probe(subject, labelled, test, { ...read, subjects }, backend)).scores;
+async function measure(encoders: ProbedEncoders["encoders"], seed: number, subjects: readonly string[]) {
+  const probed = { network: "cifar", valueRange: [0, 1], encoders, seed } as const;
+  return (await probe(probed, labelled, test, { ...read, subjects }, backend)).scores;
 }
 
 async function run(cell: Cell): Promise<Line> {
@@ -83,7 +83,7 @@ async function run(cell: Cell): Promise<Line> {
     while (trainer.position().step < trainer.totalSteps) ({ loss } = await trainer.step());
     const weights = await trainer.state();
     const seconds = (performance.now() - started) / 1000;
-    const scores = await measure(weights, cell.seed, ["trained"]);
+    const scores = await measure({ trained: weights }, cell.seed, ["trained"]);
     return { cell: cell.name, seed: cell.seed, loss, seconds, commit: environment(backend).commit, scores };
   } finally {
     await trainer.dispose();
@@ -115,7 +115,7 @@ for (const cell of cells(scale)) {
   const done = lines();
   const floor = `floor-${cell.seed}`;
   if (!done.some((line) => line.cell === floor)) {
-    const scores = await measure(new Map(), cell.seed, ["random", "pixels"]);
+    const scores = await measure({}, cell.seed, ["random", "pixels"]);
     const line: Line = { cell: floor, seed: cell.seed, seconds: 0, commit: environment(backend).commit, scores };
     appendFileSync(file, `${JSON.stringify(line)}\n`);
   }
@@ -130,7 +130,7 @@ for (const cell of cells(scale)) {
 writeFileSync(join(values.out, "README.md"), report(lines()));
 
 /** Mean over seeds and draws of labels, in per cent, with the sample standard deviation where there are several. */
-function cellText(scores: readonly Score[], readOut: string, labels: number | "all", subject: Subject): string {
+function cellText(scores: readonly Score[], readOut: string, labels: number | "all", subject: string): string {
   const found = summarise(scores).find(
     (mean) => mean.readOut === readOut && mean.labelsPerClass === labels && mean.subject === subject,
   );
@@ -141,7 +141,7 @@ function cellText(scores: readonly Score[], readOut: string, labels: number | "a
 
 function report(all: readonly Line[]): string {
   const columns = read.readOuts.flatMap((readOut) => read.labelsPerClass.map((labels) => ({ readOut, labels })));
-  const row = (title: string, scores: readonly Score[], subject: Subject, rest: readonly string[]): string =>
+  const row = (title: string, scores: readonly Score[], subject: string, rest: readonly string[]): string =>
     `| ${[title, ...columns.map(({ readOut, labels }) => cellText(scores, readOut, labels, subject)), ...rest].join(" | ")} |`;
   const scoresOf = (start: string): Score[] =>
     all.filter(({ cell }) => cell.startsWith(start)).flatMap(({ scores }) => scores);

@@ -135,7 +135,7 @@ export async function* encoderRows(
         engine.write(images, padded);
         await engine.run(program);
         const numbers = await engine.read(result);
-        yield { set: number, start, rows: Float32Array.from(numbers.subarray(0, count * width)) };
+        yield { set: number, start, rows: new Float32Array(numbers.subarray(0, count * width)) };
       }
     }
     const after = new Map<string, Float32Array>();

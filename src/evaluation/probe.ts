@@ -4,19 +4,23 @@ import type { Backend } from "../backends/backend.ts";
 import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
 import { createModel, initialise } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
-import { parseProbeOptions, type readOutNames, type subjectNames } from "../training/config.ts";
+import { wrong } from "../program/errors.ts";
+import { parseProbeOptions, type readOutNames } from "../training/config.ts";
 import { encoderFeatures, type Features, pixelFeatures, selectRows } from "./features.ts";
-import { kNearest } from "./knn.ts";
-import { linearProbe } from "./linear-probe.ts";
-import { scaleFreeProbe } from "./scale-free-probe.ts";
-import { drawLabels, overlap, without } from "./subsets.ts";
+import { openKnn } from "./knn.ts";
+import { openLinearProbe } from "./linear-probe.ts";
+import type { Draws, OpenReadOut } from "./read-out.ts";
+import { openScaleFreeProbe } from "./scale-free-probe.ts";
+import { drawLabels, only, overlap, without } from "./subsets.ts";
 
 export type ReadOut = (typeof readOutNames)[number];
-export type Subject = (typeof subjectNames)[number];
+
+/** What every encoder is measured beside: the same network before training, and the pixels themselves. */
+export const floors = ["random", "pixels"] as const;
 
 export interface ProbeOptions {
-  /** All three unless told: an accuracy means little without the other two. */
-  readonly subjects?: readonly Subject[] | undefined;
+  /** Names of encoders, `random`, `pixels`; all unless told: an accuracy means little without the others. */
+  readonly subjects?: readonly string[] | undefined;
   readonly readOuts: readonly ReadOut[];
   readonly labelsPerClass: readonly (number | "all")[];
   readonly seeds: number;
@@ -25,17 +29,20 @@ export interface ProbeOptions {
   readonly batch: number;
 }
 
-export interface ProbeSubject {
+/** Trained encoders of one network, from the same start. */
+export interface ProbedEncoders {
   readonly network: NetworkName;
   readonly valueRange: readonly [number, number];
-  readonly weights: ReadonlyMap<string, Float32Array>;
+  /** Each one's weights by its name, in the order of the report. */
+  readonly encoders: Readonly<Record<string, ReadonlyMap<string, Float32Array>>>;
   /** Seed of the run: the random encoder is the one from which training began. */
   readonly seed: number;
 }
 
 /** One accuracy, with all that is needed to believe it. */
 export interface Score {
-  readonly subject: Subject;
+  /** Name of an encoder, `random` or `pixels`. */
+  readonly subject: string;
   readonly readOut: ReadOut;
   readonly labelsPerClass: number | "all";
   readonly seed: number;
@@ -54,9 +61,10 @@ export interface ProbeReport {
   readonly trainImages: number;
   readonly testImages: number;
   readonly chance: number;
-  /** Fingerprints of the frozen encoders, the same before and after. */
-  readonly encoderHashes: Readonly<Partial<Record<Subject, string>>>;
+  /** Fingerprints of the frozen encoders by subject, the same before and after. */
+  readonly encoderHashes: Readonly<Record<string, string>>;
   readonly options: ProbeOptions;
+  /** By subject, number of labels, draw of labels, read-out. */
   readonly scores: readonly Score[];
 }
 
@@ -66,55 +74,56 @@ export interface ProbeEvents {
 }
 
 export async function probe(
-  { network, valueRange, weights, seed }: ProbeSubject,
+  { network, valueRange, encoders, seed }: ProbedEncoders,
   train: ImageSet,
   test: ImageSet,
   wanted: ProbeOptions,
   backend: Backend,
   { onScore }: ProbeEvents = {},
 ): Promise<ProbeReport> {
-  const options = parseProbeOptions(wanted);
+  const taken = floors.find((name) => name in encoders);
+  if (taken !== undefined) throw wrong("probe", "encoders", `named otherwise than ${floors.join(" and ")}`, taken);
+  const options = parseProbeOptions(wanted, [...Object.keys(encoders), ...floors]);
   const model = createModel(networkNamed("probe", network));
   requireSameClasses("probe", "train and test", [train, test]);
   const shared = overlap(train, test);
   const pool = without(train, shared);
   for (const set of [pool, test]) requireLabels("probe", set.name, set, set.classes.length);
-  const random = new Map([...initialise(model, seed)].map(([tensor, values]) => [tensor.name, values]));
-  const frozen = { trained: weights, random };
-  const { subjects = ["trained", "random", "pixels"] } = options;
-  const total = subjects.length * options.labelsPerClass.length * options.seeds * options.readOuts.length;
-  const encoderHashes: Partial<Record<Subject, string>> = {};
+  const { subjects = [...Object.keys(encoders), ...floors], labelsPerClass, readOuts, seeds } = options;
+  const total = subjects.length * labelsPerClass.length * seeds * readOuts.length;
+  const encoderHashes: Record<string, string> = {};
   const scores: Score[] = [];
+  const drawn = drawAll(pool, labelsPerClass, seeds);
+  const labelled = only(pool, drawn.images);
 
-  async function featuresOf(subject: Subject): Promise<Features[]> {
-    if (subject === "pixels") return [pixelFeatures(pool), pixelFeatures(test)];
-    const made = await encoderFeatures({ network, valueRange, weights: frozen[subject] }, [pool, test], backend);
+  async function featuresOf(subject: string): Promise<Features[]> {
+    if (subject === "pixels") return [labelled, test].map(pixelFeatures);
+    const weights =
+      encoders[subject] ?? new Map([...initialise(model, seed)].map(([{ name }, values]) => [name, values]));
+    const made = await encoderFeatures({ network, valueRange, weights }, [labelled, test], backend);
     encoderHashes[subject] = made.encoderHash;
     return made.features;
   }
 
-  const readOuts: Record<ReadOut, (fit: Features, on: Features, draw: number) => Promise<{ accuracy: number }>> = {
-    paper: (fit, on, draw) => {
-      const { epochs, learningRate, batch } = options;
-      return linearProbe(fit, on, { epochs, learningRate, batch, seed: draw }, backend);
-    },
-    scaleFree: (fit, on, draw) => scaleFreeProbe(fit, on, draw, backend),
-    kNN: (fit, on, draw) => kNearest(fit, on, draw, backend),
-  };
-
-  for (const subject of subjects) {
-    const [all, tested] = await featuresOf(subject);
-    for (const labelsPerClass of options.labelsPerClass)
-      for (let draw = 0; draw < options.seeds; draw++) {
-        const chosen = drawLabels(all.labels, all.classes, labelsPerClass, draw);
-        const some = chosen.length === all.count ? all : selectRows(all, chosen);
-        for (const readOut of options.readOuts) {
-          const { accuracy, ...details } = await readOuts[readOut](some, tested, draw);
-          const score = { subject, readOut, labelsPerClass, seed: draw, accuracy, details };
-          scores.push(score);
-          onScore?.(score, scores.length, total);
+  const opened = keepOpen(options, backend);
+  try {
+    for (const subject of subjects) {
+      const [features, tested] = await featuresOf(subject);
+      for (const [draw, { rows, draws }] of drawn.seeds.entries()) {
+        const largest = rows.length === features.count ? features : selectRows(features, rows);
+        const own = { rows: largest, draws, seed: draw };
+        for (const readOut of readOuts) {
+          let i = 0;
+          for await (const { accuracy, ...details } of (await opened.of(readOut, own)).measure(own, tested)) {
+            const score = { subject, readOut, labelsPerClass: labelsPerClass[i++], seed: draw, accuracy, details };
+            scores.push(score);
+            onScore?.(score, scores.length, total);
+          }
         }
       }
+    }
+  } finally {
+    await opened.dispose();
   }
 
   return {
@@ -127,14 +136,91 @@ export async function probe(
     chance: 1 / test.classes.length,
     encoderHashes,
     options,
-    scores,
+    scores: inOrder(scores, { ...options, subjects }),
   };
+}
+
+/** The images of all draws of labels; for each seed the rows of its largest draw among them, and its draws among these. */
+interface Drawn {
+  readonly images: Int32Array;
+  readonly seeds: readonly { readonly rows: Int32Array; readonly draws: readonly Int32Array[] }[];
+}
+
+/** A seed's draws are one within the other, so that a read-out can measure all of them on the rows of the largest. */
+function drawAll({ labels, classes }: ImageSet, labelsPerClass: readonly (number | "all")[], seeds: number): Drawn {
+  const drawn = Array.from({ length: seeds }, (_, seed) => {
+    const draws = labelsPerClass.map((perClass) => drawLabels(labels, classes.length, perClass, seed));
+    return { largest: draws.reduce((a, b) => (b.length > a.length ? b : a)), draws };
+  });
+  const images = Int32Array.from(new Set(drawn.flatMap(({ largest }) => [...largest]))).sort();
+  return {
+    images,
+    seeds: drawn.map(({ largest, draws }) => ({
+      rows: placesOf(largest, images),
+      draws: draws.map((draw) => placesOf(draw, largest)),
+    })),
+  };
+}
+
+/** Where some numbers stand in a list that holds them; both ascend. */
+function placesOf(numbers: Int32Array, list: Int32Array): Int32Array {
+  let at = 0;
+  return numbers.map((number) => {
+    while (list[at] < number) at++;
+    return at;
+  });
+}
+
+/** Bytes of engines that are kept for the next subject; larger ones are closed when they have been used. */
+const keptBytes = 2 ** 28;
+
+/** Read-outs that stay open while sets of one shape come. */
+function keepOpen({ epochs, learningRate, batch }: ProbeOptions, backend: Backend) {
+  const open: Record<ReadOut, (like: Draws) => Promise<OpenReadOut<{ accuracy: number }>>> = {
+    paper: (like) => openLinearProbe(like, { epochs, learningRate, batch }, backend),
+    scaleFree: (like) => openScaleFreeProbe(like, backend),
+    kNN: (like) => openKnn(like, backend),
+  };
+  const kept = new Map<ReadOut, { readonly width: number; readonly readOut: OpenReadOut<{ accuracy: number }> }>();
+  async function close(name: ReadOut): Promise<void> {
+    await kept.get(name)?.readOut.dispose();
+    kept.delete(name);
+  }
+  return {
+    of: async (name: ReadOut, like: Draws) => {
+      const { width } = like.rows;
+      for (const [other, { readOut, ...had }] of kept)
+        if (other === name ? had.width !== width : readOut.bytes > keptBytes) await close(other);
+      const readOut = kept.get(name)?.readOut ?? (await open[name](like));
+      kept.set(name, { width, readOut });
+      return readOut;
+    },
+    dispose: async () => {
+      for (const name of kept.keys()) await close(name);
+    },
+  };
+}
+
+/** Scores by subject, number of labels, draw and read-out, in the order of the options. */
+function inOrder(
+  scores: readonly Score[],
+  { subjects, labelsPerClass, readOuts }: ProbeOptions & { readonly subjects: readonly string[] },
+): Score[] {
+  const places = ({ subject, labelsPerClass: labels, seed, readOut }: Score): number[] => [
+    subjects.indexOf(subject),
+    labelsPerClass.indexOf(labels),
+    seed,
+    readOuts.indexOf(readOut),
+  ];
+  const sorted = scores.map((score) => ({ score, at: places(score) }));
+  sorted.sort((a, b) => a.at.map((place, i) => place - b.at[i]).find((difference) => difference !== 0) ?? 0);
+  return sorted.map(({ score }) => score);
 }
 
 export interface Mean {
   readonly readOut: ReadOut;
   readonly labelsPerClass: number | "all";
-  readonly subject: Subject;
+  readonly subject: string;
   readonly mean: number;
   /** Sample standard deviation over probe seeds; NaN for one. */
   readonly sd: number;

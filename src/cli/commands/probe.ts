@@ -23,7 +23,7 @@ import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue, shellWord } from "../options.ts";
 import { showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
-import { formatTable, labelsPerClassText, probeRows, readOutNames, wrap } from "../table.ts";
+import { formatTable, labelsPerClassText, probeNotes, probeRows, readOutNames, wrap } from "../table.ts";
 
 export async function probeCommand(
   path: string,
@@ -101,7 +101,12 @@ export async function measureRun(
   const progress = showProgress("probing", "read-outs");
   try {
     const report = await probe(
-      { network: config.encoder, valueRange: config.valueRange, weights: checkpoint.state, seed: config.seed },
+      {
+        network: config.encoder,
+        valueRange: config.valueRange,
+        encoders: { trained: checkpoint.state },
+        seed: config.seed,
+      },
       train,
       test,
       wanted,
@@ -142,7 +147,7 @@ const reportSchema = z.looseObject({
   options: z.looseObject({ seeds: z.number() }),
   scores: z.array(
     z.looseObject({
-      subject: z.enum(["trained", "random", "pixels"]),
+      subject: z.string(),
       readOut: z.enum(["paper", "scaleFree", "kNN"]),
       labelsPerClass: z.union([z.number(), z.literal("all")]),
       accuracy: z.number(),
@@ -191,6 +196,7 @@ export function printProbe(report: ProbeReport): void {
     wrap(`Accuracy in %, ${spread}; chance is ${(100 * chance).toFixed(0)}.`),
     wrap(`${measured}.`),
     wrap(`Labels from ${train} (${trainImages} images), tested on ${test} (${testImages}); ${shared}.`),
+    ...probeNotes(report.scores).map((note) => wrap(note)),
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }
