@@ -7,7 +7,7 @@ import { networks } from "../src/encoders/networks.ts";
 import { explain } from "../src/program/explain.ts";
 import { type Program, recordProgram } from "../src/program/program.ts";
 import { persistent, sizeOf, type Tensor } from "../src/program/tensor.ts";
-import { createAdam, recordAdam } from "../src/rules/optimiser.ts";
+import { createOptimiser, recordUpdates } from "../src/rules/optimiser.ts";
 import { clock, measure, type Timing, timing } from "./measure.ts";
 import type { StageProgram } from "./stages.ts";
 import { openStages, validateStages } from "./validate.ts";
@@ -106,12 +106,12 @@ function adamAlone(network: BenchNetwork): StageProgram {
   const model = createModel(encoder);
   const head = createHead("head", encoder.head, pictures(encoder)[encoder.blocks.length], encoder.blocks.length);
   const record = recordProgram(`Adam, ${network}`);
-  const adam = createAdam({ learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+  const adam = createOptimiser({ kind: "adam", learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 });
   const changes = [...synapsesOf(model), ...tensorsOf(head.synapses)].map((weight) => ({
     weight,
     gradient: persistent(`${weight.name}.gradient`, weight.shape, "input"),
   }));
-  recordAdam(record, adam, changes);
+  recordUpdates(record, adam, changes);
   const program = record.finish([]);
   const { flops, stages } = explain(program);
   const bytes = stages.reduce((sum, stage) => sum + stage.bytes, 0);

@@ -72,7 +72,7 @@ function labelOf(stage: Stage): Pick<StageProgram, "label" | "direction"> {
     case "convolutionBackward":
       return { label: `${layer(stage.weight?.outputs.dw ?? stage.input?.inputs.w)} backward`, direction: "backward" };
     case "linearUpdate":
-      return { label: `${layer(stage.adam.updates.weight)} update`, direction: "backward" };
+      return { label: `${layer(stage.optimiser.updates.weight)} update`, direction: "backward" };
     case "gathered":
     case "single": {
       const operation = stage.kind === "gathered" ? stage.product : stage.operation;

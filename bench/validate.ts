@@ -18,6 +18,7 @@ import {
 } from "../src/program/program.ts";
 import { randomStream } from "../src/program/random.ts";
 import { type Shape, sizeOf, type Tensor } from "../src/program/tensor.ts";
+import { clockValues } from "../src/rules/rule.ts";
 import { recordConfigured } from "../src/training/configured-rule.ts";
 import { compare } from "../tests/tolerances.ts";
 import { cutStages, replaceTensors, type StageProgram } from "./stages.ts";
@@ -45,7 +46,7 @@ export function openStages(network: BenchNetwork, batch: number): OpenedStages {
       [inputs.images, dataset.pixels],
       [inputs.indices, Int32Array.of(...samples, ...samples)],
       [inputs.parameters, views],
-      [lessons[0].adamStep, Int32Array.of(1)],
+      ...clockValues(lessons[0]),
       ...initialise(recorded, 0),
     ]),
   };

@@ -227,6 +227,7 @@ describe("what a layer waits for and holds", () => {
     // The oldest of 2 negatives from 3 behind lies 4 behind.
     [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 3 } }, 5, embedding],
     [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 1 } }, 3, embedding],
+    [{ loss: { ...hinge, negatives: 2, negativesReading: "past", gap: 2, spacing: 3 } }, 6, embedding],
     [{ loss: { kind: "simclr" } }, 15, embedding],
   ])("what %j must remember for one view: %s embeddings", (settings, views, each) => {
     const layers = audited(settings);
@@ -594,10 +595,10 @@ describe("planted faults", () => {
 
   test("errors with noise of the units' own are local", async () => {
     const { layers, disagreements: none } = await audit(
-      rf((of) => ({ record, adam }, trace, signal) => {
-        if (!adam) throw new Error("a step that learns was expected");
+      rf((of) => ({ record, optimiser }, trace, signal) => {
+        if (!optimiser) throw new Error("a step that learns was expected");
         const noise = { sigma: 0.1, relative: false, seed: 1, stream: 1 };
-        const error = record.gaussianNoise({ x: signal.error, counter: adam.step }, noise, { y: "noisyError" }).y;
+        const error = record.gaussianNoise({ x: signal.error, counter: optimiser.step }, noise, { y: "noisyError" }).y;
         return recordErrorPath(record, trace, { ...signal, error }, (synapses) => feedback(of, synapses));
       }),
     );
@@ -800,9 +801,10 @@ describe("data flow", () => {
     const { dw } = record.linearWeightGradient({ x, dy: both }, {}, { dw: "dw" });
     const [m, v] = ["m", "v"].map((name) => persistent(name, [2, 2], "state"));
     const step = persistent("step", [1], "input", "i32");
+    const rate = persistent("rate", [1], "input");
     const options = { learningRate: 1, beta1: 0, beta2: 0, epsilon: 1, decay: 0 };
-    record.adam({ gradient: dw, step, weight: w, m, v }, options, {});
-    record.adam({ gradient: dw, step, weight: w, m, v }, options, {});
+    record.adam({ gradient: dw, step, rate, weight: w, m, v }, options, {});
+    record.adam({ gradient: dw, step, rate, weight: w, m, v }, options, {});
     const { y } = record.linear({ x, w }, {}, { y: "after" });
     const { writersOf, cone } = dataflow(record.finish([y]));
     expect(writersOf(2, rows(both, 2, 2))).toEqual([1]);

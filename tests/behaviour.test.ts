@@ -17,6 +17,7 @@ import {
   updateNames,
 } from "../src/rules/combinations.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
+import { configuredPairs } from "../src/training/configured-rule.ts";
 import { createTrainer, type StepResult, type Trainer } from "../src/training/trainer.ts";
 
 /** Two batches of 8 an epoch; one image of each order is left over. */
@@ -43,13 +44,13 @@ const paces: Record<LossName, { readonly together?: Pace; readonly alone: Pace }
 
 /** What a loss needs other than the rest. */
 const own: Partial<
-  Record<LossName, { readonly augmentation?: object; readonly loss: object; readonly adam?: object }>
+  Record<LossName, { readonly augmentation?: object; readonly loss: object; readonly optimiser?: object }>
 > = {
   clappPatches: {
     augmentation: { kind: "patches", crop: 16, size: 8, stride: 4 },
     loss: { steps: 1, skip: 0, negatives: 5 },
     // A mean over places and images of products of small maps: its gradients are near the usual 1e-8.
-    adam: { epsilon: 1e-12 },
+    optimiser: { epsilon: 1e-12 },
   },
   // Thresholds near each other and near the start leave next to nothing to lower: a layer as active for negatives as for positives
   // pays 1.74 of a silent layer's 1.77 under the usual ones, 1.95 of 2.44 under these.
@@ -77,7 +78,7 @@ function configured(entry: Combination, change: object = {}): Config {
       loss: { kind: loss, ...own[loss]?.loss },
       learning,
       update,
-      adam: { learningRate, ...own[loss]?.adam },
+      optimiser: { kind: "adam", learningRate, ...own[loss]?.optimiser },
       batch: 8,
       epochs: steps / stepsPerEpoch,
       ...(own[loss]?.augmentation && { augmentation: own[loss].augmentation }),
@@ -213,7 +214,7 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
 
   test("begins each layer's learning with a fresh optimiser", () => {
     // Adam's first step is the learning rate wherever the gradient is not small; KP's decay adds at most a hundredth of it.
-    const { learningRate } = config.adam;
+    const { learningRate } = config.optimiser;
     for (const { result, before, after } of firsts)
       expect(largestChange(before, after, `conv${result.layer ?? 1}.weight`) / learningRate).toBeCloseTo(1, 1);
   });
@@ -345,7 +346,7 @@ describe("batches", () => {
 
   test("teach a labelled loss each image's own label, and no other's", async () => {
     const config = configured({ ...usual, loss: "crossEntropy" });
-    const order = pairings.augmentation.order(pairings.augmentation.anchors(images), config.seed, 0);
+    const order = pairings.augmentation.order(configuredPairs(config, images).anchors, config.seed, 0);
     const taught = (relabelled: Int32Array): Promise<State> => {
       const labels = images.labels.slice();
       for (const i of relabelled) labels[i] = (labels[i] + 1) % images.classes.length;

@@ -8,7 +8,8 @@ import { parseValue } from "../src/cli/options.ts";
 import { datasetNames } from "../src/data/known-datasets.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { type Config, override, parseConfig } from "../src/training/config.ts";
-import { configText } from "../src/training/run-folder.ts";
+import { decodeText } from "../src/training/files.ts";
+import { configText, parseYaml } from "../src/training/run-folder.ts";
 
 const shipped = globSync("configs/*.yaml").sort();
 
@@ -57,7 +58,16 @@ describe("the shipped configurations", () => {
     expect(config).toMatchObject({
       encoder: "cifar",
       loss: { m1: 1, m2: 3, negatives: "all", gradientBlock: false },
-      adam: { learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 },
+      optimiser: {
+        kind: "adam",
+        learningRate: 1e-4,
+        schedule: { kind: "constant", warmup: 0 },
+        head: 1,
+        feedback: 1,
+        beta1: 0.9,
+        beta2: 0.999,
+        epsilon: 1e-8,
+      },
       batch: 500,
       epochs: 400,
     });
@@ -67,7 +77,7 @@ describe("the shipped configurations", () => {
 describe("what is refused", () => {
   test.each([
     [{ batc: 3 }, /^f\.yaml: unknown key "batc", did you mean "batch"\? \(known: name, preset, seed, .*\)$/],
-    [{ adam: { learningrate: 1 } }, /^f\.yaml: unknown key "adam\.learningrate", did you mean "learningRate"\?/],
+    [{ adam: { learningrate: 1 } }, /^f\.yaml: unknown key "optimiser\.learningrate", did you mean "learningRate"\?/],
     [{ loss: { kind: "contrastiveHinge", margin: 1 } }, /^f\.yaml: unknown key "loss\.margin" \(known: kind, m1, m2/],
     [{ encoder: "cifr" }, /^f\.yaml: encoder must be one of .*, got "cifr"; did you mean "cifar"\?$/],
     [
@@ -82,9 +92,9 @@ describe("what is refused", () => {
     [{ batch: "many" }, /^f\.yaml: batch must be a number, got "many"$/],
     [{ batch: 2.5 }, /^f\.yaml: batch must be a whole number, got 2\.5$/],
     [{ batch: undefined }, /^f\.yaml: batch must be a number, got nothing$/],
-    [{ adam: { learningRate: 0 } }, /^f\.yaml: adam\.learningRate must be above 0, got 0$/],
-    [{ adam: { learningRate: Number.NaN } }, /^f\.yaml: adam\.learningRate must be a number, got NaN$/],
-    [{ adam: { beta1: 1 } }, /^f\.yaml: adam\.beta1 must be below 1, got 1$/],
+    [{ adam: { learningRate: 0 } }, /^f\.yaml: optimiser\.learningRate must be above 0, got 0$/],
+    [{ adam: { learningRate: Number.NaN } }, /^f\.yaml: optimiser\.learningRate must be a number, got NaN$/],
+    [{ adam: { beta1: 1 } }, /^f\.yaml: optimiser\.beta1 must be below 1, got 1$/],
     [{ adam: 3 }, /^f\.yaml: adam must be a group of keys and values, got 3$/],
     [{ seed: 2 ** 32 }, /^f\.yaml: seed must be at most 4294967295, got 4294967296$/],
     [{ valueRange: [0] }, /^f\.yaml: valueRange must be a list of at least 2, got \[0\]$/],
@@ -132,6 +142,123 @@ describe("what is refused", () => {
   });
 });
 
+describe("a key that may be left out and holds nothing", () => {
+  const probe = { train: { dataset: "mnist" }, test: { dataset: "mnist", split: "test" } };
+
+  test.each([
+    ["probe=null", { probe }, (config: Config) => config.probe],
+    ["data.limit=null", { data: { dataset: "mnist", limit: 5 } }, (config: Config) => config.data.limit],
+    ["data.folder=", { data: { dataset: "mnist", folder: "x" } }, (config: Config) => config.data.folder],
+    [
+      "probe.train.limit=null",
+      { probe: { ...probe, train: { dataset: "mnist", limit: 3 } } },
+      (config: Config) => config.probe?.train.limit,
+    ],
+    ["dtp=null", { update: "DTP", dtp: { head: "feedback" } }, (config: Config) => config.dtp],
+    ["pairing=null", { pairing: "augmentation" }, (config: Config) => config.pairing],
+    [
+      "loss.gap=null",
+      { loss: { kind: "contrastiveHinge", negativesReading: "past", negatives: 3, gap: 2 } },
+      (config: Config) => (config.loss as { gap?: number }).gap,
+    ],
+  ])("is left out: %s", (assignment, change, read) => {
+    const raw = { ...least(), ...change };
+    expect(read(parseConfig(structuredClone(raw), "f.yaml"))).toBeDefined();
+    override(raw, assignment, parseValue);
+    expect(read(parseConfig(raw, "f.yaml"))).toBeUndefined();
+  });
+
+  test("in a file as well, where its value is forgotten; what must be there, or has a default, is asked for", () => {
+    const text = (more: string): string =>
+      `name: a\ndata: { dataset: mnist }\nencoder: mnist\nbatch: 10\nepochs: 1\n${more}`;
+    expect(parseConfig(parseYaml("f.yaml", text("probe:\n")), "f.yaml").probe).toBeUndefined();
+    for (const [more, sentence] of [
+      ["seed:\n", "seed must be a number, got null"],
+      ["adam: { beta1: }\n", "adam.beta1 must be a number, got null"],
+      ["loss: null\n", "loss must be"],
+    ])
+      expect(refusal(() => parseConfig(parseYaml("f.yaml", text(more)), "f.yaml"))).toContain(`f.yaml: ${sentence}`);
+  });
+});
+
+describe("a file", () => {
+  const base = "encoder: mnist\nbatch: 10\nepochs: 1\n";
+
+  test("may merge keys from elsewhere in it", () => {
+    const text = `${base}name: merged
+probe:
+  train: &labelled { dataset: mnist, limit: 50 }
+  test: { <<: *labelled, split: test, limit: 20 }
+data:
+  <<: *labelled
+  folder: elsewhere
+`;
+    const { data, probe } = parseConfig(parseYaml("f.yaml", text), "f.yaml");
+    expect(probe?.test).toEqual({ dataset: "mnist", split: "test", limit: 20, grey: false, seed: 0 });
+    expect(data).toEqual({ dataset: "mnist", split: "train", limit: 50, folder: "elsewhere", grey: false, seed: 0 });
+  });
+
+  test("may hold keys that are there to be merged alone, and several at once", () => {
+    const text = `short: &short { batch: 10, epochs: 1 }
+few: &few
+  dataset: mnist
+  limit: 50
+<<: [*short, { name: merged, encoder: mnist, epochs: 7 }]
+data: *few
+`;
+    expect(parseConfig(parseYaml("f.yaml", text), "f.yaml")).toMatchObject({
+      name: "merged",
+      batch: 10,
+      epochs: 1,
+      data: { limit: 50 },
+    });
+    // A key that nothing could be merged from is a mistake as before.
+    expect(refusal(() => parseConfig(parseYaml("f.yaml", `batc: 3\n${text}`), "f.yaml"))).toMatch(/unknown key "batc"/);
+    expect(refusal(() => parseYaml("f.yaml", `data: { <<: *nowhere }\n`))).toMatch(
+      /^f\.yaml: not valid YAML: Merge sources must be maps.*; mend it there$/,
+    );
+    expect(refusal(() => parseYaml("f.yaml", `a: &a 3\ndata: { <<: *a }\n`))).toMatch(
+      /^f\.yaml: not valid YAML: Merge/,
+    );
+  });
+
+  test.each(["a: &a { b: *a }\n", "a: &a [1, { b: [*a] }]\n", "a: &a\n  <<: *a\n  c: 1\n"])(
+    "that holds itself is refused: %j",
+    (text) => {
+      expect(refusal(() => parseConfig(parseYaml("f.yaml", text), "f.yaml"))).toMatch(
+        /^f\.yaml: not valid YAML: .+; mend it there$/,
+      );
+    },
+  );
+
+  test.each(["a: 1\n---\nb: 2\n", "---\na: 1\n---\n---\nb: 2\n"])("of several documents is refused: %j", (text) => {
+    expect(refusal(() => parseYaml("f.yaml", text))).toBe(
+      "f.yaml: must hold one configuration, got several, with --- between them; put each into a file of its own",
+    );
+  });
+
+  test("of one document may say so", () => {
+    expect(parseYaml("f.yaml", "%YAML 1.2\n---\na: 1\n...\n")).toEqual({ a: 1 });
+  });
+
+  test("is text in UTF-8, or in UTF-16 that says so", () => {
+    const text = "name: größer\n";
+    const little = Buffer.from(`\ufeff${text}`, "utf16le");
+    for (const bytes of [Buffer.from(text), Buffer.from(`\ufeff${text}`), little, Buffer.from(little).swap16()])
+      expect(decodeText("f.yaml", bytes)).toBe(text);
+    for (const [bytes, got] of [
+      [Buffer.from(text, "latin1"), "other bytes"],
+      [little.subarray(2), "other bytes"],
+      [Buffer.from("name: a\n", "utf16le"), "UTF-16 without its mark, or no text"],
+      [little.subarray(0, -1), "other bytes"],
+      [Buffer.of(0x50, 0x4b, 3, 4, 0, 0), "UTF-16 without its mark, or no text"],
+    ] as const)
+      expect(refusal(() => decodeText("f.yaml", bytes))).toBe(
+        `f.yaml: must be text in UTF-8, got ${got}; save it as UTF-8`,
+      );
+  });
+});
+
 describe("overrides", () => {
   test("set nested keys and read their value as YAML", () => {
     const config = withOverrides(
@@ -145,11 +272,30 @@ describe("overrides", () => {
       "probe.test.dataset=mnist",
       "probe.labelsPerClass=[10, all]",
     );
-    expect(config.adam.learningRate).toBe(0.001);
+    expect(config.optimiser.learningRate).toBe(0.001);
     expect(config.loss).toMatchObject({ negatives: 5, gradientBlock: true });
     expect(config.valueRange).toEqual([-1, 1]);
     expect(config.name).toBe("a-b.c");
     expect(config.probe?.labelsPerClass).toEqual([10, "all"]);
+  });
+
+  test.each(["2024", "007", "1e5", "0x10", "true", "3.10", "~", "-1", ".5"])("what is text stays text: %s", (text) => {
+    expect(withOverrides(`data.folder=${text}`).data.folder).toBe(text);
+    expect(withOverrides(`data.folder="${text}"`).data.folder).toBe(text);
+    const section: Record<string, unknown> = {};
+    override(section, `train.folder=${text}`, parseValue, ["probe"]);
+    override(section, `file=${text}`, parseValue, ["data"]);
+    override(section, "train.limit=5", parseValue, ["probe"]);
+    expect(section).toEqual({ train: { folder: text, limit: 5 }, file: text });
+  });
+
+  test("in a file it must be in quotes, which the refusal says", () => {
+    expect(refusal(() => parseConfig({ ...least(), data: { dataset: "mnist", folder: 2024 } }, "f.yaml"))).toBe(
+      "f.yaml: data.folder must be text, got 2024; put it in quotes",
+    );
+    expect(refusal(() => withOverrides("data.classes=[1, two]"))).toBe(
+      "f.yaml: data.classes.0 must be text, got 1; put it in quotes",
+    );
   });
 
   test("the value may hold an equals sign", () => {
@@ -204,7 +350,9 @@ describe("overrides", () => {
   });
 
   test("an unknown key is refused like one in the file", () => {
-    expect(refusal(() => withOverrides("adam.lerningRate=1"))).toMatch(/unknown key "adam\.lerningRate", did you mean/);
+    expect(refusal(() => withOverrides("adam.lerningRate=1"))).toMatch(
+      /unknown key "optimiser\.lerningRate", did you mean/,
+    );
   });
 
   test.each([

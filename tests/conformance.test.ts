@@ -217,6 +217,11 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
         ...pick(random, [
           { low: 0, high: 1 },
           { low: -1, high: 1 },
+          {
+            low: 0,
+            high: 1,
+            normalise: { mean: [0.485, 0.456, 0.406].slice(0, c), std: [0.229, 0.224, 0.225].slice(0, c) },
+          },
         ] as const),
       },
       terms: 100,
@@ -266,8 +271,8 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
           { kind: "next", count: 2 },
           { kind: "next", count: 1 },
           { kind: "authorsCode", count: 3 },
-          { kind: "past", count: 2, gap: 1 },
-          { kind: "past", count: 1, gap: 2 },
+          { kind: "past", count: 2, gap: 1, spacing: 1 },
+          { kind: "past", count: 1, gap: 2, spacing: 3 },
         ] as const),
       },
       terms: n,
@@ -375,11 +380,11 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
     const coarse = w.numbers.map((value) => Math.round(2 * value) / 2) as Numbers;
     return { operands: { w: { shape, numbers: coarse }, b: normal(random, shape) }, attributes: {}, terms: 1 };
   },
-  meanSquaredError: (random) => {
+  squaredError: (random, repetition) => {
     const shape = anyShape(random);
     return {
       operands: { x: normal(random, shape), target: normal(random, shape) },
-      attributes: {},
+      attributes: { divisor: repetition % 2 === 0 ? 1 : 2 * sizeOf(shape) },
       terms: sizeOf(shape),
     };
   },
@@ -398,6 +403,7 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
       operands: {
         gradient: normal(random, shape),
         step: { shape: [1], numbers: Int32Array.of(between(random, 1, 2000)) },
+        rate: { shape: [1], numbers: Float32Array.of(random.uniform()) },
         weight: normal(random, shape),
         m: normal(random, shape),
         v: { shape, numbers: v.numbers.map((x) => x * x) as Numbers },
@@ -410,6 +416,24 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
         decay: repetition % 2 === 0 ? 0 : 0.3,
       },
       terms: 2,
+    };
+  },
+  sgd: (random, repetition) => {
+    const shape = anyShape(random);
+    return {
+      operands: {
+        gradient: normal(random, shape),
+        rate: { shape: [1], numbers: Float32Array.of(random.uniform()) },
+        weight: normal(random, shape),
+        velocity: normal(random, shape),
+      },
+      attributes: {
+        learningRate: 1e-1,
+        momentum: pick(random, [0, 0.9]),
+        nesterov: repetition % 2 === 1,
+        decay: pick(random, [0, 0.3]),
+      },
+      terms: 3,
     };
   },
   reduce: (random) => {

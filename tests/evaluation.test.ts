@@ -415,7 +415,8 @@ describe("a probe", () => {
   };
   const weightsOf = (seed: number): Map<string, Float32Array> =>
     new Map([...initialise(createModel(networks.mnist), seed)].map(([{ name }, values]) => [name, values]));
-  const subject = { network: "mnist", valueRange: [0, 1], weights: weightsOf(7), seed: 0 } as const;
+  const subject = { network: "mnist", valueRange: [0, 1], encoders: { trained: weightsOf(7) }, seed: 0 } as const;
+  const frozen = { network: "mnist", valueRange: [0, 1], weights: weightsOf(7) } as const;
 
   beforeAll(async () => {
     // The convolutions on threads, the rest in plain loops: for sets as small as these, threads take longer to start than to compute.
@@ -454,7 +455,7 @@ describe("a probe", () => {
     expect(trained).toMatch(/^[0-9a-f]{16}$/);
     expect(random).not.toBe(trained);
     expect(pixels).toBeUndefined();
-    const { encoderHash } = await encoderFeatures({ ...subject, weights: weightsOf(0) }, [tested], backend);
+    const { encoderHash } = await encoderFeatures({ ...frozen, weights: weightsOf(0) }, [tested], backend);
     expect(encoderHash).toBe(random);
   });
 
@@ -492,7 +493,7 @@ describe("a probe", () => {
         };
       },
     };
-    await expect(encoderFeatures(subject, [tested], meddling)).rejects.toThrow(
+    await expect(encoderFeatures(frozen, [tested], meddling)).rejects.toThrow(
       "features: the encoder changed while its features were computed",
     );
   });
@@ -521,7 +522,7 @@ describe("a probe", () => {
     [
       "sets of other classes",
       [subject, train, others, options],
-      /^probe: train and test must be of the same classes, got noise train \(.*\) and noise test \(sad, glad, mad\)$/,
+      /^probe: train and test must be of the same classes, got noise train \(.*\) and noise test \(sad, glad, mad\); in noise train alone: .+; in noise test alone: "sad", "glad", "mad"$/,
     ],
     [
       "a class too few",
@@ -530,7 +531,7 @@ describe("a probe", () => {
     ],
     [
       "weights that are not numbers",
-      [as({ weights: oneNaN }), train, tested, options],
+      [as({ encoders: { trained: oneNaN } }), train, tested, options],
       /^features: conv2\.weight must be finite, got NaN/,
     ],
     [

@@ -3,11 +3,13 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { InferenceSession, Tensor as OnnxTensor } from "onnxruntime-web";
 import { afterAll, describe, expect, test } from "vitest";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
+import { npyTexts } from "../src/data/formats/npy.ts";
+import { openNpz, type StoredArray } from "../src/data/formats/npz.ts";
 import type { ImageSet } from "../src/data/images.ts";
 import { pictures } from "../src/encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../src/encoders/forward.ts";
@@ -15,15 +17,16 @@ import { createHead, createModel, initialise, synapsesOf } from "../src/encoders
 import { type NetworkName, networks } from "../src/encoders/networks.ts";
 import { encoderFeatures } from "../src/evaluation/features.ts";
 import { channelsFirst, encodeEmbeddings } from "../src/exchange/embeddings.ts";
+import { readStateDict } from "../src/exchange/imported-weights.ts";
 import { encodeNpz } from "../src/exchange/npz.ts";
-import { encodeOnnx } from "../src/exchange/onnx.ts";
-import { encodeStateDict, readStateDict } from "../src/exchange/state-dict.ts";
+import { encodeOnnx, pixelFacts } from "../src/exchange/onnx.ts";
+import { encodeStateDict } from "../src/exchange/state-dict.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { recordProgram } from "../src/program/program.ts";
 import { persistent, type Shape, sizeOf } from "../src/program/tensor.ts";
 import { saveCheckpoint } from "../src/training/checkpoints.ts";
 import { writeWhole } from "../src/training/files.ts";
-import { encodeSafetensors } from "../src/training/safetensors.ts";
+import { decodeSafetensors, encodeSafetensors } from "../src/training/safetensors.ts";
 import { npy, npz } from "./numpy-files.ts";
 import { compare } from "./tolerances.ts";
 
@@ -232,6 +235,33 @@ describe.each(papers)("%s", (name) => {
   });
 });
 
+describe("weights that are not finite", () => {
+  const { checkpoint } = network("mnist");
+  const broken = (value: number) => ({
+    ...checkpoint,
+    state: new Map(
+      [...checkpoint.state].map(([name, data]) => [name, name === "conv2.weight" ? data.with(9, value) : data]),
+    ),
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("do not leave: %d", (value) => {
+    const { state, shapes } = broken(value);
+    const sentence = `conv2.weight must be finite, got ${value}; take weights from before the training went wrong`;
+    expect(() => encodeStateDict("mnist", { state, shapes }, {})).toThrow(new SaccadeError(`export: ${sentence}`));
+    const encoder = { network: "mnist", weights: state, valueRange, about: "a test" } as const;
+    expect(() => encodeOnnx(encoder)).toThrow(new SaccadeError(`onnx: ${sentence}`));
+  });
+
+  test("nor do features that are not, of weights that are", async () => {
+    const made = network("cifar").checkpoint.state;
+    const weights = new Map([...made].map(([name, data]) => [name, data.map((value) => value * 1e30)]));
+    const set = pictureSet(3, 32, 3);
+    await expect(encoderFeatures({ network: "cifar", weights, valueRange }, [set], backend)).rejects.toThrow(
+      new RegExp(`^features: the features of ${set.name} must be finite, got (NaN|-?Infinity); `),
+    );
+  });
+});
+
 describe("embeddings", () => {
   const { checkpoint } = network("mnist");
   const encoder = { network: "mnist", weights: checkpoint.state, valueRange } as const;
@@ -266,7 +296,9 @@ describe("embeddings", () => {
       "import numpy as np; z = np.load('embeddings.npz'); f, l = z['features'], z['labels']; " +
         "print(sorted(z), f.shape, f.dtype, l.shape, l.dtype, l[:12].tolist()); f.tofile('read.bin')",
     );
-    expect(said).toBe("['features', 'labels'] (300, 1152) float32 (300,) int64 [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]\n");
+    expect(said).toBe(
+      "['classes', 'features', 'labels'] (300, 1152) float32 (300,) int64 [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1]\n",
+    );
     expect(readFileSync(file("read.bin")).equals(Buffer.from((await wanted()).buffer))).toBe(true);
   });
 
@@ -285,6 +317,18 @@ for i in (1, 2, 3):
 x.flatten(1).numpy().tofile("torch.bin")`;
     await python(script);
     expect(compare(await wanted(), floats(file("torch.bin")), close("embeddings"))).toBe("equal");
+  });
+
+  test("say what the classes are called, and of which file each row is", async () => {
+    const files = Array.from({ length: 300 }, (_, i) => `größe/${"🐈".repeat(i % 3)}${i}.png`);
+    const classes = ["größe", "", "c", "d", "e", "f", "g", "h", "i", "a longer name"];
+    const parts: Uint8Array[] = [];
+    for await (const part of encodeEmbeddings(encoder, { ...set, classes, files }, backend)) parts.push(part);
+    writeFileSync(file("named.npz"), Buffer.concat(parts));
+    const arrays = await openNpz(file("named.npz"));
+    expect([...arrays.keys()]).toEqual(["features", "labels", "classes", "files"]);
+    const texts = async (name: string): Promise<string[]> => npyTexts(await (arrays.get(name) as StoredArray).read());
+    expect([await texts("classes"), await texts("files")]).toEqual([classes, files]);
   });
 
   test("are made only as fast as they are written", async () => {
@@ -339,7 +383,7 @@ describe("weights from elsewhere", () => {
     [
       "without a block",
       bytes({ "conv2.weight": undefined }),
-      `conv2.weight must be [64, 32, 3, 3], as network mnist has it, got nothing; give the tensors these names: ${names}`,
+      `conv2.weight must be [64, 32, 3, 3], as network mnist has it, got nothing; the file has conv1.weight, conv3.weight; give the tensors these names: ${names}`,
     ],
     [
       "of another network",
@@ -352,14 +396,14 @@ describe("weights from elsewhere", () => {
       "conv2.weight must be [64, 32, 3, 3], as network mnist has it, got [3, 3, 32, 64]; --network must name theirs, and the layout be PyTorch's, [out, in, height, width]",
     ],
     [
-      "with a bias",
-      bytes({ "conv1.bias": array([32]) }),
-      "conv1.bias must be left out, got a tensor; a block of network mnist has none, and would compute something else",
+      "with a bias of another length",
+      bytes({ "conv1.bias": array([31]) }),
+      "conv1.bias must be [32], as network mnist has it, got [31]; --network must name theirs, and the layout be PyTorch's, [out, in, height, width]",
     ],
     [
       "that are no numbers",
       bytes({ "conv3.weight": array([128, 64, 3, 3], Number.NaN) }),
-      "conv3.weight must be finite numbers, got NaN; take weights from before the training went wrong",
+      "conv3.weight must be finite, got NaN; take weights from before the training went wrong",
     ],
     ["of no bytes", new Uint8Array(), "wanted at least 8 bytes, got 0; the file is damaged or not a safetensors file"],
   ])("%s are refused", (what, content, sentence) => {
@@ -397,8 +441,15 @@ describe("weights from elsewhere", () => {
     const shapes = new Map(synapsesOf(createModel(networks[network])).map(({ name, shape }) => [name, shape]));
     const facts = (valueRange: string): void =>
       writeFileSync(file("w.safetensors"), encodeStateDict(network, { state: weights, shapes }, { valueRange }));
+    for (const text of ["[-1,1]", "[-1, 1]", " [ -1 , 1 ]\n", "[-1.0, 1e0]", "(-1, 1)", "(-1.0, 1.0)"]) {
+      facts(text);
+      expect(readStateDict(file("w.safetensors"), network).valueRange, text).toEqual([-1, 1]);
+    }
+    for (const text of ["[1,-1]", "[1,1]", "[-1]", "[-1,0,1]", "-1, 1", '["-1",1]', "[NaN,1]", ""]) {
+      facts(text);
+      expect(() => readStateDict(file("w.safetensors"), network), text).toThrow("valueRange must be [low, high], got");
+    }
     facts("[-1,1]");
-    expect(readStateDict(file("w.safetensors"), network).valueRange).toEqual([-1, 1]);
     expect(() => readStateDict(file("w.safetensors"), other)).toThrow(
       new SaccadeError(
         `${file("w.safetensors")}: network must be cifar, as --network says, got tiny; set --network tiny`,
@@ -410,14 +461,23 @@ describe("weights from elsewhere", () => {
     );
   });
 
+  const script = resolve("tools/to-safetensors.py");
   test.each([
-    ["archive", Buffer.from("PK\x03\x04 archive/data.pkl", "latin1")],
-    ["pickle", Buffer.from("\x80\x02}q\x00.", "latin1")],
-  ])("as a %s of PyTorch's are refused with the way out of it", (_, content) => {
-    writeFileSync(file("w.pt"), content);
-    expect(() => readStateDict(file("w.pt"), "mnist")).toThrow(
+    ["archive", "w.pt", Buffer.from("PK\x03\x04 archive/data.pkl", "latin1"), "w.safetensors"],
+    ["pickle", "w.ckpt", Buffer.from("\x80\x02}q\x00.", "latin1"), "w.safetensors"],
+    [
+      "pickle that calls itself safetensors",
+      "w.safetensors",
+      Buffer.from("\x80\x02}q\x00.", "latin1"),
+      "w-converted.safetensors",
+    ],
+    ["pickle with spaces in its name", "my w.pt", Buffer.from("\x80\x02}q\x00.", "latin1"), "my w.safetensors"],
+  ])("as a %s of PyTorch's are refused with the way out of it", (_, name, content, target) => {
+    writeFileSync(file(name), content);
+    const quoted = (path: string): string => (path.includes(" ") ? `'${path}'` : path);
+    expect(() => readStateDict(file(name), "mnist")).toThrow(
       new SaccadeError(
-        `${file("w.pt")}: must be a safetensors file, got a pickle of PyTorch's, which can run any program; turn it into one: python3 -c "import torch, safetensors.torch as s; s.save_file(torch.load('${file("w.pt")}', weights_only=True), '${file("w")}.safetensors')"`,
+        `${file(name)}: must be a safetensors file, got a pickle of PyTorch's, which can run any program; turn it into one: python3 ${script} ${quoted(file(name))} ${quoted(file(target))}`,
       ),
     );
   });
@@ -426,38 +486,391 @@ describe("weights from elsewhere", () => {
     writeFileSync(file("w.npz"), npz({ "conv1.weight": npy("<f4", [1], Buffer.alloc(4)) }, deflated));
     expect(() => readStateDict(file("w.npz"), "mnist")).toThrow(
       new SaccadeError(
-        `${file("w.npz")}: must be a safetensors file, got an .npz archive of NumPy's; turn it into one: python3 -c "import numpy, safetensors.numpy as s; s.save_file(dict(numpy.load('${file("w.npz")}')), '${file("w")}.safetensors')"`,
+        `${file("w.npz")}: must be a safetensors file, got an .npz archive of NumPy's; turn it into one: python3 ${script} ${file("w.npz")} ${file("w")}.safetensors`,
       ),
     );
   });
 
-  test.skipIf(noTorch)(`in a real .npz come in by the line that the refusal gives${noTorch}`, async () => {
+  /** What makes a file of weights `w`, and the prefix that they have once it is converted. */
+  test.skipIf(noTorch).each([
+    ["a state_dict", "torch.save(w, 'NAME.pt')", ""],
+    ["a state_dict in the old format", "torch.save(w, 'NAME.pt', _use_new_zipfile_serialization=False)", ""],
+    [
+      "Lightning's checkpoint",
+      "torch.save({'epoch': 3, 'state_dict': {'net.' + k: v for k, v in w.items()}, 'hyper_parameters': argparse.Namespace(path=pathlib.Path('x'), f=functools.partial(print)), 'optimizer_states': [{'state': {0: {'exp_avg': torch.zeros(3, 3)}}}]}, 'NAME.ckpt')",
+      "state_dict.net.",
+    ],
+    [
+      "nested dictionaries",
+      "torch.save({'model': {'encoder': {'module.' + k: v for k, v in w.items()}}, 'args': [1, {2: 'x'}]}, 'NAME.pth')",
+      "model.encoder.module.",
+    ],
+    ["a whole model of a class that is not here", "torch.save(Net(w), 'NAME.pt')", ""],
+    ["a whole model in the old format", "torch.save(Net(w), 'NAME.pt', _use_new_zipfile_serialization=False)", ""],
+    ["a model in DataParallel", "torch.save(torch.nn.DataParallel(Net(w)), 'NAME.pt')", "module."],
+    [
+      "TorchScript",
+      "torch.jit.save(torch.jit.script(torch.nn.Sequential(collections.OrderedDict((k, getattr(Net(w), k)) for k in ['conv1', 'conv2', 'conv3']))), 'NAME.pt')",
+      "",
+    ],
+    ["a pickle that calls itself safetensors", "torch.save(w, 'NAME.safetensors')", ""],
+    ["half precision, which is widened", "torch.save({k: v.bfloat16() for k, v in w.items()}, 'NAME.pt')", ""],
+    [
+      "views of one storage, transposed",
+      "torch.save({k: v.transpose(2, 3).contiguous().transpose(2, 3) for k, v in w.items()}, 'NAME.pt')",
+      "",
+    ],
+    ["an .npz, of doubles", "numpy.savez('NAME.npz', **{k: v.double().numpy() for k, v in w.items()})", ""],
+    [
+      "an .npz in Fortran order",
+      "numpy.savez('NAME.npz', **{k: numpy.asfortranarray(v.numpy()) for k, v in w.items()})",
+      "",
+    ],
+  ])(`come in by the line that the refusal gives, out of %s${noTorch}`, async (what, save, prefix) => {
+    const name = `real-${what.replaceAll(/[^a-zA-Z]/g, "-")}`;
     writeFileSync(file("from.safetensors"), encodeStateDict("mnist", checkpoint, {}));
-    await python("import numpy, safetensors.numpy as s; numpy.savez('np.npz', **s.load_file('from.safetensors'))");
+    const said =
+      await python(`import argparse, collections, functools, numpy, os, pathlib, sys, torch, types, warnings, safetensors.torch as s
+warnings.simplefilter("ignore")
+os.chdir(${JSON.stringify(folder)})
+w = s.load_file('from.safetensors')
+w.pop('head.weight')
+home = sys.modules.setdefault('theirs', types.ModuleType('theirs'))
+class Net(torch.nn.Module):
+    def __init__(self, w):
+        super().__init__()
+        for k, (i, o) in dict(conv1=(1, 32), conv2=(32, 64), conv3=(64, 128)).items():
+            setattr(self, k, torch.nn.Conv2d(i, o, 3, padding=1, bias=False))
+        self.load_state_dict(w)
+        self.act = torch.nn.Tanh()
+Net.__module__, Net.__qualname__ = 'theirs', 'Net'
+home.Net = Net
+${save.replaceAll("NAME", name)}
+print([f for f in os.listdir() if f.startswith('${name}.')][0])`);
+    const path = file(said.trim());
+    const before = readFileSync(path);
     let line = "";
     try {
-      readStateDict(file("np.npz"), "mnist");
+      readStateDict(path, "mnist");
     } catch (error) {
       line = (error as Error).message.split("; turn it into one: ")[1];
     }
-    execFileSync("sh", ["-c", line]);
-    const { weights } = readStateDict(file("np.safetensors"), "mnist");
-    expect(weights.size).toBe(3);
-    for (const [name, values] of weights) expect(values).toEqual(checkpoint.state.get(name));
+    execFileSync("sh", ["-c", line], { stdio: "pipe" });
+    expect(readFileSync(path).equals(before), "the original stays").toBe(true);
+    const { weights, leftOut } = readStateDict(line.split(" ").at(-1) ?? "", "mnist", { prefix });
+    expect(leftOut.every((one) => !one.startsWith(prefix) || prefix === "")).toBe(true);
+    for (const [name, values] of weights) {
+      const theirs = checkpoint.state.get(name) as Float32Array;
+      const apart = values.reduce((most, value, i) => Math.max(most, Math.abs(value - theirs[i])), 0);
+      expect(apart, name).toBeLessThanOrEqual(/half/.test(what) ? 2 ** -8 : 0);
+    }
+    // Nothing is written over, not even what the line itself made.
+    expect(() => execFileSync("sh", ["-c", line], { stdio: "pipe" })).toThrow("is there already; name another file");
   });
 
-  test.skipIf(noTorch)(`in a real .pt come in by the line that the refusal gives${noTorch}`, async () => {
-    writeFileSync(file("theirs.safetensors"), encodeStateDict("mnist", checkpoint, {}));
-    await python("import torch, safetensors.torch as s; torch.save(s.load_file('theirs.safetensors'), 'real.pt')");
-    let line = "";
-    try {
-      readStateDict(file("real.pt"), "mnist");
-    } catch (error) {
-      line = (error as Error).message.split("; turn it into one: ")[1];
+  test.skipIf(noTorch)(`of a pickle that would run something are taken without running it${noTorch}`, async () => {
+    await python(`import os, torch
+os.chdir(${JSON.stringify(folder)})
+class Evil:
+    def __reduce__(self):
+        return (os.system, ("touch ran",))
+torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evil.pt")`);
+    execFileSync("python3", [script, file("evil.pt"), file("evil.safetensors")], { cwd: folder, stdio: "pipe" });
+    expect(decodeSafetensors(readFileSync(file("evil.safetensors")), "evil").tensors.size).toBe(1);
+    expect(existsSync(file("ran"))).toBe(false);
+  });
+
+  /** A file with tensors of any type; those of float32 as numbers. */
+  function stored(
+    name: string,
+    tensors: Readonly<
+      Record<string, { shape: Shape; data: Float32Array } | { shape: Shape; type: string; bytes: number }>
+    >,
+  ): string {
+    const header: Record<string, object> = {};
+    const parts: Buffer[] = [];
+    let at = 0;
+    for (const [tensor, content] of Object.entries(tensors)) {
+      const part = "data" in content ? Buffer.from(content.data.buffer) : Buffer.alloc(content.bytes, 7);
+      header[tensor] = {
+        dtype: "data" in content ? "F32" : content.type,
+        shape: content.shape,
+        data_offsets: [at, at + part.length],
+      };
+      parts.push(part);
+      at += part.length;
     }
-    execFileSync("sh", ["-c", line]);
-    const { weights } = readStateDict(file("real.safetensors"), "mnist");
-    for (const [name, values] of weights) expect(values).toEqual(checkpoint.state.get(name));
+    const text = Buffer.from(JSON.stringify(header));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(text.length));
+    writeFileSync(file(name), Buffer.concat([length, text, ...parts]));
+    return file(name);
+  }
+  const shapes = { conv1: [32, 1, 3, 3], conv2: [64, 32, 3, 3], conv3: [128, 64, 3, 3] };
+  const convolutions = (prefix = ""): Record<string, { shape: Shape; data: Float32Array }> =>
+    Object.fromEntries(
+      Object.entries(shapes).map(([name, shape], i) => [
+        `${prefix}${name}.weight`,
+        { shape, data: numbers(sizeOf(shape), 0.5, i + 3) },
+      ]),
+    );
+  const count = { shape: [], type: "I64", bytes: 8 };
+  const norm = (name: string, outputs: number, seed: number) => ({
+    [`${name}.weight`]: { shape: [outputs], data: numbers(outputs, 1, seed) },
+    [`${name}.bias`]: { shape: [outputs], data: numbers(outputs, 1, seed + 1) },
+    [`${name}.running_mean`]: { shape: [outputs], data: numbers(outputs, 1, seed + 2) },
+    [`${name}.running_var`]: {
+      shape: [outputs],
+      data: numbers(outputs, 1, seed + 3).map((value) => 0.1 + Math.abs(value)),
+    },
+    [`${name}.num_batches_tracked`]: count,
+  });
+  const norms = (names: (i: number) => string, prefix = "") =>
+    Object.assign({}, ...[32, 64, 128].map((outputs, i) => norm(`${prefix}${names(i + 1)}`, outputs, 10 * i + 5)));
+  const linear = (outputs: number, inputs: number) => ({
+    shape: [outputs, inputs],
+    data: numbers(outputs * inputs, 1, 9),
+  });
+
+  test.each([
+    ["bn1", (i: number) => `bn${i}`, 1e-5, false],
+    ["a BatchNorm within its block", (i: number) => `conv${i}.bn`, 1e-5, false],
+    ["norm_1, with another epsilon, behind biases", (i: number) => `norm_${i}`, 1e-3, true],
+  ])("with a BatchNorm behind each convolution are folded exactly: %s", (what, names, epsilon, withBias) => {
+    const biases = withBias ? { "conv2.bias": { shape: [64], data: numbers(64, 1, 99) } } : {};
+    const tensors = {
+      ...convolutions(),
+      ...biases,
+      ...norms(names),
+      "fc.weight": linear(10, 1152),
+      "fc.bias": array([10]),
+    };
+    const path = stored("normed", tensors);
+    const { network: name, weights, folded, leftOut } = readStateDict(path, "mnist", { foldBatchNorm: epsilon });
+    expect(name).toBe("mnist-bias");
+    expect(folded).toEqual([1, 2, 3].map((i) => `${names(i)} into conv${i}`));
+    expect(leftOut).toEqual(["fc.weight", "fc.bias"]);
+    const at = (of: string, i: number): number => (tensors[of] as { data: Float32Array }).data[i];
+    for (const [i, [block, [outputs, inputs]]] of Object.entries(shapes).entries()) {
+      const bn = names(i + 1);
+      const [weight, bias] = [weights.get(`${block}.weight`), weights.get(`${block}.bias`)];
+      // One place of the picture: the sum over nine pixels of every channel, whichever they are.
+      const patch = Float64Array.from({ length: inputs * 9 }, (_, k) => Math.sin(k));
+      for (let o = 0; o < outputs; o++) {
+        const convolved = (w: (k: number) => number, b: number): number =>
+          patch.reduce((sum, x, k) => sum + x * w(k), b);
+        const y = convolved(
+          (k) => at(`${block}.weight`, o * inputs * 9 + k),
+          withBias && block === "conv2" ? at("conv2.bias", o) : 0,
+        );
+        const scale = at(`${bn}.weight`, o) / Math.sqrt(at(`${bn}.running_var`, o) + epsilon);
+        const wanted = scale * (y - at(`${bn}.running_mean`, o)) + at(`${bn}.bias`, o);
+        // Inside, [row, column, from, to].
+        const got = convolved(
+          (k) => weight?.[((k % 9) * inputs + Math.floor(k / 9)) * outputs + o] ?? Number.NaN,
+          bias?.[o] ?? Number.NaN,
+        );
+        expect(Math.abs(got - wanted), `${what}, ${block}, ${o}`).toBeLessThan(1e-5 * (1 + Math.abs(wanted)));
+      }
+    }
+  });
+
+  test.each<[string, Parameters<typeof stored>[1], string]>([
+    [
+      "a BatchNorm",
+      norm("bn2", 64, 4),
+      "got bn2.weight, bn2.bias, bn2.running_mean and 2 more beside them; where every BatchNorm follows its convolution directly, before the activation, set --fold-batch-norm; if this one lies behind the last block, --leave-out bn2",
+    ],
+    [
+      "a BatchNorm within a block",
+      norm("conv2.norm", 64, 4),
+      "got conv2.norm.weight, conv2.norm.bias, conv2.norm.running_mean and 2 more beside them; where every BatchNorm",
+    ],
+    [
+      "a PReLU",
+      { "act1.weight": array([1]) },
+      "got act1.weight beside them; if it lies behind the last block, or computes nothing, set --leave-out act1; else the encoder is not mnist",
+    ],
+    [
+      "a GroupNorm",
+      { "gn1.weight": array([32]), "gn1.bias": array([32]) },
+      "got gn1.weight, gn1.bias beside them; if it",
+    ],
+    ["a convolution more", { "conv4.weight": array([128, 128, 3, 3]) }, "got conv4.weight beside them; if it"],
+    ["a shortcut", { "shortcut.weight": array([64, 32, 1, 1]) }, "got shortcut.weight beside them; if it"],
+    [
+      "squeeze and excitation",
+      { "se2.fc1.weight": linear(4, 64), "se2.fc2.weight": linear(64, 4) },
+      "got se2.fc1.weight, se2.fc2.weight beside them; if it",
+    ],
+    ["weight normalisation", { "conv1.weight_g": array([32, 1, 1, 1]) }, "got conv1.weight_g beside them; if it"],
+    ["a scale of the block's own", { scale: array([128]) }, "got scale beside them; if it"],
+    ["means of the inputs", { mean: array([1, 1, 1, 1]), std: array([1, 1, 1, 1]) }, "got mean beside them; if it"],
+    [
+      "a linear layer that does not read the features",
+      { "fc.weight": linear(10, 128) },
+      "got fc.weight beside them; if it",
+    ],
+  ])("with %s between the blocks are refused, unless it is known to lie elsewhere", (_, more, sentence) => {
+    const path = stored("more", { ...convolutions(), ...more });
+    expect(() => readStateDict(path, "mnist")).toThrow(
+      `${path}: all that the blocks compute must be taken, ${sentence}`,
+    );
+    const groups = [...new Set(Object.keys(more).map((name) => name.split(".")[0]))];
+    expect(readStateDict(path, "mnist", { leaveOut: groups }).leftOut).toEqual(Object.keys(more));
+    expect(() => readStateDict(path, "mnist", { leaveOut: ["nothing"] })).toThrow(
+      new SaccadeError(`${path}: --leave-out must be one of ${groups.join(", ")}, got nothing`),
+    );
+  });
+
+  test("with BatchNorms that cannot be placed are refused: which convolution they follow is not guessed", () => {
+    const path = stored("unplaced", {
+      ...convolutions(),
+      ...norm("bn0", 32, 1),
+      ...norm("bn1", 64, 2),
+      ...norm("bn2", 128, 3),
+    });
+    expect(() => readStateDict(path, "mnist", { foldBatchNorm: 1e-5 })).toThrow(
+      /bn1\.running_mean must be \[32\]|its name must say which convolution/,
+    );
+    const even = stored("even", { ...convolutions(), ...norm("bns.0", 32, 1) });
+    expect(() => readStateDict(even, "mnist", { foldBatchNorm: 1e-5 })).toThrow(
+      "its name must say which convolution it follows, as bn1 does for conv1; if it lies behind the last block, --leave-out bns",
+    );
+    const half = stored("half", {
+      ...convolutions(),
+      ...norm("bn1", 32, 1),
+      "bn1.running_mean": { shape: [32], type: "F16", bytes: 64 },
+    });
+    expect(() => readStateDict(half, "mnist", { foldBatchNorm: 1e-5 })).toThrow(
+      'wanted F32 numbers for "bn1.running_mean", got F16',
+    );
+    const double = stored("double", {
+      ...convolutions(),
+      "conv2.weight": { shape: [64, 32, 3, 3], type: "F64", bytes: 8 * 64 * 288 },
+    });
+    expect(() => readStateDict(double, "mnist")).toThrow(
+      'wanted F32 numbers for "conv2.weight", got F64; save it as float32',
+    );
+  });
+
+  test.each<[string, Parameters<typeof stored>[1]]>([
+    ["a classifier", { "fc.weight": linear(10, 1152), "fc.bias": array([10]) }],
+    [
+      "two layers, one after the other",
+      { "fc2.weight": linear(10, 50), "fc1.weight": linear(50, 1152), "fc1.bias": array([50]) },
+    ],
+    [
+      "a projector with a BatchNorm of its own",
+      {
+        "projector.0.weight": linear(256, 1152),
+        ...norm("projector.1", 256, 3),
+        "projector.3.weight": linear(64, 256),
+      },
+    ],
+  ])("bring %s behind the last block, which is left out and named", (_, more) => {
+    const { leftOut, network: name } = readStateDict(stored("behind", { ...convolutions(), ...more }), "mnist");
+    expect([...leftOut].sort()).toEqual(Object.keys(more).sort());
+    expect(name).toBe("mnist");
+  });
+
+  test("with biases, in some blocks or in all, are taken with them", () => {
+    const bias = numbers(64, 1, 8);
+    const { network: name, weights } = readStateDict(
+      stored("biased", { ...convolutions(), "conv2.bias": { shape: [64], data: bias } }),
+      "mnist",
+    );
+    expect(name).toBe("mnist-bias");
+    expect(weights.get("conv2.bias")).toEqual(bias);
+    expect(weights.get("conv1.bias")).toEqual(new Float32Array(32));
+    expect([...weights.keys()]).toEqual(synapsesOf(createModel(networks["mnist-bias"])).map((tensor) => tensor.name));
+  });
+
+  test.each(["module.", "encoder.", "_orig_mod.", "backbone.", "state_dict.model.encoder_q."])(
+    "whose names begin with %s are read with --prefix",
+    (prefix) => {
+      const more = {
+        [`${prefix}fc.weight`]: linear(10, 1152),
+        "optimizer.0.exp_avg": array([3, 3]),
+        "elsewhere.conv1.weight": array([3, 3, 1, 1]),
+      };
+      const path = stored("prefixed", { ...convolutions(prefix), ...more });
+      expect(() => readStateDict(path, "mnist")).toThrow(
+        new SaccadeError(
+          `${path}: conv1.weight must be [32, 1, 3, 3], as network mnist has it, got nothing; set --prefix ${prefix} or --prefix elsewhere.`,
+        ),
+      );
+      for (const given of [prefix, prefix.slice(0, -1)]) {
+        const { weights, leftOut } = readStateDict(path, "mnist", { prefix: given });
+        expect(weights.size).toBe(3);
+        expect(leftOut).toEqual(Object.keys(more));
+      }
+      const normed = stored("prefixed", { ...convolutions(prefix), ...norms((i) => `bn${i}`, prefix) });
+      expect(readStateDict(normed, "mnist", { prefix, foldBatchNorm: 1e-5 }).folded).toHaveLength(3);
+      // A norm that stands beside the prefix may be between the blocks all the same.
+      const beside = stored("prefixed", { ...convolutions(prefix), ...norm("norms1", 32, 2) });
+      expect(() => readStateDict(beside, "mnist", { prefix })).toThrow(
+        "all that the blocks compute must be taken, got norms1.weight",
+      );
+    },
+  );
+
+  test("under other names are refused with the names that the file has", () => {
+    const path = stored("sequential", {
+      "features.0.weight": array([32, 1, 3, 3]),
+      "features.3.weight": array([64, 32, 3, 3]),
+    });
+    expect(() => readStateDict(path, "mnist")).toThrow(
+      new SaccadeError(
+        `${path}: conv1.weight must be [32, 1, 3, 3], as network mnist has it, got nothing; the file has features.0.weight, features.3.weight; give the tensors these names: ${names}`,
+      ),
+    );
+  });
+});
+
+describe("pictures that are normalised", () => {
+  const normalise = { mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26] };
+  const { checkpoint, model } = network("tiny" as (typeof papers)[number]);
+  const set = pictureSet(20, 16, 3);
+  const encoder = { network: "tiny", weights: checkpoint.state, valueRange: [0, 1], normalise } as const;
+
+  test("are what torchvision's ToTensor and Normalize make of them, channel by channel", async () => {
+    const { features } = await encoderFeatures(encoder, [set], backend);
+    const x = persistent("x", [20, 16, 16, 3], "input");
+    const record = recordProgram("by hand");
+    const blocks = recordBlocks(record, model, x);
+    const result = recordFeatures(record, model.encoder.head, blocks[blocks.length - 1].output);
+    const program = record.finish([result]);
+    const engine = await backend.prepare([program]);
+    engine.write(
+      x,
+      Float32Array.from(set.pixels, (level, i) => (level / 255 - normalise.mean[i % 3]) / normalise.std[i % 3]),
+    );
+    for (const tensor of synapsesOf(model)) engine.write(tensor, checkpoint.state.get(tensor.name) as Float32Array);
+    await engine.run(program);
+    const wanted = Float32Array.from(await engine.read(result));
+    await engine.dispose();
+    expect(compare(wanted, features[0].rows, close("features"))).toBe("equal");
+    const plain = await encoderFeatures({ ...encoder, normalise: undefined }, [set], backend);
+    expect(compare(plain.features[0].rows, features[0].rows, close("features"))).not.toBe("equal");
+  });
+
+  test("are told so in every file that leaves", () => {
+    const bytes = encodeOnnx({ ...encoder, about: "a test" });
+    const text = Buffer.from(bytes).toString("latin1");
+    expect(text).toContain('{"mean":[0.49,0.48,0.45],"std":[0.25,0.24,0.26]}');
+    expect(text).toContain(
+      "pixel value 0 is 0, 255 is 1, then less the mean [0.49, 0.48, 0.45], over [0.25, 0.24, 0.26]",
+    );
+    const facts = pixelFacts(encoder);
+    writeFileSync(file("normalised.safetensors"), encodeStateDict("tiny", checkpoint, facts));
+    expect(readStateDict(file("normalised.safetensors"), "tiny")).toMatchObject({ valueRange: [0, 1], normalise });
+    for (const text of ["{}", "[1]", '{"mean": [1], "std": "a"}', "x"]) {
+      writeFileSync(file("odd.safetensors"), encodeStateDict("tiny", checkpoint, { normalise: text }));
+      expect(() => readStateDict(file("odd.safetensors"), "tiny")).toThrow(
+        'normalise must be {"mean": […], "std": […]}, got',
+      );
+    }
   });
 });
 

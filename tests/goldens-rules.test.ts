@@ -23,6 +23,7 @@ const updates: Record<RuleGolden["update"], Update> = {
     ...dtpDefaults,
     order: "targetsFirst",
     noise: { kind: "absolute", size: 0 },
+    localLoss: "mean",
     seed: 0,
   }),
 };
@@ -39,7 +40,7 @@ async function openGolden(name: (typeof names)[number], backend: Backend) {
     update: updates[update],
     batch: images,
     backend,
-    adam: { ...adamDefaults, ...adam[0].options },
+    optimiser: { ...adamDefaults, ...adam[0].options },
     first,
     end,
   });

@@ -43,7 +43,7 @@ async function openGolden(name: string, backend: Backend, learningRate = adamDef
     update: backpropagation,
     batch: images,
     backend,
-    adam: { ...adamDefaults, learningRate },
+    optimiser: { ...adamDefaults, learningRate },
   });
   const weights = new Map<Tensor, Numbers>(
     step.parameters.map(({ tensor }) => [tensor, golden.tensor(tensor.name).data]),

@@ -461,6 +461,8 @@ describe("a signal", () => {
     ["SIGINT", 130],
     ["SIGTERM", 143],
     ["SIGHUP", 129],
+    ["SIGUSR1", 143],
+    ["SIGUSR2", 143],
   ] as const)("while data is loaded: %s ends with %i, and the run is as it was", async (name, wanted) => {
     const run = join(root, "loading", name);
     cpSync(undisturbed, run, { recursive: true });

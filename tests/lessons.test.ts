@@ -17,7 +17,7 @@ import { directFeedbackAlignment } from "../src/rules/direct-feedback.ts";
 import { updatedRandomFeedback } from "../src/rules/feedback.ts";
 import { kolenPollack } from "../src/rules/kolen-pollack.ts";
 import { type LessonSpan, learnings } from "../src/rules/learning.ts";
-import { type Lesson, recordRule } from "../src/rules/rule.ts";
+import { clockValues, type Lesson, recordRule } from "../src/rules/rule.ts";
 import { signSymmetricFeedback } from "../src/rules/sign-symmetry.ts";
 import type { Update } from "../src/rules/update.ts";
 import { adamDefaults, adamLosses, openStep, small } from "./step.ts";
@@ -33,7 +33,7 @@ async function openRule(learning: keyof typeof learnings, update: Update, loss: 
     learning: learnings[learning],
     update,
     loss,
-    adam: adamDefaults,
+    optimiser: adamDefaults,
     batch,
     dataset,
     valueRange: [-1, 1],
@@ -94,7 +94,7 @@ async function expectSame(
   for (const tensor of used) step.engine.write(tensor, await rule.engine.read(counterpart(tensor)));
   const before = await Promise.all(learners.map(async (tensor) => [...(await step.engine.read(tensor))]));
 
-  rule.engine.write(lesson.adamStep, Int32Array.of(1));
+  for (const [tensor, values] of clockValues(lesson)) rule.engine.write(tensor, values);
   await rule.engine.run(lesson.program);
   step.engine.write(step.views, await rule.engine.read(lesson.views));
   if (options.loss.labelled) step.engine.write(step.labels, rule.labels);
@@ -116,8 +116,8 @@ test.each(["E2E", "GLL"] as const)(
   async (learning) => {
     const read = async (shift: number) => {
       const { engine, lessons } = await openRule(learning, backpropagation, crossEntropy, shift);
-      const [{ program, adamStep, output, loss }] = lessons;
-      engine.write(adamStep, Int32Array.of(1));
+      const [{ program, output, loss }] = lessons;
+      for (const [tensor, values] of clockValues(lessons[0])) engine.write(tensor, values);
       await engine.run(program);
       return { logits: await engine.read(output), loss: await engine.read(loss) };
     };

@@ -122,9 +122,9 @@ describe("contrastive hinge", () => {
           .filter((i) => i > 0 && s + i < n)
           .map((i) => ({ t: s + i, weight: 1 / negatives.count }));
       case "past":
-        // Seen from view t: the buffer holds anchors t − gap, t − gap − 1, …, as far as the batch goes back.
+        // Seen from view t: the buffer holds anchors t − gap, t − gap − spacing, …, as far as the batch goes back.
         return indices(n)
-          .filter((t) => indices(negatives.count).some((i) => t - negatives.gap - i === s))
+          .filter((t) => indices(negatives.count).some((i) => t - negatives.gap - i * negatives.spacing === s))
           .map((t) => ({ t, weight: 1 }));
       default:
         return negatives satisfies never;
@@ -173,9 +173,10 @@ describe("contrastive hinge", () => {
     { kind: "authorsCode", count: 2 },
     { kind: "authorsCode", count: 5 },
     { kind: "authorsCode", count: n },
-    { kind: "past", count: 2, gap: 1 },
-    { kind: "past", count: 3, gap: 2 },
-    { kind: "past", count: 4, gap: 2 },
+    { kind: "past", count: 2, gap: 1, spacing: 1 },
+    { kind: "past", count: 3, gap: 2, spacing: 1 },
+    { kind: "past", count: 2, gap: 1, spacing: 3 },
+    { kind: "past", count: 2, gap: 2, spacing: 2 },
   ];
   const cases = variants.flatMap((negatives) =>
     [false, true].map((gradientBlock) => ({

@@ -1,4 +1,4 @@
-// Learning from a movie: a pair is a frame and the next of its clip, its negatives are older frames, and the rest is training as ever.
+// Learning from a movie: a pair is a frame and a later one of its clip, its negatives are older objects, and the rest is training as ever.
 
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
@@ -17,8 +17,10 @@ import { persistent } from "../src/program/tensor.ts";
 import { parseConfig } from "../src/training/config.ts";
 import { createTrainer, type Trainer } from "../src/training/trainer.ts";
 
-const { frames } = movieClip;
-const pairsPerClip = frames - 1;
+const { frames, fixation } = movieClip;
+/** Frames that the two of a pair stand apart in configs/movie.yaml: a saccade lies between them. */
+const apart = fixation;
+const pairsPerClip = frames - apart;
 
 const picture = ({ pixels, height, width, channels }: ImageSet, i: number): Uint8Array =>
   pixels.subarray(i * height * width * channels, (i + 1) * height * width * channels);
@@ -39,9 +41,12 @@ describe("the procedural movie", () => {
       const labels = movie.labels.subarray(first, first + frames);
       expect(new Set(labels).size).toBe(1);
     }
-    const cuts = clips.slice(1).map((first) => still(first - 1));
     const turns = clips.map((first) => still(first));
-    expect(Math.max(...turns)).toBeLessThan(Math.min(...cuts));
+    // A saccade changes the picture more than turning does: place, size, light and background are others.
+    const saccades = clips
+      .slice(0, 5)
+      .flatMap((first) => [still(first + fixation - 1), still(first + 2 * fixation - 1)]);
+    expect(Math.max(...turns)).toBeLessThan(Math.min(...saccades));
     // All but a sphere are seen to turn.
     clips.forEach((first, clip) => {
       if (movie.classes[movie.labels[first]] !== "sphere") expect(turns[clip]).toBeGreaterThan(0);
@@ -75,28 +80,48 @@ describe("the procedural movie", () => {
 });
 
 describe("pairing frames", () => {
-  const { anchors, order, partner } = pairings.frames;
+  const { pairs, order } = pairings.frames;
+  const set = { name: "a movie", count: 9, clips: Int32Array.of(0, 4, 5) };
 
-  test("takes every frame but the last of a clip, in order of time, with the next one", () => {
-    const set = { name: "a movie", count: 9, clips: Int32Array.of(0, 4, 5) };
-    const taken = anchors(set);
-    expect([...taken]).toEqual([0, 1, 2, 5, 6, 7]);
-    expect([...order(taken, 1, 0)]).toEqual([...taken]);
-    expect([...taken].map(partner)).toEqual([1, 2, 3, 6, 7, 8]);
+  test("takes every frame but the last of a clip, in order of time, with one that comes later in it", () => {
+    const { anchors, partnerOf } = pairs(set, 1, 0);
+    expect([...anchors]).toEqual([0, 1, 2, 5, 6, 7]);
+    expect([...order(anchors, 1, 0)]).toEqual([...anchors]);
+    expect([...anchors].map(partnerOf)).toEqual([1, 2, 3, 6, 7, 8]);
+    const further = pairs(set, 3, 0);
+    expect([...further.anchors]).toEqual([0, 5]);
+    expect([...further.anchors].map(further.partnerOf)).toEqual([3, 8]);
+  });
+
+  test("shuffled, as a control, keeps anchors and partners and takes them apart", () => {
+    const movie = { name: "a movie", count: 400, clips: Int32Array.from({ length: 50 }, (_, i) => 8 * i) };
+    const [wanted, shuffled] = [pairs(movie, 2, 1), pairings.shuffledFrames.pairs(movie, 2, 1)];
+    expect(shuffled.anchors).toEqual(wanted.anchors);
+    const partners = [...shuffled.anchors].map(shuffled.partnerOf);
+    expect(partners.toSorted((a, b) => a - b)).toEqual([...wanted.anchors].map(wanted.partnerOf));
+    const together = [...shuffled.anchors].filter(
+      (anchor, i) => Math.floor(anchor / 8) === Math.floor(partners[i] / 8),
+    );
+    expect(together.length / partners.length).toBeLessThan(0.06);
+    const again = pairings.shuffledFrames.pairs(movie, 2, 1);
+    expect([...again.anchors].map(again.partnerOf)).toEqual(partners);
+    const other = pairings.shuffledFrames.pairs(movie, 2, 2);
+    expect([...other.anchors].map(other.partnerOf)).not.toEqual(partners);
   });
 
   test("needs a movie", () => {
-    expect(() => anchors({ name: "CIFAR-10 train", count: 9 })).toThrow(
+    expect(() => pairs({ name: "CIFAR-10 train", count: 9 }, 1, 0)).toThrow(
       "train: data must be a movie for pairing frames, got CIFAR-10 train; take procedural-movie",
     );
   });
 });
 
 test("the error of a view depends on its own anchor and on the buffer, and on nothing later", async () => {
-  const [n, d, count, gap] = [9, 4, 2, 3];
+  const [n, d, count, gap, spacing] = [9, 4, 2, 3, 2];
   const embeddings = persistent("embeddings", [2 * n, d], "input");
   const record = recordProgram("hinge with a buffer");
-  const loss = contrastiveHinge({ m1: 0.1, m2: 30, negatives: { kind: "past", count, gap }, gradientBlock: true });
+  const negatives = { kind: "past", count, gap, spacing } as const;
+  const loss = contrastiveHinge({ m1: 0.1, m2: 30, negatives, gradientBlock: true });
   const { error } = loss.prepare([1, 1, 1], 1).record(record, { output: embeddings });
   const program = record.finish([error]);
   const engine = await referenceBackend.prepare([program]);
@@ -115,7 +140,7 @@ test("the error of a view depends on its own anchor and on the buffer, and on no
     for (let k = 0; k < d; k++) moved[s * d + k] = moved[s * d + k] > 0 ? -5 : 5;
     const after = await errors(moved);
     const changed = after.flatMap((row, view) => (row === before[view] ? [] : [view]));
-    expect(changed, `anchor ${s}`).toEqual([s, s + gap, s + gap + 1].filter((view) => view < n));
+    expect(changed, `anchor ${s}`).toEqual([s, s + gap, s + gap + spacing].filter((view) => view < n));
   }
   await engine.dispose();
 });

@@ -126,11 +126,12 @@ const differentiated: Record<string, Differentiated> = {
         .dlogits,
     }),
   },
-  meanSquaredError: {
+  squaredError: {
     variables: { x: [4, 6], target: [4, 6] },
-    forward: (record, { x, target }) => record.meanSquaredError({ x, target }, {}, { loss: "loss", dx: "unused" }).loss,
+    forward: (record, { x, target }) =>
+      record.squaredError({ x, target }, { divisor: 7 }, { loss: "loss", dx: "unused" }).loss,
     backward: (record, { x, target }) => {
-      const { dx } = record.meanSquaredError({ x, target }, {}, { loss: "loss again", dx: "dx" });
+      const { dx } = record.squaredError({ x, target }, { divisor: 7 }, { loss: "loss again", dx: "dx" });
       return { x: dx, target: record.combine({ a: dx, b: dx }, { alpha: -1, beta: 0 }, { y: "dtarget" }).y };
     },
   },

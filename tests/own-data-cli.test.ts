@@ -246,6 +246,63 @@ test("explain, audit and probe know own data", async () => {
   );
 });
 
+describe("without a probe, its data need not be there", () => {
+  const gone = ["probe.train.folder=gone", "probe.test.folder=gone"];
+
+  test.each([
+    [["train", "--no-probe"]],
+    [["train", "--dry-run", "--no-probe"]],
+    [["train", "probe=null"]],
+    [["train", "--resume", "auto", "--no-probe", "--runs", "auto"]],
+    [["explain"]],
+    [["audit"]],
+    [["data", "show", "--out", "shown"]],
+  ])("%j", async ([command, ...more]) => {
+    const what = command === "data" ? ["data", "show"] : [command];
+    const options = more.filter((word) => word !== "show");
+    const given = options.includes("probe=null") ? [] : gone;
+    const { code, stderr } = await saccade(...what, "configs/own-pictures.yaml", ...short, ...given, ...options);
+    expect(code, stderr).toBe(0);
+  });
+
+  test("also when a run goes on; and the run keeps its probe for later", async () => {
+    const stdout = await output("train", "configs/own-pictures.yaml", ...short, ...gone, "epochs=1", "--no-probe");
+    const run = runOf(stdout);
+    await output("train", "--resume", run, "epochs=2", "--no-probe");
+    expect((await saccade("probe", run)).stderr).toMatch(/saccade: gone: cannot be read \(ENOENT\)/);
+    expect(await output("probe", run, "train.folder=pictures", "test.folder=pictures")).toMatch(/^k nearest/m);
+  });
+
+  test("but with one it must be, before anything is trained", async () => {
+    const { code, stdout, stderr } = await saccade("train", "configs/own-pictures.yaml", ...short, ...gone);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^saccade: gone: cannot be read \(ENOENT\)/);
+  });
+});
+
+test("~ is the home, wherever a place is named", async () => {
+  const env = { ...process.env, XDG_CACHE_HOME: "~/cache", HOME: root, SACCADE_DATA: "~/nothing" };
+  const at = (...words: string[]): string =>
+    execFileSync(process.execPath, [main, ...words], { cwd: join(root, "configs"), env, encoding: "utf8" });
+  const places = ["data.folder=~/pictures", "probe.train.folder=~/pictures", "probe.test.folder=~/pictures"];
+  const stdout = at("train", "own-pictures.yaml", ...short, ...places, "epochs=1", "--runs=~/homely");
+  expect(stdout).toMatch(/^data +pictures train: 16 images/m);
+  const [run] = readdirSync(join(root, "homely"));
+  at("train", `--resume=~/homely/${run}`, "epochs=2", "--no-probe");
+  at("export", join(root, "homely", run), "--to=~/homely.npz");
+  expect(existsSync(join(root, "homely.npz"))).toBe(true);
+  expect(JSON.parse(at("data", "list", "--json")).folder).toBe(join(root, "nothing"));
+  expect(existsSync(join(root, "configs/~"))).toBe(false);
+});
+
+test("a class with too few pictures is called by its name", async () => {
+  const { code, stderr } = await saccade("train", "configs/own-pictures.yaml", ...short, "probe.labelsPerClass=[9]");
+  expect([code, stderr]).toEqual([
+    1,
+    expect.stringMatching(/saccade: probe: labelsPerClass must be at most 8, the images of class cat, got 9\n$/),
+  ]);
+});
+
 describe("refused before anything is written", () => {
   const runs = (): number => (existsSync(join(root, "runs")) ? readdirSync(join(root, "runs")).length : 0);
 
@@ -308,6 +365,26 @@ test("broken pictures that are left out are said to be", async () => {
   expect(code, stderr).toBe(0);
   expect(stdout).toMatch(/^data +hurt train: 15 images/m);
   expect(stderr).toMatch(/^note: 1 of 16 pictures cannot be read and are left out: hurt\/train\/cat\/3\.png/m);
+  const record = JSON.parse(readFileSync(join(runOf(stdout), "data.json"), "utf8"));
+  expect(record).toMatchObject({
+    count: 15,
+    byClass: { unlabelled: { pictures: 15, leftOut: 1 } },
+    leftOut: [{ file: "cat/3.png", class: "unlabelled", why: expect.stringMatching(/^must begin as a PNG/) }],
+  });
+  const probed = [
+    "data.folder=pictures",
+    "probe.train.folder=hurt",
+    "probe.test.folder=hurt",
+    "probe.train.skipBroken=true",
+  ];
+  const measured = runOf(await output("train", "configs/own-pictures.yaml", ...short, "epochs=1", ...probed));
+  expect(JSON.parse(readFileSync(join(measured, "probe.json"), "utf8")).leftOut).toEqual({
+    train: {
+      byClass: { cat: { pictures: 7, leftOut: 1 }, dog: { pictures: 8, leftOut: 0 } },
+      leftOut: [{ file: "cat/3.png", class: "cat", why: expect.stringMatching(/^must begin as a PNG/) }],
+    },
+    test: {},
+  });
 });
 
 test("the decoder is loaded for pictures alone", () => {

@@ -61,6 +61,7 @@ function randomProgram(seed: number): Program {
   const pictures: Tensor[] = [persistent("x", [n, side, side, channels], "input")];
   const weights: Tensor[] = [];
   const step = persistent("step", [1], "input", "i32");
+  const rate = persistent("rate", [1], "input");
   const moments = new Map<Tensor, { m: Tensor; v: Tensor }>();
   const pooled: { y: Tensor; argmax: Tensor; height: number; width: number }[] = [];
   const like = (shape: readonly number[]): Tensor[] =>
@@ -73,7 +74,7 @@ function randomProgram(seed: number): Program {
     };
     moments.set(weight, { m, v });
     record.adam(
-      { gradient, step, weight, m, v },
+      { gradient, step, rate, weight, m, v },
       { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 },
       {},
     );
@@ -355,9 +356,10 @@ describe("rows gathered for products with few units", () => {
     const moving = persistent("moving", [50, 64], "weight");
     const [m, v] = ["m", "v"].map((name) => persistent(name, [50, 64], "state"));
     const step = persistent("step", [1], "input", "i32");
+    const rate = persistent("rate", [1], "input");
     const adam = { learningRate: 1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 };
     const [kinds] = stagesOf((recorder, y) => {
-      recorder.adam({ gradient: table, step, weight: moving, m, v }, adam, {});
+      recorder.adam({ gradient: table, step, rate, weight: moving, m, v }, adam, {});
       return [product(recorder, y, few)];
     }, moving);
     expect(kinds).toEqual(["gatherRows", "adam", "linearInputGradient"]);
@@ -451,6 +453,7 @@ describe("the recorder refuses", () => {
   const b = persistent("b", [5], "weight");
   const indices = persistent("indices", [4], "input", "i32");
   const step = persistent("step", [1], "input", "i32");
+  const rate = persistent("rate", [1], "input");
   const [m, v] = ["m", "v"].map((name) => persistent(name, [5], "state"));
   const window = { stride: 1, padding: 1 };
   const adam = { learningRate: 1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 };
@@ -527,7 +530,7 @@ describe("the recorder refuses", () => {
       "an update of what does not last",
       (record) => {
         const gradient = record.biasGradient({ dy: five(record) }, {}, { db: "db" }).db;
-        record.adam({ gradient, step, weight: gradient, m, v }, adam, {});
+        record.adam({ gradient, step, rate, weight: gradient, m, v }, adam, {});
       },
       "adam: db must be a persistent tensor, got a step tensor",
     ],
@@ -535,7 +538,7 @@ describe("the recorder refuses", () => {
       "a learning rate of nothing",
       (record) => {
         const gradient = record.biasGradient({ dy: five(record) }, {}, { db: "db" }).db;
-        record.adam({ gradient, step, weight: b, m, v }, { ...adam, learningRate: 0 }, {});
+        record.adam({ gradient, step, rate, weight: b, m, v }, { ...adam, learningRate: 0 }, {});
       },
       "adam: learningRate must be above 0, got 0",
     ],

@@ -1,7 +1,6 @@
 // From words to a rule: presets, sections that belong to one update, and every sentence of a refused combination.
 
 import { describe, expect, test } from "vitest";
-import { cellConfig, cells } from "../src/experiments/table1.ts";
 import { learningNames, lossNames, refusal, updateNames } from "../src/rules/combinations.ts";
 import { parseConfig } from "../src/training/config.ts";
 
@@ -57,17 +56,4 @@ test("every combination parses or is refused with its reason", () => {
         if (reason) expect(make).toThrow(`a.yaml: ${reason}`);
         else expect(make()).toMatchObject({ learning, update, loss: { kind: loss } });
       }
-});
-
-test("every cell of Table 1 is a configuration, layer-wise ones with the same images in all", () => {
-  const scale = { name: "small", images: 5000, epochs: 10, batch: 100, learningRate: 1e-3, seeds: 2 };
-  const all = cells(scale);
-  // Ten rows, seven of them with the constraints as well, for each seed; no two share a name.
-  expect(all).toHaveLength(2 * 17);
-  expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
-  for (const cell of all) {
-    const config = parseConfig(cellConfig(cell, scale, 5), cell.name);
-    expect(config.epochs * (config.learning === "E2E" ? 1 : 5)).toBe(10);
-    if (cell.constrained) expect(config.loss).toMatchObject({ negatives: 5, gradientBlock: true });
-  }
 });

@@ -102,7 +102,8 @@ async function openTensors(step: OpenStep, names: readonly string[]) {
     engine,
     /** Step number `count`, from 1. */
     run: async (count: number): Promise<number[][]> => {
-      engine.write(step.adam.step, Int32Array.of(count));
+      engine.write(step.optimiser.step, Int32Array.of(count));
+      engine.write(step.optimiser.rate, Float32Array.of(1));
       await engine.run(program);
       return Promise.all(tensors.map(async (tensor) => [...(await engine.read(tensor))]));
     },
@@ -113,6 +114,11 @@ const spread = (values: readonly number[]): number => {
   const mean = values.reduce((sum, value) => sum + value / values.length, 0);
   return Math.sqrt(values.reduce((sum, value) => sum + (value - mean) ** 2 / values.length, 0));
 };
+
+const norm = (a: readonly number[]): number => Math.sqrt(a.reduce((sum, value) => sum + value * value, 0));
+
+/** Of the last block's activity: 2 views of 4 images, 2 × 2 places, 6 units. */
+const elements = 8 * 2 * 2 * 6;
 
 function cosine(a: readonly number[], b: readonly number[]): number {
   const dot = (x: readonly number[], y: readonly number[]): number => x.reduce((sum, v, i) => sum + v * y[i], 0);
@@ -235,16 +241,51 @@ describe.each(backends)("on $name", ({ name: device, backend }) => {
   });
 
   test("DTP changes the last block in proportion to BP, and the head as BP does", async () => {
-    const got = await gradientsOf(await start(dtp(), { backend }));
+    const got = await gradientsOf(await start(dtp({ localLoss: "mean" }), { backend }));
     const wanted = await gradientsOf(await start(backpropagation, { backend }));
     expect(got["head.weight"]).toEqual(wanted["head.weight"]);
     // Mean squared error over all elements, targets a step of 0.5/n down: 2·(0.5/4)/N times BP's.
-    const elements = 8 * 2 * 2 * 6;
     const scaled = wanted["conv3.weight"].map((value) => ((2 * 0.125) / elements) * value);
     // Four pixels of eight pictures.
     expectNear(got["conv3.weight"], scaled, { kind: "conv2dWeightGradient", terms: 32, what: "conv3.weight" });
     expect(Math.abs(cosine(got["conv2.weight"], wanted["conv2.weight"]))).toBeLessThan(0.999);
     expect(Math.max(...got["conv1.weight"].map(Math.abs))).toBeGreaterThan(0);
+  });
+});
+
+describe("DTP's local losses", () => {
+  const blocked = contrastiveHinge({ m1: 0.1, m2: 3, negatives: { kind: "all" }, gradientBlock: true });
+
+  test.each([
+    // Blocked anchors count as zeros in the mean over the batch.
+    { localLoss: "mean", by: 1 / elements },
+    { localLoss: "sum", by: 1 },
+  ] as const)("as a $localLoss, under the gradient block", async ({ localLoss, by }) => {
+    const got = await gradientsOf(await start(dtp({ localLoss }), { loss: blocked }));
+    const wanted = await gradientsOf(await start(backpropagation, { loss: blocked }));
+    expect(norm(wanted["conv3.weight"])).toBeGreaterThan(0);
+    const scaled = wanted["conv3.weight"].map((value) => 2 * 0.125 * by * value);
+    got["conv3.weight"].forEach((value, i) => {
+      expect(Math.abs(value - scaled[i])).toBeLessThan(1e-12 * norm(scaled));
+    });
+  });
+
+  test("as a sum are those as a mean times the elements of each layer's activity in the batch", async () => {
+    const [sum, mean] = [
+      await gradientsOf(await start(dtp({ localLoss: "sum" }))),
+      await gradientsOf(await start(dtp({ localLoss: "mean" }))),
+    ];
+    for (const [name, size] of [
+      ["conv1.weight", 8 * 8 * 8 * 4],
+      ["conv2.weight", 8 * 4 * 4 * 5],
+      ["conv3.weight", elements],
+    ] as const) {
+      const scaled = mean[name].map((value) => size * value);
+      sum[name].forEach((value, i) => {
+        expect(Math.abs(value - scaled[i])).toBeLessThan(1e-9 * norm(scaled));
+      });
+    }
+    expect(sum["head.weight"]).toEqual(mean["head.weight"]);
   });
 });
 
@@ -308,10 +349,10 @@ describe("DTP", () => {
       step.engine.write(step.labels, labels);
       return gradientsOf(step);
     };
-    const [got, wanted] = [await supervised(dtp()), await supervised(backpropagation)];
-    const elements = 4 * 2 * 2 * 6;
+    const [got, wanted] = [await supervised(dtp({ localLoss: "mean" })), await supervised(backpropagation)];
+    const seen = 4 * 2 * 2 * 6;
     for (const [i, value] of got["conv3.weight"].entries())
-      expect(value).toBeCloseTo(((2 * 0.5) / elements) * wanted["conv3.weight"][i], 12);
+      expect(value).toBeCloseTo(((2 * 0.5) / seen) * wanted["conv3.weight"][i], 12);
   });
 
   test("leaves the encoder alone where targets come from inverses that do not see their input", async () => {
@@ -330,7 +371,7 @@ describe("DTP", () => {
     async (order) => {
       const step = await start(dtp({ order, inverseLearningRate: 1e-2 }), {
         // The encoder's own steps are too small for float64 to see.
-        adam: { ...adamDefaults, learningRate: 1e-300 },
+        optimiser: { ...adamDefaults, learningRate: 1e-300 },
       });
       const losses = ["conv2.inverse.loss", "conv3.inverse.loss"];
       const { engine, run } = await openTensors(step, losses);
@@ -352,7 +393,7 @@ describe("DTP", () => {
     async (order) => {
       const step = await start(dtp({ order, inverseLearningRate: 1e-2 }), {
         // The encoder's own steps are too small for float64 to see.
-        adam: { ...adamDefaults, learningRate: 1e-300 },
+        optimiser: { ...adamDefaults, learningRate: 1e-300 },
       });
       // Its gradient program changes nothing.
       const judge = await start(dtp());
@@ -363,10 +404,10 @@ describe("DTP", () => {
       const after = await gradientsOf(judge);
       const [learnt, other] = order === "inversesFirst" ? [after, before] : [before, after];
       for (const name of ["conv1.weight", "conv2.weight"]) {
-        const moments = step.adam.moments.get(parameter(step, name));
+        const moments = step.optimiser.state.get(parameter(step, name));
         if (!moments) throw new Error(`${name} has not learnt`);
         // The first moment after one step is 1 − β₁ of the gradient.
-        const gradient = Array.from(await step.engine.read(moments.m), (m) => m / (1 - adamDefaults.beta1));
+        const gradient = Array.from(await step.engine.read(moments[0]), (m) => m / (1 - adamDefaults.beta1));
         expect(cosine(gradient, learnt[name]), name).toBeCloseTo(1, 12);
         expect(cosine(gradient, other[name]), name).toBeLessThan(0.9999);
       }
@@ -456,7 +497,7 @@ describe("DTP", () => {
     const top = multiply(delta, transpose(head, c, 7), rows, 7, c);
     let newton = top.map((value) => -(0.5 / 4) * value);
     for (const l of [3, 2, 1]) {
-      const wanted = multiply(transpose(x[l - 1], rows, c), newton, c, rows, c).map((v) => (-2 * v) / (rows * c));
+      const wanted = multiply(transpose(x[l - 1], rows, c), newton, c, rows, c).map((v) => -2 * v);
       for (const [i, value] of got[`conv${l}.weight`].entries()) expect(value).toBeCloseTo(wanted[i], 10);
       // The Gauss–Newton step one layer down: Δx·W⁻¹.
       newton = multiply(newton, invert(await matrix(`conv${l}.weight`), c), rows, c, c);

@@ -164,7 +164,7 @@ describe("metrics", () => {
     const run = fresh("resumed");
     for (const step of [1, 2, 3, 4]) appendMetric(run, stepLine(step));
     const undisturbed = readFileSync(run.metrics, "utf8");
-    appendMetric(run, { kind: "alarm", step: 4, message: "late" });
+    appendMetric(run, { kind: "alarm", step: 4, about: "loss", message: "late" });
     writeFileSync(run.metrics, readFileSync(run.metrics, "utf8").slice(0, -5));
     await truncateMetrics(run, 2);
     expect(readMetrics(run)).toEqual([stepLine(1), stepLine(2)]);
@@ -181,7 +181,7 @@ describe("the list of runs", () => {
     const older = await createRun(folder, { ...config, name: "before" }, {});
     const newer = await createRun(folder, { ...config, name: "since" }, {});
     for (const step of [1, 2]) appendMetric(older, stepLine(step));
-    appendMetric(older, { kind: "alarm", step: 3, message: "not a step" });
+    appendMetric(older, { kind: "alarm", step: 3, about: "loss", message: "not a step" });
     utimesSync(older.metrics, 1000, 1000);
     mkdirSync(join(folder, "notes"));
     mkdirSync(join(folder, "of-another-version"));
@@ -743,6 +743,21 @@ describe("a checkpoint", () => {
     );
     write("hurt/step-00000001.safetensors", { format: "saccade-checkpoint-1" });
     expect(hurt).toThrow(/step-00000003\.safetensors: wanted .* not a safetensors file$/);
+  });
+
+  test("that an older version wrote of a run gone wrong is named, together with the newest that is sound", () => {
+    write("wrong/step-00000001.safetensors", at(1));
+    const spoilt = tensors();
+    spoilt.get("head.weight")?.data.fill(Number.NaN, 3, 4);
+    const metadata = { ...sound, ...at(2) };
+    const crc32 = checksum({ tensors: spoilt, metadata });
+    const path = join(root, "wrong/step-00000002.safetensors");
+    writeFileSync(path, encodeSafetensors({ tensors: spoilt, metadata: { ...metadata, crc32 } }));
+    expect(() => latestCheckpoint(join(root, "wrong"))).toThrow(
+      new SaccadeError(
+        `${path}: head.weight must be finite, got NaN; the training had gone wrong when it was written; remove it to go on from step-00000001.safetensors`,
+      ),
+    );
   });
 
   test("damaged anywhere is refused with a sentence, or read as it was: 2,000 times", () => {

@@ -7,7 +7,7 @@ import { createHead, createModel, type HeadModel, type Model, type Parameter } f
 import type { Change, Loss } from "../src/losses/loss.ts";
 import { type Program, recordProgram } from "../src/program/program.ts";
 import { persistent, type Tensor } from "../src/program/tensor.ts";
-import { type Adam, type AdamOptions, createAdam, recordAdam } from "../src/rules/optimiser.ts";
+import { createOptimiser, type Optimiser, type OptimiserOptions, recordUpdates } from "../src/rules/optimiser.ts";
 import type { Update } from "../src/rules/update.ts";
 
 /** Every kind of block, small enough for float64 loops; the last has an activation, so that DTP's inverses have one below and one without. */
@@ -45,11 +45,18 @@ export interface OpenStep {
   readonly gradientProgram: Program;
   /** The same and Adam. */
   readonly adamProgram: Program;
-  readonly adam: Adam;
+  readonly optimiser: Optimiser;
   readonly write: (values: ReadonlyMap<Tensor, Numbers>) => void;
 }
 
-export const adamDefaults: AdamOptions = { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 };
+export const adamDefaults: Extract<OptimiserOptions, { kind: "adam" }> = {
+  kind: "adam",
+  learningRate: 1e-3,
+  beta1: 0.9,
+  beta2: 0.999,
+  epsilon: 1e-8,
+  decay: 0,
+};
 
 export interface StepOptions {
   readonly encoder: Encoder;
@@ -58,7 +65,7 @@ export interface StepOptions {
   /** Images. */
   readonly batch: number;
   readonly backend: Backend;
-  readonly adam?: AdamOptions;
+  readonly optimiser?: OptimiserOptions;
   readonly classes?: number;
   /** Blocks `first` … `end` − 1 learn; all unless told. */
   readonly first?: number;
@@ -74,7 +81,7 @@ export async function openStep(options: StepOptions): Promise<OpenStep> {
   const rows = loss.views * batch;
   const views = persistent("views", [rows, encoder.height, encoder.width, encoder.channels], "input");
   const labels = persistent("batchLabels", [batch], "input", "i32");
-  const adam = createAdam(options.adam ?? adamDefaults);
+  const optimiser = createOptimiser(options.optimiser ?? adamDefaults);
   const preparedUpdate = update.prepare({
     first,
     blocks: encoder.blocks.slice(first, end),
@@ -95,13 +102,13 @@ export async function openStep(options: StepOptions): Promise<OpenStep> {
     const signal = preparedLoss.record(record, { output, ...(loss.labelled ? { labels } : {}) });
     const changes: Change[] = [
       ...preparedUpdate.record(
-        { record, adam },
+        { record, optimiser },
         { blocks, head: headTrace },
         { ...signal, reduction: loss.reduction, images: batch },
       ),
       ...signal.changes,
     ];
-    if (withAdam) recordAdam(record, adam, changes);
+    if (withAdam) recordUpdates(record, optimiser, changes);
     const activities = blocks.flatMap(({ input, output: y }) => [input, y]).filter((tensor) => tensor !== views);
     const results = withAdam
       ? [signal.value]
@@ -130,7 +137,7 @@ export async function openStep(options: StepOptions): Promise<OpenStep> {
     gradients: new Map(gradient.changes.map(({ weight, gradient: tensor }) => [weight, tensor])),
     gradientProgram: gradient.program,
     adamProgram: learning.program,
-    adam,
+    optimiser,
     write: (values) => {
       for (const [tensor, numbers] of values) engine.write(tensor, numbers);
     },
@@ -138,11 +145,12 @@ export async function openStep(options: StepOptions): Promise<OpenStep> {
 }
 
 /** Some steps of Adam; the loss before each. */
-export async function adamLosses({ engine, adam, adamProgram }: OpenStep, steps: number): Promise<number[]> {
+export async function adamLosses({ engine, optimiser, adamProgram }: OpenStep, steps: number): Promise<number[]> {
   const loss = adamProgram.results[0];
   const losses: number[] = [];
   for (let step = 1; step <= steps; step++) {
-    engine.write(adam.step, Int32Array.of(step));
+    engine.write(optimiser.step, Int32Array.of(step));
+    engine.write(optimiser.rate, Float32Array.of(1));
     await engine.run(adamProgram);
     losses.push((await engine.read(loss))[0]);
   }

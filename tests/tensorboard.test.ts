@@ -469,7 +469,7 @@ describe("what cannot be written or read is named:", () => {
     const events = await openEvents(run, configured(), 0);
     const file = fileOf(run);
     rmSync(folderOf(run), { recursive: true });
-    expect(() => events.metric({ kind: "alarm", step: 1, message: "collapse" })).toThrow(
+    expect(() => events.metric({ kind: "alarm", step: 1, about: "collapse", message: "collapse" })).toThrow(
       new SaccadeError(`${file}: cannot be written: ENOENT: no such file or directory, open '${file}'`),
     );
   });

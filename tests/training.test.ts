@@ -9,7 +9,7 @@ import type { ImageSet } from "../src/data/images.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { randomStream } from "../src/program/random.ts";
 import type { Shape } from "../src/program/tensor.ts";
-import { collapseAlarm, embeddingHealth, symmetricEigenvalues } from "../src/training/alarms.ts";
+import { collapseAlarm, embeddingHealth, symmetricEigenvalues, watchLosses } from "../src/training/alarms.ts";
 import {
   bestCheckpoint,
   checkpointFiles,
@@ -66,7 +66,7 @@ const configured = (change: object = {}): Config =>
       data: { dataset: "mnist" },
       augmentation: { kind: "affine" },
       encoder: "mnist",
-      adam: { learningRate: 1e-3 },
+      optimiser: { learningRate: 1e-3 },
       batch: 10,
       epochs: 3,
       xrayEvery: 0,
@@ -243,10 +243,10 @@ describe("one seed", () => {
   });
 
   test("leaves the seed's weights in no doubt: what decides the numbers may not change on resume", async () => {
-    const config = configured({ adam: { learningRate: 2e-3 } });
+    const config = configured({ optimiser: { learningRate: 2e-3 } });
     const { run } = undisturbed;
     await expect(train({ config, dataset: images, backend: twoThreads, run, ...resumption(run) })).rejects.toThrow(
-      /step-00000012\.safetensors: was written by another configuration: adam\.learningRate is 0\.001 there and 0\.002 here; /,
+      /step-00000012\.safetensors: was written by another configuration: optimiser\.learningRate is 0\.001 there and 0\.002 here; /,
     );
     expect(linesOf(undisturbed)).toHaveLength(undisturbedSteps + 1);
   });
@@ -276,7 +276,7 @@ describe("checkpoints", () => {
     steps.map((step) => `step-${String(step).padStart(8, "0")}.safetensors`);
 
   /** Too slow to learn anything: which epoch has the lowest loss is chance. */
-  const still = { adam: { learningRate: 1e-12 }, epochs: 6 };
+  const still = { optimiser: { learningRate: 1e-12 }, epochs: 6 };
 
   test("that are kept are the newest and the best", async () => {
     const run = await trained(configured({ ...still, checkpointsKept: 2 }));
@@ -404,15 +404,49 @@ describe("numbers that go bad", () => {
     await expect(
       train({ config, dataset: images, backend: twoThreads, run, from: { ...from, state } }),
     ).rejects.toThrow(
-      /^train: the loss of step 6 must be a number, got NaN; lower adam\.learningRate, or look at the loss's margins and at valueRange$/,
+      /^train: the loss of step 6 must be a number, got NaN; lower optimiser\.learningRate, or look at the loss's margins and at valueRange$/,
     );
     expect(readFileSync(halfway.checkpoint).equals(before)).toBe(true);
     expect(checkpointFiles(run.checkpoints).at(-1)).toBe(basename(halfway.checkpoint));
     expect(readMetrics(run)).toHaveLength(5);
   });
 
+  // CLAPP's hinge makes 0 of NaN, so that nothing but the weights tells.
+  const dead = { loss: { kind: "clapp" }, adam: { learningRate: 1e30 } };
+
+  test.each([
+    ["at the next look, long before a checkpoint", { epochs: 10, checkpointEvery: 10 }, 20],
+    [
+      "at the next look, where metrics are written more rarely",
+      { epochs: 10, checkpointEvery: 10, metricsEvery: 7 },
+      20,
+    ],
+    ["where a checkpoint is due", { epochs: 10 }, 4],
+    ["at the last step", { epochs: 1, checkpointEvery: 10 }, 4],
+  ])("that the loss hides stop a run %s, and no checkpoint has them", async (_, change, step) => {
+    const config = configured({ ...dead, ...change });
+    const run = await createRun(root, config, {});
+    await expect(train({ config, dataset: images, backend: twoThreads, run })).rejects.toThrow(
+      new RegExp(`^train: \\S+ after step ${step} must be finite, got (NaN|-?Infinity); lower `),
+    );
+    const losses = readMetrics(run).flatMap((metric) => (metric.kind === "step" ? [metric.loss] : []));
+    expect(losses.every(Number.isFinite)).toBe(true);
+    expect(checkpointFiles(run.checkpoints)).toEqual(["step-00000000.safetensors"]);
+  });
+
+  test("are written by no stop", async () => {
+    const config = configured({ ...dead, epochs: 10, checkpointEvery: 10 });
+    const run = await createRun(root, config, {});
+    const { signal, abort } = stopper();
+    const onStep = ({ position }: { position: { step: number } }) => position.step === 3 && abort();
+    await expect(train({ config, dataset: images, backend: twoThreads, run, signal, onStep })).rejects.toThrow(
+      /^train: \S+ after step 3 must be finite/,
+    );
+    expect(checkpointFiles(run.checkpoints)).toEqual(["step-00000000.safetensors"]);
+  });
+
   test("of a learning rate far too large are noticed at once", async () => {
-    await expect(trained(configured({ adam: { learningRate: 1e38 } }))).rejects.toThrow(
+    await expect(trained(configured({ optimiser: { learningRate: 1e38 } }))).rejects.toThrow(
       /^train: the loss of step \d+ must be a number, got (NaN|Infinity); /,
     );
   });
@@ -422,6 +456,43 @@ function stopper(): { signal: AbortSignal; abort: () => void } {
   const controller = new AbortController();
   return { signal: controller.signal, abort: () => controller.abort() };
 }
+
+describe("a loss that runs away", () => {
+  // Random feedback that stays as it is, at a learning rate far too high for it.
+  const wild = { update: "RF", optimiser: { learningRate: 0.05 }, epochs: 20, metricsEvery: 2 };
+
+  test("is told once, on the way and in the metrics, the same whether or not the run was stopped", async () => {
+    const told: string[] = [];
+    const undisturbed = await trained(configured(wild), { onAlarm: (message) => told.push(message) });
+    expect(told).toEqual([
+      expect.stringMatching(/^the loss has run away: .* smaller optimiser\.learningRate .* \(update=URF\)$/),
+    ]);
+    const alarms = readMetrics(undisturbed.run).filter(({ kind }) => kind === "alarm");
+    expect(alarms).toMatchObject([{ about: "loss", message: told[0] }]);
+    const [{ step }] = alarms;
+    // Before the alarm, and after it.
+    const { run } = await trained(configured(wild), { stops: [step - 5, step + 1] });
+    expect(readMetrics(run)).toEqual(readMetrics(undisturbed.run));
+  });
+
+  test("is not told of a run that learns", async () => {
+    const told: string[] = [];
+    await trained(configured({ epochs: 20 }), { onAlarm: (message) => told.push(message) });
+    expect(told).toEqual([]);
+  });
+
+  test("is watched layer by layer, from three times the first loss on", () => {
+    const { see, knows } = watchLosses({ update: "BP" });
+    for (let i = 0; i < 20; i++) for (const layer of [1, 2]) expect(see(10 * layer, layer)).toBeUndefined();
+    expect([1, 2, 3, undefined].map((layer) => knows(layer))).toEqual([true, true, false, false]);
+    // The mean of the last twenty passes 30 when more than half of them are 50, and layer 2 is far from 60.
+    const alarms = Array.from({ length: 20 }, () => [see(50, 1), see(50, 2)]);
+    expect(alarms.findIndex(([one]) => one !== undefined)).toBe(10);
+    expect(alarms[10][0]).toMatch(/^the loss of layer 1 has run away: it began at 10\.0 and is 32\.0 on average now; /);
+    expect(alarms.every(([, two]) => two === undefined)).toBe(true);
+    expect(alarms[10][0]).not.toContain("URF");
+  });
+});
 
 describe("collapse", () => {
   const still = { kind: "affine", share: 0, flip: 0, saturation: 0, hue: 0 };
@@ -509,7 +580,7 @@ describe("collapse", () => {
     const embeddings = cloud([1, 1], 8, 0.3);
     embeddings[5] = value;
     expect(() => embeddingHealth(embeddings, 8)).toThrow(
-      /^train: the embeddings are no longer numbers; lower adam\.learningRate, or look at the loss's margins and at valueRange$/,
+      /^train: the embeddings are no longer numbers; lower optimiser\.learningRate, or look at the loss's margins and at valueRange$/,
     );
   });
 

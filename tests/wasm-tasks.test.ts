@@ -86,7 +86,13 @@ const cases: readonly Case[] = [
       kind: "makeViews",
       title: `${c} channels, 31 × 28 to 29 × 33`,
       operands: { images: bytes([11, 31, 28, c]), indices: whole([77], 11), parameters: views(77, 31, 28) },
-      attributes: { height: 29, width: 33, low: -1, high: 1 },
+      attributes: {
+        height: 29,
+        width: 33,
+        low: -1,
+        high: 1,
+        normalise: { mean: [0.4, -0.1, 0.2].slice(0, c), std: [0.2, 0.5, 3].slice(0, c) },
+      },
       terms: 100,
     }),
   ),
@@ -127,9 +133,9 @@ const cases: readonly Case[] = [
     { kind: "next", count: 211 },
     { kind: "authorsCode", count: 333 },
     { kind: "authorsCode", count: 1 },
-    { kind: "past", count: 321, gap: 12 },
-    { kind: "past", count: 5, gap: 15 },
-    { kind: "past", count: 1, gap: 332 },
+    { kind: "past", count: 321, gap: 12, spacing: 1 },
+    { kind: "past", count: 5, gap: 15, spacing: 79 },
+    { kind: "past", count: 1, gap: 332, spacing: 1 },
   ].map(
     (negatives): Case => ({
       kind: "hingeGates",
@@ -218,7 +224,12 @@ const cases: readonly Case[] = [
     ];
   }),
   { kind: "matchSigns", title: "100,300", operands: { w: flat, b: flat } },
-  { kind: "meanSquaredError", title: "100,300 numbers", operands: { x: flat, target: flat } },
+  ...[1, 200_600].map((divisor) => ({
+    kind: "squaredError" as const,
+    title: `100,300 numbers ÷ ${divisor}`,
+    operands: { x: flat, target: flat },
+    attributes: { divisor },
+  })),
   { kind: "combine", title: "100,300", operands: { a: flat, b: flat }, attributes: { alpha: 0.7, beta: -1.3 } },
   ...[
     { step: 1, decay: 0 },
@@ -231,11 +242,25 @@ const cases: readonly Case[] = [
       operands: {
         gradient: flat,
         step: { shape: [1], numbers: Int32Array.of(step) },
+        rate: { shape: [1], numbers: Float32Array.of(0.7) },
         weight: flat,
         m: flat,
         v: positive(flat),
       },
       attributes: { learningRate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay },
+    }),
+  ),
+  ...[false, true].map(
+    (nesterov): Case => ({
+      kind: "sgd",
+      title: nesterov ? "Nesterov" : "momentum",
+      operands: {
+        gradient: flat,
+        rate: { shape: [1], numbers: Float32Array.of(0.7) },
+        weight: flat,
+        velocity: flat,
+      },
+      attributes: { learningRate: 1e-3, momentum: 0.9, nesterov, decay: 0.1 },
     }),
   ),
   ...["sum", "mean", "sumOfSquares"].map(
@@ -306,6 +331,7 @@ test("rows that products with few units gather for themselves are those of a gat
   const w = persistent("w", [o, k], "weight");
   const state = ["m", "v"].map((name) => persistent(name, [o, k], "state"));
   const step = persistent("step", [1], "input", "i32");
+  const rate = persistent("rate", [1], "input");
   const dy = persistent("dy", [n, o], "input");
   /** The program that gathers in its products, or, where the host reads what is gathered, before them. */
   const products = (apart: boolean): Program => {
@@ -315,7 +341,7 @@ test("rows that products with few units gather for themselves are those of a gat
     const { dw } = recorder.linearWeightGradient({ x: dy, dy: y }, {}, { dw: "dw" });
     const again = recorder.linearWeightGradient({ x: dy, dy: y }, {}, { dw: "again" }).dw;
     const adam = { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 };
-    recorder.adam({ gradient: again, step, weight: w, m: state[0], v: state[1] }, adam, {});
+    recorder.adam({ gradient: again, step, rate, weight: w, m: state[0], v: state[1] }, adam, {});
     return recorder.finish(apart ? [dx, dw, y] : [dx, dw]);
   };
   const inputs: [Tensor, Numbers][] = [
@@ -323,6 +349,7 @@ test("rows that products with few units gather for themselves are those of a gat
     [indices, whole([n], count).numbers],
     [dy, normal([n, o])],
     [step, Int32Array.of(1)],
+    [rate, Float32Array.of(1)],
   ];
   const start = normal([o, k]);
   const run = async (apart: boolean, threads: number): Promise<Numbers[]> => {

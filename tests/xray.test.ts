@@ -24,6 +24,7 @@ import {
   angle,
   chanceBand,
   deadShare,
+  epsilonShare,
   type LayerNumbers,
   probeImages,
   saturatedShare,
@@ -40,7 +41,7 @@ const configured = (change: object = {}): Config =>
       seed: 5,
       data: { dataset: "procedural-objects" },
       encoder: "tiny",
-      adam: { learningRate: 1e-3 },
+      optimiser: { learningRate: 1e-3 },
       batch,
       epochs: 2,
       xrayEvery: 2,
@@ -278,6 +279,41 @@ test("DTP's reconstruction error is that of its inverse, computed by plain loops
   // The top block's change is BP's but for a factor.
   expect(seen.conv3.angleBP).toBeLessThan(1e-3);
   await Promise.all([engine.dispose(), trainer.dispose()]);
+});
+
+describe("what Adam's ε eats", () => {
+  test("is the difference that it makes to the size of an update", () => {
+    const options = { beta2: 0.999, epsilon: 1e-2 };
+    // After one update v̂ = g²: a gradient of 1e-2 loses half, one of 1 a hundredth, one of 0 does not move.
+    const [m, v] = [Float64Array.of(0.1 * 1e-2, 0.1, 0), Float64Array.of(0.001 * 1e-4, 0.001, 0)];
+    expect(epsilonShare(m, v, options, 1)).toBeCloseTo(1 - (0.5 + 1 / 1.01) / 2, 10);
+    expect(epsilonShare(m, v, { ...options, epsilon: 0 }, 1)).toBe(0);
+    expect(epsilonShare(Float64Array.of(0), Float64Array.of(0), options, 1)).toBeUndefined();
+  });
+
+  test("is seen from the first update on, in every layer: most of DTP's as a mean, next to none of it as a sum", async () => {
+    const shares = async (localLoss: string): Promise<number[]> => {
+      const trainer = await open({
+        update: "DTP",
+        dtp: { localLoss },
+        optimiser: { learningRate: 1e-4, epsilon: 1e-5 },
+      });
+      expect((await layersOf(trainer)).map((layer) => layer.epsilonShare)).toEqual(Array(4).fill(undefined));
+      await steps(trainer, trainer.totalSteps);
+      const seen = (await layersOf(trainer)).filter(({ layer }) => layer !== undefined);
+      await trainer.dispose();
+      return seen.map((layer) => layer.epsilonShare ?? Number.NaN);
+    };
+    for (const share of await shares("mean")) expect(share).toBeGreaterThan(0.3);
+    for (const share of await shares("sum")) expect(share).toBeLessThan(0.05);
+  });
+
+  test("is nothing that SGD has", async () => {
+    const trainer = await open({ optimiser: { kind: "sgd", learningRate: 1e-5 } });
+    await steps(trainer, 1);
+    for (const layer of await layersOf(trainer)) expect(layer).not.toHaveProperty("epsilonShare");
+    await trainer.dispose();
+  });
 });
 
 describe("looking changes nothing", () => {

@@ -242,13 +242,41 @@ const foundation: readonly Fault[] = [
     only: "embeddings",
   },
   {
-    name: "import-takes-biases",
-    file: "src/exchange/state-dict.ts",
-    find: "if (strange !== undefined)",
-    replace: "if (strange === null)",
+    name: "import-loses-biases",
+    file: "src/exchange/imported-weights.ts",
+    find: "weights.set(name, tensor ? fromTorch(tensor).data : new Float32Array(shape[0]));",
+    replace:
+      'weights.set(name, tensor && !name.endsWith("bias") ? fromTorch(tensor).data : new Float32Array(shape[0]));',
     breaks: "weights of a network with biases come in without them",
     tests: ["exchange"],
-    only: "refused",
+    only: "biases",
+  },
+  {
+    name: "import-leaves-norms-out",
+    file: "src/exchange/imported-weights.ts",
+    find: "if (!(reads || apart) ||",
+    replace: "if (",
+    breaks: "what stands between the blocks is left out in silence",
+    tests: ["exchange"],
+    only: "between the blocks",
+  },
+  {
+    name: "fold-without-the-mean",
+    file: "src/exchange/batch-norm.ts",
+    find: "((bias?.data[o] ?? 0) - mean[o]) * scales[o] + value",
+    replace: "(bias?.data[o] ?? 0) * scales[o] + value",
+    breaks: "a folded BatchNorm does not take its mean away",
+    tests: ["exchange"],
+    only: "folded exactly",
+  },
+  {
+    name: "normalised-by-the-first-channel",
+    file: "src/program/views.ts",
+    find: "const [mean, std] = [normalise.mean[c], normalise.std[c]];",
+    replace: "const [mean, std] = [normalise.mean[0], normalise.std[0]];",
+    breaks: "every channel is normalised as the first",
+    tests: ["exchange"],
+    only: "normalised",
   },
   {
     name: "probe-trains-on-test",
@@ -423,9 +451,8 @@ const rules: readonly Fault[] = [
   {
     name: "head-reads-labels",
     file: "src/rules/rule.ts",
-    find: "record.makeViews({ images, indices, parameters },",
-    replace: `record.makeViews(
-    {
+    find: "{ images, indices, parameters },",
+    replace: `{
       images,
       indices:
         inputs.labels && inputs.labelIndices
@@ -466,8 +493,8 @@ const rules: readonly Fault[] = [
   {
     name: "shared-optimiser",
     file: "src/training/trainer.ts",
-    find: "engine.write(last.adamStep, Int32Array.of(updates[number]));",
-    replace: "engine.write(last.adamStep, Int32Array.of(done + 1));",
+    find: "clockValues(last, updates[number], factor)",
+    replace: "clockValues(last, done + 1, factor)",
     breaks: "a layer that learns alone begins with a used optimiser",
     tests: ["behaviour"],
     only: "LL BP contrastiveHinge",

@@ -774,11 +774,67 @@ def hsv():
     golden.write()
 
 
+def optimisers():
+    """Weights on their way under given gradients, for each optimiser and schedule."""
+    from torch.optim import SGD, Adam, AdamW
+    from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR, LinearLR, MultiStepLR, SequentialLR
+
+    updates, warmup = 12, 3
+    golden = Golden("optimisers", "Weights [updates, 6] after each update under given gradients [updates, 6], by optimiser and schedule.")
+    gradients = golden.weights("gradients", [updates, 6], 1, 0, 1.0)
+    start = golden.weights("start", [6], 1, 1, 0.5)
+
+    def warm(optimiser, rest):
+        return SequentialLR(optimiser, [LinearLR(optimiser, 1 / warmup, 1.0, warmup - 1), rest], [warmup])
+
+    schedules = {
+        "constant": ({"kind": "constant", "warmup": 0}, lambda o: ConstantLR(o, 1.0, 1)),
+        "warmup": ({"kind": "constant", "warmup": warmup}, lambda o: warm(o, ConstantLR(o, 1.0, 1))),
+        "cosine": (
+            {"kind": "cosine", "warmup": warmup, "end": 0.1},
+            lambda o: warm(o, CosineAnnealingLR(o, updates - warmup, 0.1 * o.defaults["lr"])),
+        ),
+        "step": ({"kind": "step", "warmup": 0, "at": [0.5, 0.75], "factor": 0.1}, lambda o: MultiStepLR(o, [6, 9], 0.1)),
+    }
+    moments = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+    kinds = [
+        ({"kind": "adam", "learningRate": 0.01, **moments}, lambda p: Adam(p, 0.01)),
+        (
+            {"kind": "adamw", "learningRate": 0.01, **moments, "weightDecay": 0.3},
+            lambda p: AdamW(p, 0.01, weight_decay=0.3),
+        ),
+        (
+            {"kind": "sgd", "learningRate": 0.1, "momentum": 0.9, "nesterov": False, "weightDecay": 0},
+            lambda p: SGD(p, 0.1, 0.9),
+        ),
+        (
+            {"kind": "sgd", "learningRate": 0.1, "momentum": 0.8, "nesterov": True, "weightDecay": 0.2},
+            lambda p: SGD(p, 0.1, 0.8, weight_decay=0.2, nesterov=True),
+        ),
+    ]
+    cases = []
+    for options, make in kinds:
+        for name, (schedule, follow) in schedules.items():
+            weight = torch.tensor(start.astype("f8"), requires_grad=True)
+            optimiser = make([weight])
+            scheduler = follow(optimiser)
+            path = []
+            for gradient in gradients:
+                weight.grad = torch.tensor(gradient.astype("f8"))
+                optimiser.step()
+                scheduler.step()
+                path.append(weight.detach().numpy().copy())
+            golden.tensor(f"path{len(cases)}", np.stack(path))
+            cases.append({"tensor": f"path{len(cases)}", "optimiser": {**options, "schedule": schedule}})
+    golden.facts = {"cases": cases}
+    golden.write()
+
+
 def main():
     check_threefry()
     FOLDER.mkdir(parents=True, exist_ok=True)
     goldens = dict(hinges()) | dict(rules())
-    goldens |= {"augment-jitter": augment_jitter, "resized-crop": resized_crop, "affine": affine, "hsv": hsv}
+    goldens |= {"augment-jitter": augment_jitter, "resized-crop": resized_crop, "affine": affine, "hsv": hsv, "optimisers": optimisers}
     wanted = sys.argv[1:] or [""]
     chosen = [make for name, make in goldens.items() if any(part in name for part in wanted)]
     if not chosen:

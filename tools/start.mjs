@@ -1,4 +1,4 @@
-// `npm start`: from a fresh clone to a training run. Further arguments go to `saccade train`.
+// `npm start`: from a fresh clone to two rules trained and compared. Further arguments go to `saccade compare`.
 import { spawn } from "node:child_process";
 import { build, install, nodeProgram, root, run, say } from "./prepare.mjs";
 
@@ -12,10 +12,12 @@ if (process.env.npm_lifecycle_event === "start") {
   }, 200).unref();
 }
 
+const configs = ["configs/quickstart.yaml", "configs/plausible.yaml"];
+
 await run(async () => {
   await install("1/3");
   await build("2/3");
-  const args = ["dist/cli/main.js", "train", "configs/quickstart.yaml", ...process.argv.slice(2)];
+  const args = ["dist/cli/main.js", "compare", ...configs, ...process.argv.slice(2)];
   say("3/3", `saccade ${args.slice(1).join(" ")}`);
   const child = spawn(nodeProgram(), args, { cwd: root, stdio: "inherit" });
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"]) {

@@ -8,7 +8,7 @@ export const exitCodes = {
   usage: 2,
   /** A defect of Saccade. */
   bug: 70,
-  /** Stopped by SIGHUP, SIGINT or SIGTERM; training after a checkpoint. */
+  /** Stopped by SIGHUP, SIGINT, or SIGTERM and what batch systems send like it; training after a checkpoint. */
   hungUp: 129,
   interrupted: 130,
   terminated: 143,

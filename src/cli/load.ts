@@ -5,7 +5,8 @@ import type { ImageSet } from "../data/images.ts";
 import type { DatasetRequest } from "../data/request.ts";
 import { showProgress } from "./progress.ts";
 
-export async function loadShown(request: DatasetRequest): Promise<ImageSet> {
+/** `told` are sentences that need no saying again: a run and its probe may read the same files. */
+export async function loadShown(request: DatasetRequest, told = new Set<string>()): Promise<ImageSet> {
   const progress = showProgress("decoding", "pictures");
   const notes: string[] = [];
   try {
@@ -15,6 +16,7 @@ export async function loadShown(request: DatasetRequest): Promise<ImageSet> {
     });
   } finally {
     progress.end();
-    for (const note of notes) process.stderr.write(`note: ${note}\n`);
+    for (const note of notes) if (!told.has(note)) process.stderr.write(`note: ${note}\n`);
+    for (const note of notes) told.add(note);
   }
 }

@@ -2,6 +2,7 @@
 // The command line: arguments in, printing out. Each command's work is in its own file, loaded when it is called.
 
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { fromHome } from "../data/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 
@@ -40,6 +41,11 @@ const wholeNumber =
     return value;
   };
 
+function positive(text: string): number {
+  if (!(Number(text) > 0)) throw new InvalidArgumentError("It must be a number above 0.");
+  return Number(text);
+}
+
 type Shared = "seed" | "threads" | "device";
 
 /** Every command takes these three, so that one line of options fits all; a command's help shows those that it uses. */
@@ -76,7 +82,7 @@ const train = command(
   "Train an encoder, then measure its code.",
   [
     "train configs/quickstart.yaml",
-    "train configs/cifar-bp.yaml epochs=10 adam.learningRate=1e-3",
+    "train configs/cifar-bp.yaml epochs=10 optimiser.learningRate=1e-3",
     "train --resume runs/2026-11-24_10-00-00_quickstart_1a2b3c",
     "train configs/quickstart.yaml --resume auto",
     "train configs/cifar-bp.yaml --dry-run",
@@ -85,10 +91,11 @@ const train = command(
 )
   .argument("[config]", "YAML file; configs/ has the paper's experiments")
   .argument("[overrides...]", "key=value, for example loss.negatives=5")
-  .option("--runs <folder>", "where run folders are made", "runs")
+  .option("--runs <folder>", "where run folders are made", fromHome, "runs")
   .option(
     "--resume <run>",
     "go on with this run from its newest checkpoint, bit for bit; auto: with the newest unfinished run of this configuration, or a new one",
+    fromHome,
   )
   .option("--dry-run", "say what the run will take, in time, memory and disk; make no run")
   .option("--no-probe", "train only, whatever the config's probe section says")
@@ -116,6 +123,24 @@ command(
   });
 
 command(
+  "compare",
+  "Train configurations on the same pictures, and read them out side by side.",
+  [
+    "compare configs/quickstart.yaml configs/plausible.yaml",
+    "compare configs/quickstart.yaml configs/plausible.yaml seed=1 --out figures",
+    "compare runs/2026-11-24_10-00-00_quickstart_1a2b3c runs/2026-11-25_09-00-00_quickstart_4d5e6f",
+  ],
+  device,
+)
+  .argument("<configs...>", "YAML files, or run folders; key=value holds for all")
+  .option("--runs <folder>", "where run folders are made", "runs")
+  .option("--out <folder>", "where the picture and the numbers are put", "figures")
+  .action(async (words, options) => {
+    const { compareCommand } = await import("./commands/compare.ts");
+    process.exitCode = await compareCommand(words, options);
+  });
+
+command(
   "explain",
   "List one training step: its stages with shapes, cost and memory.",
   ["explain configs/quickstart.yaml", "explain configs/cifar-bp.yaml batch=100 --json"],
@@ -136,7 +161,7 @@ command(
 )
   .argument("<config>", "YAML file")
   .argument("[overrides...]", "key=value")
-  .option("--out <folder>", "draw audit.svg and audit.png into this folder")
+  .option("--out <folder>", "draw audit.svg and audit.png into this folder", fromHome)
   .action(async (config, overrides, options) => {
     const { auditCommand } = await import("./commands/audit.ts");
     process.exitCode = await auditCommand(config, overrides, options);
@@ -154,7 +179,11 @@ command(
 )
   .argument("<run>", "run folder")
   .argument("[dataset...]", "of embeddings: key=value as in a config's data section, which is where they begin")
-  .requiredOption("--to <file>", "what to write, by its ending: .safetensors, .onnx or .npz; it replaces an old one")
+  .requiredOption(
+    "--to <file>",
+    "what to write, by its ending: .safetensors, .onnx or .npz; it replaces an old one",
+    fromHome,
+  )
   .option("--best", "the checkpoint with the lowest mean training loss, not the newest")
   .action(async (run, dataset, options) => {
     const { exportCommand } = await import("./commands/export.ts");
@@ -168,12 +197,20 @@ command(
   {},
 )
   .argument("<file>", "safetensors with the state_dict of one of the networks")
-  .argument("[overrides...]", "key=value, above all valueRange: what pixel values 0 and 255 were in training")
+  .argument("[overrides...]", "key=value, above all valueRange and normalise: what pixels were in training")
   .requiredOption("--network <name>", "cifar, cifar-strided, vgg6, vgg6-grey, mnist or tiny")
-  .option("--runs <folder>", "where run folders are made", "runs")
+  .option("--prefix <text>", "what stands before the encoder's names: module.")
+  .option("--fold-batch-norm", "every BatchNorm follows its convolution directly, before the activation: fold it in")
+  .option("--batch-norm-epsilon <number>", "what it adds to the variance", positive, 1e-5)
+  .option("--leave-out <names>", "what lies behind the last block, by the beginnings of its names: fc,bn", (text) =>
+    text.split(","),
+  )
+  .option("--runs <folder>", "where run folders are made", fromHome, "runs")
   .action(async (file, overrides, options) => {
     const { importCommand } = await import("./commands/import.ts");
-    process.exitCode = await importCommand(file, overrides, options);
+    const { foldBatchNorm, batchNormEpsilon } = options;
+    const epsilon = foldBatchNorm ? batchNormEpsilon : undefined;
+    process.exitCode = await importCommand(file, overrides, { ...options, foldBatchNorm: epsilon });
   });
 type RunsWhat = "list" | "show" | "compare" | "rm";
 const runCounts: Readonly<Record<RunsWhat, { least: number; most: number }>> = {
@@ -196,8 +233,8 @@ const runs = command(
 )
   .addArgument(new Argument("<what>", "what to do").choices(["list", "show", "compare", "rm"]))
   .argument("[runs...]", "run folders: one for show, two or more for compare, any number for rm")
-  .option("--runs <folder>", "where run folders are, for list", "runs")
-  .option("--figure <file>", "for compare: draw the losses over each other, .svg or .png")
+  .option("--runs <folder>", "where run folders are, for list", fromHome, "runs")
+  .option("--figure <file>", "for compare: draw the losses over each other, .svg or .png", fromHome)
   .option("--yes", "for rm: remove without asking")
   .action(async (what: RunsWhat, paths: string[], options) => {
     const { least, most } = runCounts[what];
@@ -235,8 +272,12 @@ const data = command(
   .addArgument(new Argument("<what>", "list, get, check or show").choices(["list", "get", "check", "show"]))
   .argument("[name]", "dataset; for show also a config, whose views are drawn as well")
   .argument("[overrides...]", "key=value, of a config")
-  .option("--from <place>", "get: a folder with the files as published, or an address in place of the publishers'")
-  .option("--out <folder>", "show: where the pictures are put", "figures")
+  .option(
+    "--from <place>",
+    "get: a folder with the files as published, or an address in place of the publishers'",
+    fromHome,
+  )
+  .option("--out <folder>", "show: where the pictures are put", fromHome, "figures")
   .action(async (what, name, overrides, options) => {
     if (name === undefined && (what === "get" || what === "show"))
       data.error(`error: missing argument 'name', for example: saccade data ${what} cifar-10`);

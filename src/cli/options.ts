@@ -3,9 +3,11 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { Backend } from "../backends/backend.ts";
+import { fromHome } from "../data/folders.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { type Config, override, parseConfig } from "../training/config.ts";
 import { describeData } from "../training/configured-data.ts";
+import { decodeText } from "../training/files.ts";
 import { parseYaml } from "../training/run-folder.ts";
 
 export interface CommonOptions {
@@ -25,7 +27,10 @@ export async function openBackend({ device, threads }: CommonOptions): Promise<B
   return wasmBackend(threads === undefined ? {} : { threads });
 }
 
-/** A configuration whose datasets exist by name and fit its network; but for a researcher's own, their files may still be missing. */
+/**
+ * A configuration whose dataset exists by name and fits its network; but for a researcher's own, its files may still be missing. Of its
+ * probe's datasets nothing is known yet.
+ */
 export async function readConfig(path: string, overrides: readonly string[], { seed }: CommonOptions): Promise<Config> {
   const raw = readYaml(path);
   for (const assignment of overrides) override(raw, assignment, parseValue);
@@ -43,19 +48,16 @@ export function parseValue(text: string): unknown {
   }
 }
 
-/** A path as a shell reads it: quoted where it has spaces or signs that mean something there. */
-export const shellWord = (text: string): string =>
-  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
-
 function readYaml(path: string): object {
-  let text: string;
+  let bytes: Buffer;
   try {
-    text = readFileSync(path, "utf8");
+    bytes = readFileSync(fromHome(path));
   } catch (error) {
     throw new SaccadeError(
       `${path}: cannot be read (${(error as NodeJS.ErrnoException).code}); configs/ has examples, e.g. configs/quickstart.yaml`,
     );
   }
+  const text = decodeText(path, bytes);
   const raw = parseYaml(path, text);
   if (typeof raw !== "object" || raw === null || Array.isArray(raw))
     throw new SaccadeError(

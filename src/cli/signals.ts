@@ -1,4 +1,4 @@
-// What SIGINT, SIGTERM and SIGHUP do to a command at work: whatever the handler that was given last says.
+// What SIGINT, SIGTERM, SIGHUP and the two signals of the user's do to a command at work: whatever the handler that was given last says.
 
 import { exitCodes } from "./exit-codes.ts";
 
@@ -6,6 +6,9 @@ const codes = {
   SIGINT: exitCodes.interrupted,
   SIGTERM: exitCodes.terminated,
   SIGHUP: exitCodes.hungUp,
+  // Batch systems are often told to send these before the time is up. Left alone, Node opens a debugger on the one, and dies of the other.
+  SIGUSR1: exitCodes.terminated,
+  SIGUSR2: exitCodes.terminated,
 } as const;
 
 export interface Signals {

@@ -1,43 +1,41 @@
 // Pictures and labels as NumPy saves them: an .npz file, or a folder of .npy files, which is read as the same.
 //
 // Which array is which its name says. Of one split: `images` or `x`, and `labels` or `y`. Of several: with the split before or behind,
-// `train_images`, `x_test`. Pictures are bytes [n, h, w], [n, h, w, c] or [n, c, h, w], where c is 1 or 3 and tells the last two apart.
+// `train_images`, `x_test`. Pictures are [n, h, w], [n, h, w, c] or [n, c, h, w], where c is 1 or 3 and tells the last two apart; bytes, or other
+// numbers of which the request says what is black and what is white.
 
 import { readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
-import { readNpy, readNpyHeader } from "./formats/npy.ts";
+import { checkLabels, countClasses, numberLabels } from "./array-labels.ts";
+import { holdsNumbers, npyNumbers, readNpy, readNpyHeader } from "./formats/npy.ts";
 import { openNpz, type StoredArray } from "./formats/npz.ts";
+import { extentShown, toLevels } from "./levels.ts";
 import { type DatasetRequest, few, type OpenedDataset, type Refuse, type Split, unlabelledClass } from "./request.ts";
+import { allSplitNames, splitNames } from "./splits.ts";
 
 type Arrays = ReadonlyMap<string, StoredArray>;
 
 const words = { images: ["images", "x"], labels: ["labels", "y"] } as const;
-/** How a split may be called, the first of which is taken. Without labels the pictures to train on will do. */
-const splitWords: Readonly<Record<Split, readonly string[]>> = {
-  train: ["train"],
-  test: ["test", "val"],
-  unlabelled: ["unlabelled", "unlabeled", "train"],
-};
 
 export async function openArrays(request: DatasetRequest, refuse: Refuse): Promise<OpenedDataset> {
-  const { file, folder, split, limit = Number.POSITIVE_INFINITY, classes } = request;
+  const { file, folder, split, limit = Number.POSITIVE_INFINITY, classes, valueRange } = request;
   const place = file ?? folder;
   if (place === undefined || (file !== undefined && folder !== undefined))
     return refuse("file", "an .npz file, or folder a folder of .npy files", place === undefined ? "nothing" : "both");
   const arrays = file === undefined ? npyFolder(place) : await openNpz(place);
+  if (valueRange !== undefined && !(valueRange[0] < valueRange[1]))
+    refuse("valueRange", "[low, high], what is black and what is white", `[${valueRange.join(", ")}]`);
   const { named, images, labels } = choose(place, arrays, split, refuse);
+  await requireNumbers(images);
   const header = await images.header();
-  if (header.type !== "|u1")
-    throw new SaccadeError(
-      `${images.path}: pictures must be bytes, 0 to 255 (uint8), got ${header.type}; save x.astype(numpy.uint8)`,
-    );
   const { height, width, channels, channelsFirst } = layoutOf(images.path, header.shape);
   const total = header.shape[0];
   if (total === 0)
     throw new SaccadeError(`${images.path}: must hold at least one picture, got ${shown(header.shape)}; save some`);
+  if (valueRange === undefined) await requireBytes(images);
   if (labels) await checkLabels(labels, total);
-  const names = labels ? (classes ?? (await countClasses(arrays))) : [unlabelledClass];
+  const names = labels ? (classes ?? (await countClasses(labelsOf(arrays)))) : [unlabelledClass];
   const count = Math.min(limit, total);
   return {
     described: {
@@ -49,15 +47,41 @@ export async function openArrays(request: DatasetRequest, refuse: Refuse): Promi
       channels,
     },
     read: async () => {
-      const pixels = (await images.read(count)).values as Uint8Array;
+      const numbers = npyNumbers(await images.read(count));
+      const pixels = valueRange === undefined ? (numbers as Uint8Array) : toLevels(images.path, numbers, valueRange);
       return {
         pixels: channelsFirst ? channelsLast(pixels, height * width, channels) : pixels,
-        labels: labels ? inRange(labels.path, (await labels.read(count)).values, names.length) : new Int32Array(count),
+        labels: labels ? numberLabels(labels.path, await labels.read(count), names) : new Int32Array(count),
         count,
       };
     },
   };
 }
+
+async function requireNumbers({ path, header }: StoredArray): Promise<void> {
+  const found = await header();
+  if (holdsNumbers(found)) return;
+  const { type, kind, width } = found;
+  const [got, mend] = notNumbers[`${kind}${width}`] ?? notNumbers[kind] ?? ["others", "save real numbers"];
+  throw new SaccadeError(`${path}: pictures must be numbers, got ${got} (${type}); ${mend}`);
+}
+
+/** Refuses numbers of which nobody knows what is black and what is white. */
+async function requireBytes({ path, header, read }: StoredArray): Promise<void> {
+  const { type, kind, width } = await header();
+  if (kind === "u" && width === 1) return;
+  throw new SaccadeError(
+    `${path}: pictures must be bytes, 0 to 255 (uint8), or have a valueRange, got ${type} ${extentShown(npyNumbers(await read()))}; set valueRange: [low, high] to what is black and what is white in them, in every split alike`,
+  );
+}
+
+/** By NumPy's letter, what else arrays hold, and how pictures in it become numbers. */
+const notNumbers: Readonly<Record<string, readonly [got: string, mend: string]>> = {
+  f2: ["half precision", "save x.astype('float32')"],
+  U: ["text", "save the pictures themselves, not their names"],
+  S: ["text", "save the pictures themselves, not their names"],
+  O: ["Python's objects", "save pictures of one size: numpy.array(x.tolist())"],
+};
 
 function npyFolder(folder: string): Arrays {
   let files: string[];
@@ -89,9 +113,9 @@ interface Chosen {
 }
 
 function choose(place: string, arrays: Arrays, split: Split, refuse: Refuse): Chosen {
-  const named = splitWords[split].find((word) => find(place, arrays, "images", word) !== undefined);
+  const named = splitNames[split].flat().find((word) => find(place, arrays, "images", word) !== undefined);
   const images = find(place, arrays, "images", named);
-  const splits = [...new Set(Object.values(splitWords).flat())].filter((word) => find(place, arrays, "images", word));
+  const splits = allSplitNames.filter((word) => find(place, arrays, "images", word));
   if (splits.length > 0 && named === undefined)
     return refuse("split", `one that ${place} has pictures of (it has ${splits.join(", ")})`, split);
   if (images === undefined)
@@ -125,6 +149,12 @@ function find(
   return found[0]?.[1];
 }
 
+/** The arrays of labels of all splits. */
+function labelsOf(arrays: Arrays): StoredArray[] {
+  const wanted = [undefined, ...allSplitNames].flatMap((split) => spellings("labels", split));
+  return [...arrays].filter(([name]) => wanted.includes(name.toLowerCase())).map(([, array]) => array);
+}
+
 const spellings = (what: keyof typeof words, split: string | undefined): string[] =>
   words[what].flatMap((word) => (split === undefined ? [word] : [`${split}_${word}`, `${word}_${split}`]));
 
@@ -150,44 +180,6 @@ function layoutOf(path: string, shape: readonly number[]): Layout {
   throw new SaccadeError(
     `${path}: pictures must be [n, h, w], [n, h, w, c] or [n, c, h, w] with 1 or 3 channels, got ${shown(shape)}; pictures of several sizes must be brought to one, a fourth channel left out`,
   );
-}
-
-async function checkLabels({ path, header }: StoredArray, count: number): Promise<void> {
-  const { shape } = await header();
-  const [n, ones = 1] = shape;
-  if (shape.length > 2 || ones !== 1)
-    throw new SaccadeError(
-      `${path}: labels must be one number for each picture, [${count}], got ${shown(shape)}; of one-hot rows save y.argmax(1)`,
-    );
-  if (n !== count)
-    throw new SaccadeError(
-      `${path}: must hold ${count} labels, one for each picture, got ${n ?? "one"}; save one for each`,
-    );
-}
-
-/** Classes are the numbers that the labels of all splits use, which begin with 0 and leave none out. */
-async function countClasses(arrays: Arrays): Promise<string[]> {
-  const wanted = [undefined, ...Object.values(splitWords).flat()].flatMap((split) => spellings("labels", split));
-  const found = [...arrays].filter(([name]) => wanted.includes(name.toLowerCase())).map(([, array]) => array);
-  const used = new Set<number>();
-  for (const array of found) for (const label of (await array.read()).values) used.add(label);
-  const numbers = [...used].sort((a, b) => a - b);
-  const [least, most] = [numbers[0], numbers[numbers.length - 1]];
-  if (least !== 0 || most !== numbers.length - 1)
-    throw new SaccadeError(
-      `${found.map(({ path }) => path).join(", ")}: labels must be 0 to ${numbers.length - 1}, as they are of ${numbers.length} classes, got ${least} to ${most}; number them so, or name every class: classes: [cat, dog]`,
-    );
-  return numbers.map(String);
-}
-
-function inRange(path: string, labels: Uint8Array | Int32Array, classes: number): Int32Array {
-  return Int32Array.from(labels, (label, i) => {
-    if (label < 0 || label >= classes)
-      throw new SaccadeError(
-        `${path}: label ${i} must be from 0 to ${classes - 1}, as there are ${classes} classes, got ${label}; number them so, or name every class`,
-      );
-    return label;
-  });
 }
 
 /** [n, c, h·w] → [n, h·w, c]. */

@@ -3,6 +3,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SaccadeError, wrong } from "../program/errors.ts";
+import { fromHome } from "./folders.ts";
 import { type CifarLayout, cifar10Layout, cifar100Layout, readCifar } from "./formats/cifar.ts";
 import { type PythonLayout, readCifarPython } from "./formats/cifar-python.ts";
 import { type Idx, readIdx } from "./formats/idx.ts";
@@ -11,6 +12,7 @@ import { greyscale, type ImageSet } from "./images.ts";
 import { emnistParts, type KnownDataset, knownDatasets, mostBytes, openDataset } from "./known-datasets.ts";
 import { cacheFolder } from "./picture-cache.ts";
 import { proceduralMovie, proceduralObjects } from "./procedural-objects.ts";
+import { requirePublished } from "./published.ts";
 import type { DatasetRequest, LoadEvents, Split } from "./request.ts";
 
 /** Reads the first images of a split, at most `limit`. */
@@ -62,7 +64,8 @@ async function load(request: DatasetRequest, events: LoadEvents): Promise<ImageS
   const { described, read } = await openDataset(request);
   if (read) return { ...described, ...(await read(events)) };
   const { name, classes, count, height, width, channels } = described;
-  const { dataset, split, limit, seed = 0, size, folder = defaultFolder() } = request;
+  const { dataset, split, limit, seed = 0, size } = request;
+  const folder = request.folder === undefined ? defaultFolder() : fromHome(request.folder);
   const known = knownDatasets[dataset];
   if (known.rendered) {
     const most = Math.floor(mostBytes / (height * width * channels));
@@ -70,12 +73,13 @@ async function load(request: DatasetRequest, events: LoadEvents): Promise<ImageS
     const rendered = { split, count, seed, ...(size === undefined ? {} : { size }) };
     return known.rendered === "movie" ? proceduralMovie(rendered) : proceduralObjects(rendered);
   }
+  await requirePublished(dataset, split, folder, events);
   return { name, classes, ...readers[dataset](known, folder, split, limit) };
 }
 
 /** Where datasets are looked for unless a folder is given. */
 export function defaultFolder(): string {
-  return process.env.SACCADE_DATA || cacheFolder();
+  return fromHome(process.env.SACCADE_DATA || cacheFolder());
 }
 
 /** The paths of files, each in its first spelling that exists; else an error that says what to do. */

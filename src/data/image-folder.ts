@@ -7,7 +7,7 @@ import { availableParallelism } from "node:os";
 import { basename, join, resolve } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
 import { formatBytes } from "../program/explain.ts";
-import { pictureDecoder } from "./formats/picture.ts";
+import { type PictureDecoder, pictureDecoder } from "./formats/picture.ts";
 import { cacheFile, cacheKey, type DecodedPictures, readCache, writeCache } from "./picture-cache.ts";
 import {
   type DatasetRequest,
@@ -18,38 +18,40 @@ import {
   type Split,
   unlabelledClass,
 } from "./request.ts";
+import { allSplitNames, isSplitName, lookLikeSplits, splitNames } from "./splits.ts";
 
 /** Pixels along each side, unless told. */
 const defaultSize = 32;
 const picture = /\.(png|jpe?g|webp)$/i;
 /** What systems leave beside pictures. */
 const litter = /^(\..*|Thumbs\.db|desktop\.ini|__MACOSX)$/i;
-/** The subfolders that a split may stand in, the first of which is taken. Without labels the pictures to train on will do. */
-const splitFolders: Readonly<Record<Split, readonly string[]>> = {
-  train: ["train"],
-  test: ["test", "val"],
-  unlabelled: ["unlabelled", "unlabeled", "train"],
-};
-const allSplitFolders = [...new Set(Object.values(splitFolders).flat())];
-
 /** What was found: paths below the folder in the order of the dataset. */
 interface Listing {
   readonly folder: string;
   readonly classes: readonly string[];
   readonly pictures: readonly { readonly path: string; readonly label: number }[];
   /** Files that are no pictures by their names. */
-  readonly strange: readonly string[];
+  readonly strange: readonly { readonly path: string; readonly label: number }[];
 }
 
 export async function openImageFolder(request: DatasetRequest, refuse: Refuse): Promise<OpenedDataset> {
-  const { folder, split, limit = Number.POSITIVE_INFINITY, size = defaultSize, skipBroken = false } = request;
+  const {
+    folder,
+    split,
+    limit = Number.POSITIVE_INFINITY,
+    size = defaultSize,
+    skipBroken = false,
+    valueRange,
+  } = request;
   if (folder === undefined) return refuse("folder", "the folder of your pictures", "nothing");
   if (!(Number.isInteger(size) && size >= 8 && size <= 256)) refuse("size", "a whole number from 8 to 256", size);
+  if (valueRange && !(0 <= valueRange[0] && valueRange[0] < valueRange[1] && valueRange[1] <= 65535))
+    refuse("valueRange", "[low, high] from 0 to 65535, of pictures of 16 bits", `[${valueRange.join(", ")}]`);
   const chosen = splitFolder(folder, split, refuse);
   const listing = split === "unlabelled" ? listUnlabelled(chosen) : listClasses(chosen);
   if (listing.strange.length > 0 && !skipBroken)
     throw new SaccadeError(
-      `${chosen}: must hold pictures alone (.png, .jpg, .jpeg, .webp), got ${few(listing.strange)}; move them out, convert them, or set skipBroken: true`,
+      `${chosen}: must hold pictures alone (.png, .jpg, .jpeg, .webp), got ${few(listing.strange.map(({ path }) => path))}; move them out, convert them, or set skipBroken: true`,
     );
   const pictures = listing.pictures.slice(0, limit);
   const name = chosen === folder ? split : basename(chosen);
@@ -61,35 +63,51 @@ export async function openImageFolder(request: DatasetRequest, refuse: Refuse): 
       height: size,
       width: size,
       channels: 3,
+      files: pictures.map(({ path }) => path),
     },
-    read: (events) => readListed({ ...listing, pictures }, size, skipBroken, events),
+    read: (events) => readListed({ ...listing, pictures }, { size, skipBroken, valueRange }, events),
   };
 }
 
 /** The folder that holds a split: a subfolder, or where there is none the folder itself. */
 function splitFolder(folder: string, split: Split, refuse: Refuse): string {
   const folders = entriesOf(folder).flatMap(({ name, kind }) => (kind === "folder" ? [name] : []));
-  const splits = folders.filter((name) => allSplitFolders.includes(name));
+  const splits = folders.filter(isSplitName);
   if (splits.length === 0) {
+    requireNoSplits(folder, folders);
     if (split !== "test") return folder;
     return refuse("split", `train or unlabelled for ${folder}, which has no subfolder test or val`, split);
   }
   const others = folders.filter((name) => !splits.includes(name));
   if (others.length > 0)
     throw new SaccadeError(
-      `${folder}: must hold folders of splits (${allSplitFolders.join(", ")}) or of classes, got both: ${few(splits)} beside ${few(others)}; move or rename them`,
+      `${folder}: must hold folders of splits (${allSplitNames.join(", ")}) or of classes, got both: ${few(splits)} beside ${few(others)}; move or rename them`,
     );
-  const found = splitFolders[split].find((name) => splits.includes(name));
-  if (found === undefined)
-    return refuse("split", `one that ${folder} has a subfolder for (it has ${splits.join(", ")})`, split);
-  return join(folder, found);
+  for (const names of splitNames[split]) {
+    const found = splits.filter((name) => names.includes(name.toLowerCase()));
+    if (found.length > 1)
+      throw new SaccadeError(
+        `${folder}: must hold one folder called ${names.join(" or ")}, got ${found.join(" and ")}; move them into one`,
+      );
+    if (found.length === 1) return join(folder, found[0]);
+  }
+  return refuse("split", `one that ${folder} has a subfolder for (it has ${splits.join(", ")})`, split);
+}
+
+/** Refuses folders that would be read as classes, or as parts of one, and look like splits: else test pictures would be learnt from. */
+function requireNoSplits(folder: string, names: readonly string[]): void {
+  const found = lookLikeSplits(names);
+  if (found.length > 0)
+    throw new SaccadeError(
+      `${folder}: must hold folders of splits called ${allSplitNames.join(", ")}, or classes, got ${few(found)}, which look like splits; rename them so, in the folder of the dataset, or if they are classes, otherwise`,
+    );
 }
 
 function listClasses(folder: string): Listing {
   const entries = entriesOf(folder);
   const flat = entries.filter(({ name, kind }) => kind === "file" && picture.test(name)).map(({ name }) => name);
-  const classes = entries.flatMap(({ name, kind }) => (kind === "folder" ? [name] : []));
-  if (classes.length === 0)
+  const folders = entries.flatMap(({ name, kind }) => (kind === "folder" ? [name] : []));
+  if (folders.length === 0)
     throw new SaccadeError(
       `${folder}: must hold a subfolder of pictures for each class, got none; put the pictures into such, or set split: unlabelled`,
     );
@@ -97,7 +115,14 @@ function listClasses(folder: string): Listing {
     throw new SaccadeError(
       `${folder}: every picture must be in its class's subfolder, got ${few(flat)} beside them; move or remove them`,
     );
-  const found = classes.map((name) => walk(folder, name));
+  requireNoSplits(folder, folders);
+  const classes = folders.map((name) => name.normalize());
+  const twice = classes.find((name, i) => classes.indexOf(name) < i);
+  if (twice !== undefined)
+    throw new SaccadeError(
+      `${folder}: must hold one folder for each class, got two called ${twice}, which differ in their Unicode normalisation alone; move them into one`,
+    );
+  const found = folders.map((name) => walk(folder, name));
   const empty = classes.filter((_, label) => found[label].pictures.length === 0);
   if (empty.length > 0)
     throw new SaccadeError(
@@ -107,7 +132,7 @@ function listClasses(folder: string): Listing {
     folder,
     classes,
     pictures: inTurn(found.map(({ pictures }, label) => pictures.map((path) => ({ path, label })))),
-    strange: found.flatMap(({ strange }) => strange),
+    strange: found.flatMap(({ strange }, label) => strange.map((path) => ({ path, label }))),
   };
 }
 
@@ -122,7 +147,7 @@ function listUnlabelled(folder: string): Listing {
     folder,
     classes: [unlabelledClass],
     pictures: paths.map((path) => ({ path, label: 0 })),
-    strange: [flat, ...found].flatMap(({ strange }) => strange),
+    strange: [flat, ...found].flatMap(({ strange }) => strange.map((path) => ({ path, label: 0 }))),
   };
 }
 
@@ -145,6 +170,8 @@ function walk(folder: string, below: string, above: readonly string[] = []): Fou
     throw new SaccadeError(`${path}: must not lead back to a folder that it is in, got a link to ${real}; remove it`);
   const entries = entriesOf(path).map(({ name, kind }) => ({ name: join(below, name), kind }));
   const here = sorted(entries.filter(({ kind }) => kind !== "folder"));
+  const folders = entries.flatMap(({ name, kind }) => (kind === "folder" ? [basename(name)] : []));
+  if (folders.length > 0) requireNoSplits(path, folders);
   const deeper = entries.flatMap(({ name, kind }) => (kind === "folder" ? [walk(folder, name, [...above, real])] : []));
   return {
     pictures: [here, ...deeper].flatMap(({ pictures }) => pictures),
@@ -162,7 +189,7 @@ interface Entry {
   readonly kind: "file" | "folder" | "other";
 }
 
-/** What is in a folder, links followed, in the order of code points, as Python sorts; without what systems leave there. */
+/** What is in a folder, links followed, in the order of code points, composed, as Python sorts; without what systems leave there. */
 function entriesOf(folder: string): Entry[] {
   const all = orSentence(folder, () => readdirSync(folder, { withFileTypes: true, encoding: "buffer" }));
   const entries = all.filter(({ name }) => !litter.test(name.toString()));
@@ -172,11 +199,12 @@ function entriesOf(folder: string): Entry[] {
       `${folder}: must hold names in UTF-8, got ${few(unreadable.map(({ name }) => bytesShown(name)))}; rename them, from Latin-1 with convmv -f latin1 -t utf8 -r --notest`,
     );
   return entries
-    .map((entry): Entry => {
+    .map((entry) => {
       const name = entry.name.toString();
-      return { name, kind: kindOf(entry.isSymbolicLink() ? target(join(folder, name)) : entry) };
+      const kind = kindOf(entry.isSymbolicLink() ? target(join(folder, name)) : entry);
+      return { name, kind, key: Buffer.from(name.normalize()) };
     })
-    .sort((a, b) => Buffer.compare(Buffer.from(a.name), Buffer.from(b.name)));
+    .sort((a, b) => Buffer.compare(a.key, b.key));
 }
 
 /** `caf\\xe9.png` */
@@ -204,28 +232,38 @@ function orSentence<T>(path: string, look: () => T): T {
   }
 }
 
+/** How a folder's pictures are read. */
+interface Ways {
+  readonly size: number;
+  readonly skipBroken: boolean;
+  readonly valueRange: readonly [number, number] | undefined;
+}
+
+/** Levels that pictures of 12 bits, in files of 16, never reach when their upper 8 bits are taken. */
+const unreached = 16;
+
 async function readListed(
-  { folder, pictures, strange }: Listing,
-  size: number,
-  skipBroken: boolean,
+  listing: Listing,
+  { size, skipBroken, valueRange }: Ways,
   { onPicture, onNote }: LoadEvents,
 ): ReturnType<OpenedDataset["read"]> {
+  const { folder, classes, pictures, strange } = listing;
   const decoder = await pictureDecoder();
   const states = pictures.map(({ path }) => {
     const { size: bytes, mtimeMs } = orSentence(join(folder, path), () => statSync(join(folder, path)));
     return [path, bytes, mtimeMs];
   });
-  const key = cacheKey([decoder.version, size, states]);
-  const file = cacheFile([realpathSync(folder), size, pictures.length, skipBroken]);
+  const key = cacheKey([decoder.version, size, valueRange, states]);
+  const file = cacheFile([realpathSync(folder), size, pictures.length, skipBroken, valueRange]);
   let decoded = readCache(file, key);
   if (decoded === undefined) {
     const paths = pictures.map(({ path }) => join(folder, path));
-    decoded = await decodeAll(paths, size, decoder.decode, onPicture);
-    const [first] = decoded.broken;
-    if (first && !skipBroken) {
-      const more = decoded.broken.slice(1).map(([i]) => pictures[i].path);
+    const decode: PictureDecoder["decode"] = (path) => decoder.decode(path, size, valueRange);
+    decoded = await decodeAll(paths, size, decode, onPicture);
+    if (decoded.broken.length > 0 && !skipBroken) {
+      const [first, ...more] = decoded.broken.map(([i]) => pictures[i].path);
       const others = more.length > 0 ? `; the same of ${few(more)}` : "";
-      throw new SaccadeError(`${first[1]}${others}; or set skipBroken: true`);
+      throw new SaccadeError(`${join(folder, first)}: ${decoded.broken[0][1]}${others}; or set skipBroken: true`);
     }
     try {
       writeCache(file, key, decoded);
@@ -235,14 +273,47 @@ async function readListed(
     }
   }
   const { pixels, broken } = decoded;
-  if (broken.length > 0)
-    onNote?.(`${broken.length} of ${pictures.length} pictures cannot be read and are left out: ${broken[0][1]}`);
-  if (strange.length > 0) onNote?.(`left out, as they are no pictures: ${few(strange)}`);
-  const out = new Set(broken.map(([i]) => i));
-  if (out.size === pictures.length)
-    throw new SaccadeError(`${folder}: must hold pictures that can be read, got none; ${broken[0][1]}`);
-  const labels = Int32Array.from(pictures.filter((_, i) => !out.has(i)).map(({ label }) => label));
-  return { pixels, labels, count: labels.length };
+  const why = new Map(broken);
+  const [first] = broken;
+  if (first !== undefined) {
+    const sentence = `${join(folder, pictures[first[0]].path)}: ${first[1]}`;
+    const counts = classes.map((name) => ({ name, all: 0, lost: 0 }));
+    for (const [i, { label }] of pictures.entries()) {
+      counts[label].all++;
+      if (why.has(i)) counts[label].lost++;
+    }
+    const without = counts.filter(({ all, lost }) => lost > 0 && lost === all).map(({ name }) => name);
+    if (broken.length === pictures.length)
+      throw new SaccadeError(`${folder}: must hold pictures that can be read, got none; ${sentence}`);
+    if (without.length > 0)
+      throw new SaccadeError(
+        `${folder}: every class must have pictures that can be read, got none in ${few(without)}; fill or remove the subfolder (${sentence})`,
+      );
+    const some = counts.filter(({ lost }) => lost > 0).map(({ name, all, lost }) => `${lost} of ${all} in ${name}`);
+    onNote?.(
+      `${broken.length} of ${pictures.length} pictures cannot be read and are left out: ${sentence}; ${few(some)}`,
+    );
+  }
+  if (strange.length > 0) onNote?.(`left out, as they are no pictures: ${few(strange.map(({ path }) => path))}`);
+  const kept = pictures.filter((_, i) => !why.has(i));
+  const isDark = valueRange === undefined && pixels.every((level) => level < unreached);
+  if (isDark && (await decoder.isDeep(join(folder, kept[0].path))))
+    onNote?.(
+      `${folder}: nothing in its pictures is brighter than level ${unreached - 1} of 255; of 12 bits in files of 16, set valueRange: [0, 4095]`,
+    );
+  const leftOut = [
+    ...broken.map(([i, reason]) => ({ ...pictures[i], why: reason })),
+    ...strange.map((one) => ({ ...one, why: "is no picture by its name" })),
+  ];
+  return {
+    pixels,
+    labels: Int32Array.from(kept, ({ label }) => label),
+    count: kept.length,
+    files: kept.map(({ path }) => path),
+    ...(leftOut.length > 0
+      ? { leftOut: leftOut.map(({ path, label, why: reason }) => ({ file: path, class: classes[label], why: reason })) }
+      : {}),
+  };
 }
 
 async function decodeAll(
@@ -262,7 +333,8 @@ async function decodeAll(
         pixels.set(await decode(paths[i], size), i * each);
       } catch (error) {
         if (!(error instanceof SaccadeError)) throw error;
-        broken.push([i, error.message]);
+        // Without the path, which is meant from where this command was called.
+        broken.push([i, error.message.slice(`${paths[i]}: `.length)]);
       }
       onPicture?.(++done, paths.length);
     }

@@ -21,6 +21,16 @@ export interface ImageSet {
   readonly classes: readonly string[];
   /** Of a movie: the first image of each clip, ascending from 0. A clip shows one thing, image after image in time. */
   readonly clips?: Int32Array;
+  /** Of pictures that are files: where each is, from the dataset's folder. */
+  readonly files?: readonly string[];
+  /** Files of the dataset that are not in it. */
+  readonly leftOut?: readonly LeftOut[];
+}
+
+export interface LeftOut {
+  readonly file: string;
+  readonly class: string;
+  readonly why: string;
 }
 
 /** The pictures of some images, one after another, into `into`, which may be longer. */
@@ -44,15 +54,35 @@ export function requireSameClasses(
   argument: string,
   sets: readonly [Pick<ImageSet, "name" | "classes">, Pick<ImageSet, "name" | "classes">],
 ): void {
-  const [train, test] = sets;
+  // One name may be written in several ways: a Mac takes é apart.
+  const [train, test] = sets.map(({ name, classes }) => ({ name, classes: classes.map((of) => of.normalize()) }));
   if (train.classes.length === test.classes.length && train.classes.every((name, i) => name === test.classes[i]))
     return;
+  const alone = [
+    [train, test],
+    [test, train],
+  ].flatMap(([has, lacks]) => {
+    const names = has.classes.filter((name) => !lacks.classes.includes(name));
+    return names.length > 0 ? [`in ${has.name} alone: ${names.slice(0, 3).map(quoted).join(", ")}`] : [];
+  });
+  const at = train.classes.findIndex((name, i) => name !== test.classes[i]);
+  const order = `class ${at} is ${quoted(train.classes[at] ?? "")} and ${quoted(test.classes[at] ?? "")}`;
   const [one, other] = sets.map(({ name, classes }) => {
     const [first, more] = [classes.slice(0, 3), classes.length > 3 ? ["…"] : []];
     return `${name} (${[...first, ...more].join(", ")})`;
   });
-  throw wrong(operation, argument, "of the same classes", `${one} and ${other}`);
+  throw wrong(
+    operation,
+    argument,
+    "of the same classes",
+    `${one} and ${other}`,
+    alone.length > 0 ? alone.join("; ") : order,
+  );
 }
+
+/** Between quotes, with what cannot be seen by its number: a space of another kind, an accent that stands alone. */
+const quoted = (name: string): string =>
+  JSON.stringify(name).replace(/(?! )[\p{M}\p{C}\p{Z}]/gu, (sign) => `\\u{${sign.codePointAt(0)?.toString(16)}}`);
 
 /** Refuses rows without a label of a class each, and none at all. */
 export function requireLabels(

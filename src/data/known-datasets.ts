@@ -2,6 +2,7 @@
 
 import { wrong } from "../program/errors.ts";
 import { openArrays } from "./arrays.ts";
+import { fromHome } from "./folders.ts";
 import { openImageFolder } from "./image-folder.ts";
 import { nearest } from "./nearest.ts";
 import { movieClips, proceduralClasses } from "./procedural-objects.ts";
@@ -111,11 +112,14 @@ const ownDatasets: Readonly<
     }
   >
 > = {
-  "image-folder": { open: openImageFolder, keys: ["skipBroken"] },
-  arrays: { open: openArrays, keys: ["file", "classes"] },
+  "image-folder": { open: openImageFolder, keys: ["skipBroken", "valueRange"] },
+  arrays: { open: openArrays, keys: ["file", "classes", "valueRange"] },
 };
 
 export const datasetNames: readonly string[] = [...Object.keys(knownDatasets), ...Object.keys(ownDatasets)];
+
+/** Whether a dataset is a researcher's own: what it holds is known only where its files are. */
+export const isOwn = (dataset: string): boolean => Object.hasOwn(ownDatasets, dataset);
 
 /** Bytes of pictures at most: where the memory of the wasm engine ends. */
 export const mostBytes = 2 ** 32;
@@ -152,12 +156,14 @@ export async function openDataset(
     refuse("limit", "a whole number of at least 1", limit);
   if (size !== undefined && dataset !== "image-folder" && !knownDatasets[dataset]?.rendered)
     refuse("size", `left out for ${dataset}`, size, "its pictures have a size of their own");
+  const own = isOwn(dataset) ? ownDatasets[dataset].keys : [];
   for (const [name, { keys }] of Object.entries(ownDatasets))
     for (const key of keys)
-      if (request[key] !== undefined && name !== dataset)
+      if (request[key] !== undefined && !own.includes(key))
         refuse(key, `left out for ${dataset}`, request[key], `it is for ${name}`);
-  if (!Object.hasOwn(ownDatasets, dataset)) return { described: describeKnown(request, refuse) };
-  const opened = await ownDatasets[dataset].open(request, refuse);
+  if (!isOwn(dataset)) return { described: describeKnown(request, refuse) };
+  const [file, folder] = [request.file, request.folder].map((place) => place && fromHome(place));
+  const opened = await ownDatasets[dataset].open({ ...request, file, folder }, refuse);
   const { count, height, width, channels } = opened.described;
   const most = Math.floor(mostBytes / (height * width * channels));
   if (count > most) refuse("limit", `at most ${most}, which is 4 GiB of pictures`, count);

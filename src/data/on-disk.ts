@@ -1,12 +1,10 @@
-// What of a dataset lies on disk, and whether it is what its publisher handed out.
+// What of a dataset lies on disk, file by file, and whether one is what its publisher handed out.
 
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { SaccadeError } from "../program/errors.ts";
-import { loadDataset } from "./datasets.ts";
 import { md5Of } from "./download.ts";
 import type { Split } from "./request.ts";
-import type { DataFile, Layout, Source } from "./sources.ts";
+import { type DataFile, type Layout, type Source, whose } from "./sources.ts";
 
 /** A file of a layout as it lies on disk, or should. */
 export interface FoundFile {
@@ -17,6 +15,8 @@ export interface FoundFile {
   /** What it should be, as far as that is known. */
   readonly bytes?: number | undefined;
   readonly md5?: string | undefined;
+  /** Of a gzip file, the MD5 of what is inside. */
+  readonly inside?: string | undefined;
 }
 
 export type Presence = "whole" | "incomplete" | "absent";
@@ -42,7 +42,7 @@ export function findFile(folder: string, { name, split, bytes, md5, plain }: Dat
   if (name.endsWith(".gz") && sizeOf(unpacked) !== undefined)
     return { path: unpacked, split, size: sizeOf(unpacked), bytes: plain?.bytes, md5: plain?.md5 };
   const path = join(folder, name);
-  return { path, split, size: sizeOf(path), bytes, md5 };
+  return { path, split, size: sizeOf(path), bytes, md5, inside: plain?.md5 };
 }
 
 function sizeOf(path: string): number | undefined {
@@ -60,45 +60,7 @@ export async function faultOf(file: FoundFile, signal?: AbortSignal): Promise<st
   const fault = sizeFault(file);
   if (fault !== undefined || md5 === undefined) return fault;
   const found = await md5Of(path, signal);
-  return found === md5 ? undefined : `is not the published file: its MD5 is ${found}, published is ${md5}`;
-}
-
-export interface CheckedFile extends FoundFile {
-  /** What told: the published checksum, a reading of the whole split, or only that it is there, as its split is not whole. */
-  readonly by: "MD5" | "reading" | "presence";
-  readonly fault?: string;
-}
-
-/** Checks every file that is there: by checksum where one is published, else by reading its split to the end. */
-export async function checkDataset(
-  name: string,
-  { files }: Found,
-  folder: string,
-  signal?: AbortSignal,
-): Promise<CheckedFile[]> {
-  const checked: CheckedFile[] = [];
-  for (const split of new Set(files.map((file) => file.split))) {
-    const parts = files.filter((file) => file.split === split);
-    const there = parts.filter(({ size }) => size !== undefined);
-    const readable = there.length === parts.length && there.some(({ md5 }) => md5 === undefined);
-    const sentence = readable ? await readingFault(name, split, folder) : undefined;
-    const blamed = sentence && (there.find(({ path }) => sentence.startsWith(`${path}: `)) ?? there[0]);
-    for (const file of there) {
-      const read = file === blamed ? sentence?.replace(`${file.path}: `, "") : undefined;
-      const fault = (await faultOf(file, signal)) ?? read;
-      const by = file.md5 !== undefined ? "MD5" : readable ? "reading" : "presence";
-      checked.push({ ...file, by, ...(fault === undefined ? {} : { fault }) });
-    }
-  }
-  return checked;
-}
-
-async function readingFault(dataset: string, split: Split, folder: string): Promise<string | undefined> {
-  try {
-    await loadDataset({ dataset, split, folder });
-    return undefined;
-  } catch (error) {
-    if (error instanceof SaccadeError) return error.message;
-    throw error;
-  }
+  const other = whose(found);
+  if (found === md5) return undefined;
+  return `is not the published file: its MD5 is ${found}${other ? `, which is ${other.title}'s ${other.file}` : ""}, published is ${md5}`;
 }

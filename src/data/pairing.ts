@@ -1,43 +1,63 @@
-// How the two views of a pair come about: one image seen twice, or an image and the one that follows it in a movie.
+// How the two views of a pair come about: one image seen twice, or a frame of a movie and one that follows it.
 
 import { wrong } from "../program/errors.ts";
 import { randomStream } from "../program/random.ts";
 import type { ImageSet } from "./images.ts";
 
-export interface Pairing {
+export interface Pairs {
   /** Images that can be an anchor, in the dataset's order. */
-  readonly anchors: (dataset: Pick<ImageSet, "name" | "count" | "clips">) => Int32Array;
-  /** The anchors in the order of an epoch, keyed by seed and epoch; batches are cut from it. */
-  readonly order: (anchors: Int32Array, seed: number, epoch: number) => Int32Array;
+  readonly anchors: Int32Array;
   /** The image that the second view of an anchor shows. */
-  readonly partner: (anchor: number) => number;
+  readonly partnerOf: (anchor: number) => number;
 }
 
-/** First word of every path of random numbers that order the data. */
+export interface Pairing {
+  /** The pairs of a run; two frames stand `apart`. */
+  readonly pairs: (dataset: Pick<ImageSet, "name" | "count" | "clips">, apart: number, seed: number) => Pairs;
+  /** The anchors in the order of an epoch, keyed by seed and epoch; batches are cut from it. */
+  readonly order: (anchors: Int32Array, seed: number, epoch: number) => Int32Array;
+}
+
+/** First words of the paths of random numbers that order the data, and that part frames. */
 const dataOrder = 0x0d3a;
+const partings = 0x9a4d;
 
 /** Two augmentations of one image; the images are shuffled anew in every epoch. */
 const augmentation: Pairing = {
-  anchors: ({ count }) => Int32Array.from({ length: count }, (_, i) => i),
+  pairs: ({ count }) => ({ anchors: Int32Array.from({ length: count }, (_, i) => i), partnerOf: (anchor) => anchor }),
   order: (anchors, seed, epoch) => {
     const order = anchors.slice();
     randomStream(seed, dataOrder, epoch).shuffle(order);
     return order;
   },
-  partner: (anchor) => anchor,
 };
 
-/** A frame and the next of its clip; every epoch shows the movie in order of time. */
+/** A frame and one that comes `apart` frames later in its clip; every epoch shows the movie in order of time. */
 const frames: Pairing = {
-  anchors: ({ name, count, clips }) => {
+  pairs: ({ name, count, clips }, apart) => {
     if (clips === undefined) throw wrong("train", "data", "a movie for pairing frames", name, "take procedural-movie");
-    const cuts = new Set(clips);
-    return Int32Array.from({ length: count - 1 }, (_, i) => i).filter((i) => !cuts.has(i + 1));
+    const ends = [...clips.subarray(1), count];
+    const anchors = [...clips].flatMap((first, clip) =>
+      Array.from({ length: Math.max(0, ends[clip] - apart - first) }, (_, i) => first + i),
+    );
+    return { anchors: Int32Array.from(anchors), partnerOf: (anchor) => anchor + apart };
   },
   order: (anchors) => anchors,
-  partner: (anchor) => anchor + 1,
 };
 
-export type PairingName = "augmentation" | "frames";
+/** The control of `frames`: the same anchors and partners, but every anchor gets another's, drawn once for the run. */
+const shuffledFrames: Pairing = {
+  ...frames,
+  pairs: (dataset, apart, seed) => {
+    const { anchors, partnerOf } = frames.pairs(dataset, apart, seed);
+    const partners = anchors.map(partnerOf);
+    randomStream(seed, partings).shuffle(partners);
+    const drawn = new Map([...anchors].map((anchor, i) => [anchor, partners[i]]));
+    return { anchors, partnerOf: (anchor) => drawn.get(anchor) ?? partnerOf(anchor) };
+  },
+};
 
-export const pairings: Readonly<Record<PairingName, Pairing>> = { augmentation, frames };
+export const pairingNames = ["augmentation", "frames", "shuffledFrames"] as const;
+export type PairingName = (typeof pairingNames)[number];
+
+export const pairings: Readonly<Record<PairingName, Pairing>> = { augmentation, frames, shuffledFrames };

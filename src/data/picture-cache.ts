@@ -5,10 +5,9 @@
 
 import { randomBytes } from "node:crypto";
 import { closeSync, fstatSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
-import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { checksum, pieces } from "./checksum.ts";
-import { makeFolders } from "./folders.ts";
+import { fromHome, makeFolders } from "./folders.ts";
 import { readPart } from "./formats/file.ts";
 
 export interface DecodedPictures {
@@ -19,7 +18,7 @@ export interface DecodedPictures {
 }
 
 /** $XDG_CACHE_HOME/saccade, else ~/.cache/saccade. */
-export const cacheFolder = (): string => join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "saccade");
+export const cacheFolder = (): string => join(fromHome(process.env.XDG_CACHE_HOME || "~/.cache"), "saccade");
 
 export const cacheKey = (content: unknown): string => checksum(JSON.stringify(content));
 

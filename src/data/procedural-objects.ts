@@ -77,7 +77,7 @@ export function turningMovie({ seed, frames, size = 32, degreesPerFrame }: Turni
   const random = randomStream(seed, turningNumbers);
   // Not the sphere, the first of the solids: turning does not show on it.
   const label = 1 + random.integer(meshes.length - 1);
-  renderClip(set, canvas, { first: 0, end: frames, label, degreesPerFrame }, random);
+  renderClip(set, canvas, { first: 0, end: frames, label, degreesPerFrame, fixation: frames }, random);
   return set;
 }
 
@@ -92,28 +92,31 @@ export interface ProceduralMovieOptions {
   readonly size?: number;
 }
 
-/** Frames that an object turns for before a cut to the next, and its turn from one to the next, in degrees. */
-export const movieClip = { frames: 8, degreesPerFrame: 15 } as const;
+/**
+ * Frames that an object turns for before a cut to the next, its turn from one to the next in degrees, and frames of a fixation: a saccade
+ * after it brings the object to another place and size on the retina, before another background, in another light.
+ */
+export const movieClip = { frames: 12, degreesPerFrame: 15, fixation: 4 } as const;
 
 /** The first frame of each clip of a movie of `count` frames. */
 export const movieClips = (count: number): Int32Array =>
   Int32Array.from({ length: Math.ceil(count / movieClip.frames) }, (_, clip) => clip * movieClip.frames);
 
-/** One object after another, drawn at random, each turning in a clip of its own. */
+/** One object after another, drawn at random, each turning in a clip of its own and looked at in several fixations. */
 export function proceduralMovie({ split, count, seed, size = 32 }: ProceduralMovieOptions): ImageSet {
   const operation = "proceduralMovie";
   if (!Object.hasOwn(splitNumbers, split)) throw wrong(operation, "split", "unlabelled, train or test", split);
   checkCount(operation, "count", count);
   checkSeed(operation, seed);
   checkSize(operation, size);
-  const { frames, degreesPerFrame } = movieClip;
+  const { frames, degreesPerFrame, fixation } = movieClip;
   const clips = movieClips(count);
   const set = { ...emptySet(`procedural movie ${split}`, count, size), clips };
   const canvas = createCanvas(size);
   for (const [clip, first] of clips.entries()) {
     const random = randomStream(seed, movieNumbers, splitNumbers[split], clip);
     const label = random.integer(meshes.length);
-    renderClip(set, canvas, { first, end: Math.min(first + frames, count), label, degreesPerFrame }, random);
+    renderClip(set, canvas, { first, end: Math.min(first + frames, count), label, degreesPerFrame, fixation }, random);
   }
   return set;
 }
@@ -123,19 +126,27 @@ interface Clip {
   readonly end: number;
   readonly label: number;
   readonly degreesPerFrame: number;
+  readonly fixation: number;
 }
 
-/** Images `first` … `end` − 1: an object turning. */
-function renderClip(set: ImageSet, canvas: Canvas, { first, end, label, degreesPerFrame }: Clip, random: Stream): void {
-  const scene = drawScene(meshes[label], random);
+/** Images `first` … `end` − 1: an object turning; at every saccade all but the object and its turning is drawn anew. */
+function renderClip(
+  set: ImageSet,
+  canvas: Canvas,
+  { first, end, label, degreesPerFrame, fixation }: Clip,
+  random: Stream,
+): void {
+  let scene = drawScene(meshes[label], random);
+  const { yaw, colour } = scene;
   const phase = 2 * Math.PI * random.uniform();
   set.labels.fill(label, first, end);
   for (let frame = first; frame < end; frame++) {
+    if (frame > first && (frame - first) % fixation === 0) scene = { ...drawScene(meshes[label], random), colour };
     const turn = ((frame - first) * degreesPerFrame * Math.PI) / 180;
     // It wobbles like a top, within the poses of the other pictures: else turning would not show on a cone.
     const elevation = ((22.5 + 15 * Math.sin(phase + turn)) * Math.PI) / 180;
     const roll = (15 * Math.cos(phase + turn) * Math.PI) / 180;
-    render({ ...scene, yaw: scene.yaw + turn, elevation, roll }, canvas, pixelsOf(set, frame));
+    render({ ...scene, yaw: yaw + turn, elevation, roll }, canvas, pixelsOf(set, frame));
   }
 }
 

@@ -23,6 +23,8 @@ export interface DatasetRequest {
   readonly skipBroken?: boolean | undefined;
   /** Of arrays: what the classes are called, in the order of their numbers; default their numbers. */
   readonly classes?: readonly string[] | undefined;
+  /** Which numbers are black and white, of arrays that are no bytes, and of a folder's pictures of 16 bits. */
+  readonly valueRange?: readonly [number, number] | undefined;
   /** Colours become grey levels; default false. */
   readonly grey?: boolean | undefined;
 }
@@ -44,7 +46,9 @@ export interface LoadEvents {
 /** A researcher's own dataset that was looked at; reading brings as many images as described, fewer where broken ones are left out. */
 export interface OpenedDataset {
   readonly described: DescribedDataset;
-  readonly read: (events: LoadEvents) => Promise<Pick<ImageSet, "pixels" | "labels" | "count">>;
+  readonly read: (
+    events: LoadEvents,
+  ) => Promise<Pick<ImageSet, "pixels" | "labels" | "count"> & Partial<Pick<ImageSet, "files" | "leftOut">>>;
 }
 
 /** The one class of a split without labels. */

@@ -3,7 +3,7 @@
 // MD5 and addresses are torchvision's, of CIFAR's binary archives their authors'; those of CIFAR's single binary files are from
 // rai-project/dldataset. Against bytes at hand were checked: MNIST, Fashion-MNIST, CIFAR-10's binary files. No address was tried.
 
-import { type EmnistPart, emnistParts } from "./known-datasets.ts";
+import { type EmnistPart, emnistParts, knownDatasets } from "./known-datasets.ts";
 import type { Split } from "./request.ts";
 
 /** Bytes that a publisher hands out. */
@@ -251,3 +251,22 @@ export const sources: Readonly<Record<string, Source>> = {
   "cifar-100": cifar100,
   "stl-10": stl10,
 };
+
+/** Of datasets that Saccade does not know, and whose files have the names of some that it does: Kuzushiji-MNIST's, as torchvision has them. */
+const strangers: Readonly<Record<string, string>> = {
+  bdb82020997e1d708af4cf47b453dcf7: "train-images-idx3-ubyte.gz",
+  e144d726b3acfaa3e44228e80efcd344: "train-labels-idx1-ubyte.gz",
+  "5c965bf0a639b31b8f53240b1b52f4d7": "t10k-images-idx3-ubyte.gz",
+  "7320c461ea6c1c855c0b718fb2a4b134": "t10k-labels-idx1-ubyte.gz",
+};
+
+/** The file that has a checksum, by what its dataset is called; and the dataset's name where it has one. */
+export function whose(
+  md5: string,
+): { readonly title: string; readonly file: string; readonly dataset?: string } | undefined {
+  if (Object.hasOwn(strangers, md5)) return { title: "Kuzushiji-MNIST", file: strangers[md5] };
+  for (const [dataset, { layouts }] of Object.entries(sources))
+    for (const { name, md5: own, plain } of layouts.flatMap(({ files: all }) => all))
+      if (own === md5 || plain?.md5 === md5) return { title: knownDatasets[dataset].title, file: name, dataset };
+  return undefined;
+}

@@ -1,4 +1,4 @@
-// The paper's networks (Tang et al. 2022, doi 10.3389/fncom.2022.789253), exactly. No biases anywhere: the authors' code has none.
+// The paper's networks (Tang et al. 2022, doi 10.3389/fncom.2022.789253), exactly. No biases: the authors' code has none.
 
 import { wrong } from "../program/errors.ts";
 import type { After, Block, Encoder } from "./encoder.ts";
@@ -80,9 +80,10 @@ const tiny: Encoder = {
   head: { averagePool: 1, outputs: 64, bias: false },
 };
 
-export type NetworkName = "cifar" | "cifar-strided" | "vgg6" | "vgg6-grey" | "mnist" | "tiny";
+type PlainName = "cifar" | "cifar-strided" | "vgg6" | "vgg6-grey" | "mnist" | "tiny";
+export type NetworkName = PlainName | `${PlainName}-bias`;
 
-export const networks: Readonly<Record<NetworkName, Encoder>> = {
+const plain: Readonly<Record<PlainName, Encoder>> = {
   cifar,
   "cifar-strided": cifarStrided,
   vgg6,
@@ -90,6 +91,24 @@ export const networks: Readonly<Record<NetworkName, Encoder>> = {
   mnist,
   tiny,
 };
+
+/** The same with a bias in every convolution, which weights from PyTorch often have: there it is the default, and a folded BatchNorm leaves one. */
+const biased = Object.values(plain).map(
+  (encoder): Encoder => ({
+    ...encoder,
+    name: `${encoder.name}-bias`,
+    blocks: encoder.blocks.map((block) => ({ ...block, bias: true })),
+  }),
+);
+
+export const networks: Readonly<Record<NetworkName, Encoder>> = {
+  ...plain,
+  ...(Object.fromEntries(biased.map((encoder) => [encoder.name, encoder])) as Record<`${PlainName}-bias`, Encoder>),
+};
+
+/** The network that has the same blocks with biases. */
+export const withBiases = (name: NetworkName): NetworkName =>
+  name.endsWith("-bias") ? name : (`${name as PlainName}-bias` as const);
 
 /** A network by a name that may come from anywhere. */
 export function networkNamed(operation: string, name: NetworkName): Encoder {

@@ -9,9 +9,10 @@ import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
 import { createModel, synapsesOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
+import { requireNumbers } from "../program/finite.ts";
 import { recordProgram } from "../program/program.ts";
 import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
-import { viewParameters } from "../program/views.ts";
+import { type Normalise, viewParameters } from "../program/views.ts";
 
 /** Rows of numbers with a class each: what every read-out reads. */
 export interface Features {
@@ -45,6 +46,7 @@ export interface FrozenEncoder {
   /** Synapses by name; a head's are not read. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   readonly valueRange: readonly [number, number];
+  readonly normalise?: Normalise | undefined;
 }
 
 /** Images per forward pass. */
@@ -82,7 +84,7 @@ export interface SomeRows {
  * an error.
  */
 export async function* encoderRows(
-  { network, weights, valueRange }: FrozenEncoder,
+  { network, weights, valueRange, normalise }: FrozenEncoder,
   sets: readonly ImageSet[],
   backend: Backend,
 ): AsyncGenerator<SomeRows> {
@@ -104,7 +106,7 @@ export async function* encoderRows(
   const [low, high] = valueRange;
   const { x } = record.makeViews(
     { images, indices, parameters },
-    { height: encoder.height, width: encoder.width, low, high },
+    { height: encoder.height, width: encoder.width, low, high, normalise },
     { x: "pictures" },
   );
   const blocks = recordBlocks(record, model, x);
@@ -135,7 +137,9 @@ export async function* encoderRows(
         engine.write(images, padded);
         await engine.run(program);
         const numbers = await engine.read(result);
-        yield { set: number, start, rows: new Float32Array(numbers.subarray(0, count * width)) };
+        const rows = new Float32Array(numbers.subarray(0, count * width));
+        requireNumbers("features", `the features of ${set.name}`, rows, "weights as large as these are of no use");
+        yield { set: number, start, rows };
       }
     }
     const after = new Map<string, Float32Array>();
@@ -154,9 +158,7 @@ function* range(start: number, count: number): Iterable<number> {
 function finiteWeights(weights: ReadonlyMap<string, Float32Array>, { name }: Tensor): Float32Array {
   const values = weights.get(name);
   if (values === undefined) throw wrong("features", name, "among the encoder's weights", "nothing");
-  const odd = values.find((value) => !Number.isFinite(value));
-  if (odd !== undefined)
-    throw wrong("features", name, "finite", odd, "take weights from before the training went wrong");
+  requireNumbers("features", name, values);
   return values;
 }
 

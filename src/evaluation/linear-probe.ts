@@ -4,7 +4,7 @@ import type { Backend, Engine } from "../backends/backend.ts";
 import { type Program, type Recorder, recordProgram } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
 import { persistent, reshape, rows as rowsOf, sizeOf, type Tensor } from "../program/tensor.ts";
-import { type Adam, createAdam, recordAdam } from "../rules/optimiser.ts";
+import { createOptimiser, type Optimiser, recordUpdates } from "../rules/optimiser.ts";
 import { accuracyOf, type Classifier, createClassifier, recordLogits, recordScoring } from "./classifier.ts";
 import type { Features } from "./features.ts";
 import { type Draws, measureOnce, type OpenReadOut, preparedFor } from "./read-out.ts";
@@ -56,7 +56,7 @@ export async function openLinearProbe(
   const table = persistent("features", [count, width], "input");
   const labels = persistent("labels", [count], "input", "i32");
   const classifier = createClassifier(width, classes);
-  const adam = createAdam({ learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 });
+  const adam = createOptimiser({ kind: "adam", learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 });
   const counters = persistent("steps", [unrolled], "input", "i32");
 
   function recordSteps(steps: number, n: number): Steps {
@@ -70,7 +70,7 @@ export async function openLinearProbe(
   }
 
   /** Cross-entropy of a batch, and Adam's step on it. */
-  function recordStep(record: Recorder, indices: Tensor, optimiser: Adam, step: number): Tensor {
+  function recordStep(record: Recorder, indices: Tensor, optimiser: Optimiser, step: number): Tensor {
     const named = <Name extends string>(...names: Name[]): Record<Name, string> =>
       Object.fromEntries(names.map((name) => [name, `${name} ${step}`])) as Record<Name, string>;
     const { weight, bias } = classifier;
@@ -85,7 +85,7 @@ export async function openLinearProbe(
     // Rows of classes times rows of features: the transposed gradient of x·wᵀ.
     const { dw } = record.linearWeightGradient({ x: dlogits, dy: x }, {}, named("dw"));
     const { db } = record.biasGradient({ dy: dlogits }, {}, named("db"));
-    recordAdam(record, optimiser, [
+    recordUpdates(record, optimiser, [
       { weight, gradient: dw },
       { weight: bias, gradient: db },
     ]);
@@ -127,10 +127,11 @@ export async function openLinearProbe(
     async *measure({ rows, draws: chosen, seed }, test) {
       engine.write(table, rows.rows);
       engine.write(labels, rows.labels);
+      engine.write(adam.rate, Float32Array.of(1));
       for (const draw of chosen) {
         initialise(engine, classifier, seed);
-        for (const { m, v } of adam.moments.values())
-          for (const tensor of [m, v]) engine.write(tensor, new Float32Array(sizeOf(tensor.shape)));
+        for (const moments of adam.state.values())
+          for (const tensor of moments) engine.write(tensor, new Float32Array(sizeOf(tensor.shape)));
         const loss = await train(draw, seed);
         yield {
           accuracy: await accuracyOf(engine, scoring, test),

@@ -5,6 +5,7 @@ import { type ImageSet, requireLabels, requireSameClasses } from "../data/images
 import { createModel, initialise } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
+import type { Normalise } from "../program/views.ts";
 import { parseProbeOptions, type readOutNames } from "../training/config.ts";
 import { encoderFeatures, type Features, pixelFeatures, selectRows } from "./features.ts";
 import { openKnn } from "./knn.ts";
@@ -33,6 +34,7 @@ export interface ProbeOptions {
 export interface ProbedEncoders {
   readonly network: NetworkName;
   readonly valueRange: readonly [number, number];
+  readonly normalise?: Normalise | undefined;
   /** Each one's weights by its name, in the order of the report. */
   readonly encoders: Readonly<Record<string, ReadonlyMap<string, Float32Array>>>;
   /** Seed of the run: the random encoder is the one from which training began. */
@@ -74,7 +76,7 @@ export interface ProbeEvents {
 }
 
 export async function probe(
-  { network, valueRange, encoders, seed }: ProbedEncoders,
+  { network, valueRange, normalise, encoders, seed }: ProbedEncoders,
   train: ImageSet,
   test: ImageSet,
   wanted: ProbeOptions,
@@ -100,7 +102,7 @@ export async function probe(
     if (subject === "pixels") return [labelled, test].map(pixelFeatures);
     const weights =
       encoders[subject] ?? new Map([...initialise(model, seed)].map(([{ name }, values]) => [name, values]));
-    const made = await encoderFeatures({ network, valueRange, weights }, [labelled, test], backend);
+    const made = await encoderFeatures({ network, valueRange, normalise, weights }, [labelled, test], backend);
     encoderHashes[subject] = made.encoderHash;
     return made.features;
   }
@@ -149,7 +151,7 @@ interface Drawn {
 /** A seed's draws are one within the other, so that a read-out can measure all of them on the rows of the largest. */
 function drawAll({ labels, classes }: ImageSet, labelsPerClass: readonly (number | "all")[], seeds: number): Drawn {
   const drawn = Array.from({ length: seeds }, (_, seed) => {
-    const draws = labelsPerClass.map((perClass) => drawLabels(labels, classes.length, perClass, seed));
+    const draws = labelsPerClass.map((perClass) => drawLabels(labels, classes.length, perClass, seed, classes));
     return { largest: draws.reduce((a, b) => (b.length > a.length ? b : a)), draws };
   });
   const images = Int32Array.from(new Set(drawn.flatMap(({ largest }) => [...largest]))).sort();

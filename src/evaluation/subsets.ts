@@ -9,14 +9,22 @@ import { randomStream } from "../program/random.ts";
 const labelDraw = 0x1abe;
 const validationDraw = 0x7a11;
 
-/** `perClass` images of each class, or all; keyed by the seed, in the set's own order. */
-export function drawLabels(labels: Int32Array, classes: number, perClass: number | "all", seed: number): Int32Array {
+/** `perClass` images of each class, or all; keyed by the seed, in the set's own order. `names` are the classes', for what is refused. */
+export function drawLabels(
+  labels: Int32Array,
+  classes: number,
+  perClass: number | "all",
+  seed: number,
+  names?: readonly string[],
+): Int32Array {
   if (perClass === "all") return Int32Array.from(labels, (_, i) => i);
   const chosen: number[] = [];
   for (let label = 0; label < classes; label++) {
     const members = membersOf(labels, label);
-    if (members.length < perClass)
-      throw wrong("probe", "labelsPerClass", `at most ${members.length}, the images of class ${label}`, perClass);
+    if (members.length < perClass) {
+      const named = names?.[label] ?? label;
+      throw wrong("probe", "labelsPerClass", `at most ${members.length}, the images of class ${named}`, perClass);
+    }
     randomStream(seed, labelDraw, label).shuffle(members);
     chosen.push(...members.subarray(0, perClass));
   }
@@ -89,5 +97,12 @@ export function only(set: ImageSet, rows: Int32Array): ImageSet {
   rows.forEach((from, to) => {
     pixels.set(set.pixels.subarray(from * size, (from + 1) * size), to * size);
   });
-  return { ...set, pixels, count: rows.length, labels: rows.map((from) => set.labels[from]) };
+  const { files } = set;
+  return {
+    ...set,
+    pixels,
+    count: rows.length,
+    labels: rows.map((from) => set.labels[from]),
+    ...(files ? { files: Array.from(rows, (from) => files[from]) } : {}),
+  };
 }

@@ -1,11 +1,12 @@
-// A dataset's embeddings as .npz: features [n, d] of the last block, channels first as in PyTorch's flatten, and labels [n].
+// A dataset's embeddings as .npz: features [n, d] of the last block, channels first as in PyTorch's flatten, labels [n], what the classes are
+// called, and of pictures that are files, which file each row is of.
 
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
 import { countParameters, pictures } from "../encoders/encoder.ts";
 import { networks } from "../encoders/networks.ts";
 import { encoderRows, type FrozenEncoder } from "../evaluation/features.ts";
-import { encodeNpz } from "./npz.ts";
+import { encodeNpz, textArray } from "./npz.ts";
 
 /** The file part by part; features are computed while they are written. `onRows` is told how many images are done. */
 export function encodeEmbeddings(
@@ -28,6 +29,8 @@ export function encodeEmbeddings(
   return encodeNpz({
     features: { shape: [set.count, features], type: "<f4", parts: rows() },
     labels: { shape: [set.count], type: "<i8", parts: [labels] },
+    classes: textArray(set.classes),
+    ...(set.files ? { files: textArray(set.files) } : {}),
   });
 }
 

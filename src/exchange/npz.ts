@@ -4,8 +4,8 @@ import { makeZip } from "client-zip";
 
 export interface NpyArray {
   readonly shape: readonly number[];
-  /** NumPy's name of the element type; float32 and int64, lowest byte first. */
-  readonly type: "<f4" | "<i8";
+  /** NumPy's name of the element type, lowest byte first: float32, int64, or text of so many letters. */
+  readonly type: "<f4" | "<i8" | `<U${number}`;
   /** In C order, cut anywhere. */
   readonly parts: AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 }
@@ -18,12 +18,22 @@ export const encodeNpz = (arrays: Readonly<Record<string, NpyArray>>): AsyncIter
       lastModified: new Date(1980, 0, 1),
       size:
         BigInt(header(array).length) +
-        BigInt(bytesOf[array.type] * array.shape.reduce((all, extent) => all * extent, 1)),
+        BigInt(bytesOf(array.type) * array.shape.reduce((all, extent) => all * extent, 1)),
       input: npy(array),
     })),
   );
 
-const bytesOf = { "<f4": 4, "<i8": 8 } as const;
+/** Of one element: a letter takes four. */
+const bytesOf = (type: NpyArray["type"]): number => Number(type.slice(2)) * (type[1] === "U" ? 4 : 1);
+
+/** Texts as NumPy stores them, all as long as the longest, in the code points of their letters. */
+export function textArray(texts: readonly string[]): NpyArray {
+  const letters = texts.map((text) => Array.from(text, (letter) => letter.codePointAt(0) ?? 0));
+  const length = letters.reduce((most, own) => Math.max(most, own.length), 1);
+  const numbers = new Uint32Array(texts.length * length);
+  for (const [i, own] of letters.entries()) numbers.set(own, i * length);
+  return { shape: [texts.length], type: `<U${length}`, parts: [new Uint8Array(numbers.buffer)] };
+}
 
 async function* npy(array: NpyArray): AsyncGenerator<Uint8Array<ArrayBuffer>> {
   yield header(array);

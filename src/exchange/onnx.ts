@@ -4,8 +4,10 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { countParameters, pictures } from "../encoders/encoder.ts";
 import { createModel, tensorsOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
+import { requireNumbers } from "../program/finite.ts";
 import type { ActivationKind } from "../program/operations.ts";
 import type { Shape } from "../program/tensor.ts";
+import type { Normalise } from "../program/views.ts";
 import { type Array32, toTorch } from "../training/torch-layout.ts";
 
 export interface OnnxEncoder {
@@ -14,6 +16,7 @@ export interface OnnxEncoder {
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** What pixel values 0 and 255 were in training. */
   readonly valueRange: readonly [number, number];
+  readonly normalise?: Normalise | undefined;
   /** Where it comes from. */
   readonly about: string;
 }
@@ -43,7 +46,7 @@ const [irVersion, opset] = [7, 13];
 /**
  * Inputs `pictures`, [n, c, h, w]; outputs `features`, [n, d] with channels first as in PyTorch's flatten, and one named after each block.
  */
-export function encodeOnnx({ network, weights, valueRange, about }: OnnxEncoder): Uint8Array {
+export function encodeOnnx({ network, weights, valueRange, normalise, about }: OnnxEncoder): Uint8Array {
   const { encoder, blocks } = createModel(networkNamed("onnx", network));
   const { channels, height, width, head } = encoder;
   const shapes = pictures(encoder);
@@ -71,6 +74,7 @@ export function encodeOnnx({ network, weights, valueRange, about }: OnnxEncoder)
     for (const { name: of, shape } of synapses) {
       const data = weights.get(of);
       if (data === undefined) throw new Error(`onnx: no numbers for ${of}`);
+      requireNumbers("onnx", of, data);
       initializers.push(tensor(of, toTorch({ shape, data })));
     }
     // The block's last step has the block's name.
@@ -92,9 +96,12 @@ export function encodeOnnx({ network, weights, valueRange, about }: OnnxEncoder)
 
   const [low, high] = valueRange;
   const colours = channels === 3 ? " in red, green, blue" : "";
-  const means = `pictures [n, ${channels}, ${height}, ${width}]${colours}; pixel value 0 is ${low}, 255 is ${high}`;
+  const then = normalise
+    ? `, then less the mean [${normalise.mean.join(", ")}], over [${normalise.std.join(", ")}]`
+    : "";
+  const means = `pictures [n, ${channels}, ${height}, ${width}]${colours}; pixel value 0 is ${low}, 255 is ${high}${then}`;
   const flat = "the last block's output, flattened; channels first";
-  const facts = { network, valueRange: JSON.stringify(valueRange) };
+  const facts = { network, ...pixelFacts({ valueRange, normalise }) };
   return message("Model", {
     ir_version: irVersion,
     producer_name: "saccade",
@@ -131,6 +138,15 @@ function valueInfo(name: string, shape: Shape, doc = ""): Uint8Array {
   const type = message("TensorType", { elem_type: float, shape: message("TensorShape", { dim }) });
   return message("ValueInfo", { name, type: message("Type", { tensor_type: type }), doc_string: doc });
 }
+
+/** What pixel values become, as metadata of a file. */
+export const pixelFacts = ({
+  valueRange,
+  normalise,
+}: Pick<OnnxEncoder, "valueRange" | "normalise">): Readonly<Record<string, string>> => ({
+  valueRange: JSON.stringify(valueRange),
+  ...(normalise ? { normalise: JSON.stringify(normalise) } : {}),
+});
 
 type Field = string | number | Uint8Array;
 

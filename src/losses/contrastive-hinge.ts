@@ -63,8 +63,8 @@ function negativePairs(negatives: Negatives, n: number): number {
     case "authorsCode":
       return Array.from({ length: negatives.count - 1 }, (_, i) => n - 1 - i).reduce((sum, pairs) => sum + pairs, 0);
     case "past": {
-      const { count, gap } = negatives;
-      return Array.from({ length: count }, (_, i) => n - gap - i).reduce((sum, pairs) => sum + pairs, 0);
+      const { count, gap, spacing } = negatives;
+      return Array.from({ length: count }, (_, i) => n - gap - i * spacing).reduce((sum, pairs) => sum + pairs, 0);
     }
     default:
       return negatives satisfies never;

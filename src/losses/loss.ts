@@ -73,6 +73,10 @@ export interface Change {
   readonly weight: Tensor;
   readonly gradient: Tensor;
   readonly learningRate?: number;
+  /** Multiplies the learning rate. */
+  readonly factor?: number;
+  /** Of feedback that receives a weight's own increments: that weight. */
+  readonly beside?: Tensor;
   /** Weight decay, apart from the gradient: weight −= learningRate · decay · weight. */
   readonly decay?: number;
 }

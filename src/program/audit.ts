@@ -18,7 +18,7 @@ import {
   weightOperand,
 } from "./audit/layers.ts";
 import { comparesViews, negativesOf, rememberedOf, rowsOf } from "./audit/views.ts";
-import { type AnyOperation, inputsOf, outputsOf, type Program } from "./program.ts";
+import { type AnyOperation, inputsOf, isPlasticity, outputsOf, type Program } from "./program.ts";
 import { bytesOf, ownerOf, sizeOf, type Tensor } from "./tensor.ts";
 
 export type { Source } from "./audit/layers.ts";
@@ -185,8 +185,8 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
     if (feedback.has(ownerOf(synapse))) for (const { weight } of weightsIn(gradient)) whole.add(weight);
   };
   for (const operation of inCone) {
-    if (operation.kind === "adam") learn({ synapse: operation.updates.weight, gradient: operation.inputs.gradient });
-    if (isForward(operation) || operation.kind === "adam") continue;
+    if (isPlasticity(operation)) learn({ synapse: operation.updates.weight, gradient: operation.inputs.gradient });
+    if (isForward(operation) || isPlasticity(operation)) continue;
     const read = inputsOf(operation).flatMap(weightsIn);
     if (read.length === 0) continue;
     if (carriesError(operation)) {
@@ -269,13 +269,12 @@ function leftAside(
   const relative = inCone.some((operation) => operation.kind === "gaussianNoise" && operation.attributes.relative);
   const shared = flow.program.operations.some(
     (operation) =>
-      operation.kind === "adam" &&
+      isPlasticity(operation) &&
       operation.updates.weight.role === (way === "forward" ? "feedback" : "weight") &&
       changes.some(({ gradient }) => gradient === operation.inputs.gradient),
   );
   const joined = flow.writersOf(forward, pre).some((number) => flow.program.operations[number].kind === "combine");
   const [, height = 1, width = 1] = pre.shape.length === 4 ? pre.shape : [];
-  const numbers = changes.reduce((sum, { synapse }) => sum + sizeOf(synapse.shape), 0);
   return [
     height * width > 1 && weight.shape.length === 4 ? "weights shared across positions" : "",
     has("maxPoolGradient") ? "exact pooling routes on the way back" : "",
@@ -286,8 +285,19 @@ function leftAside(
     shared ? "feedback receives the weights' own increments" : "",
     way === "feedback" && has("gaussianNoise") ? "a second pass of every view, with noise" : "",
     relative ? "noise scaled to the standard deviation of a whole layer" : "",
-    `the optimiser's 2 numbers per synapse (${2 * numbers})`,
+    optimisersMemory(flow, changes),
   ].filter((line) => line !== "");
+}
+
+/** What the optimiser keeps and divides by at every synapse: what it divides by is the synapse's own, so that (ii) is not touched. */
+function optimisersMemory({ program: { operations } }: Dataflow, changes: readonly SynapseChange[]): string {
+  const numbers = changes.reduce((sum, { synapse }) => sum + sizeOf(synapse.shape), 0);
+  const [operation] = changes.map(({ optimiser }) => operations[optimiser]);
+  if (operation?.kind !== "sgd")
+    return `Adam's 2 numbers per synapse (${2 * numbers}); each divides its change by the size of its own past gradients`;
+  return operation.attributes.momentum > 0
+    ? `SGD's velocity per synapse (${numbers}); nothing is divided`
+    : "SGD keeps nothing and divides nothing";
 }
 
 function unique<T>(items: readonly T[], key: (item: T) => unknown = (item) => item): T[] {

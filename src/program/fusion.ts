@@ -1,10 +1,19 @@
 // Fusion: which operations of a program stand together, so that what lies between them is never stored.
 //
 // Forward: convolution → bias → activation / max pooling. Backward: unpooling and activation derivative → the three
-// gradients of a convolution → Adam. Rows gathered for products with few units: the gather stands in each product's stage.
+// gradients of a convolution → optimiser. Rows gathered for products with few units: the gather stands in each product's stage.
 // A backend may run a stage's operations one after another; the result is the same.
 
-import { type AnyOperation, inputsOf, type Operation, outputsOf, type Program, updatesOf } from "./program.ts";
+import {
+  type AnyOperation,
+  inputsOf,
+  isPlasticity,
+  type Operation,
+  outputsOf,
+  type Plasticity,
+  type Program,
+  updatesOf,
+} from "./program.ts";
 import { ownerOf, type Tensor } from "./tensor.ts";
 
 /** conv2d → addBias? → (activation | maxPool)*. */
@@ -15,22 +24,22 @@ export interface ConvolutionStage {
   readonly epilogue: readonly (Operation<"activation"> | Operation<"maxPool">)[];
 }
 
-/** (activationGradient | maxPoolGradient)* → biasGradient? conv2dWeightGradient? conv2dInputGradient? → adam*. */
+/** (activationGradient | maxPoolGradient)* → biasGradient? conv2dWeightGradient? conv2dInputGradient? → (adam | sgd)*. */
 export interface ConvolutionBackwardStage {
   readonly kind: "convolutionBackward";
   readonly routing: readonly (Operation<"activationGradient"> | Operation<"maxPoolGradient">)[];
   readonly bias?: Operation<"biasGradient">;
   readonly weight?: Operation<"conv2dWeightGradient">;
   readonly input?: Operation<"conv2dInputGradient">;
-  readonly adam: readonly Operation<"adam">[];
+  readonly optimiser: readonly Plasticity[];
 }
 
-/** gatherRows? → linearWeightGradient → adam. */
+/** gatherRows? → linearWeightGradient → adam | sgd. */
 export interface LinearUpdateStage {
   readonly kind: "linearUpdate";
   readonly gather?: Operation<"gatherRows">;
   readonly gradient: Operation<"linearWeightGradient">;
-  readonly adam: Operation<"adam">;
+  readonly optimiser: Plasticity;
 }
 
 /** gatherRows → a product whose wide side is what was gathered. */
@@ -127,10 +136,10 @@ export function fuse(program: Program): Stage[] {
               ...(stage.bias ? [stage.bias] : []),
               ...(stage.weight ? [stage.weight] : []),
               ...(stage.input ? [stage.input] : []),
-              ...stage.adam,
+              ...stage.optimiser,
             ]
           : stage.kind === "linearUpdate"
-            ? [...(stage.gather ? [stage.gather] : []), stage.gradient, stage.adam]
+            ? [...(stage.gather ? [stage.gather] : []), stage.gradient, stage.optimiser]
             : stage.kind === "gathered"
               ? [stage.gather, stage.product]
               : [stage.operation];
@@ -207,12 +216,12 @@ export function fuse(program: Program): Stage[] {
     // A stage makes the weight gradient first, so that must not read the input gradient's result.
     if (weight && input && ownerOf(weight.inputs.x) === ownerOf(input.outputs.dx)) return undefined;
     if (routing.length > 0 && readersOf(error).some((reader) => !members.includes(reader))) return undefined;
-    const adam: Operation<"adam">[] = [];
+    const optimiser: Plasticity[] = [];
     for (const update of [weight?.outputs.dw, bias?.outputs.db]) {
       if (update === undefined || !internal(update)) continue;
       const [reader, ...others] = readersOf(update);
-      if (reader?.kind === "adam" && others.length === 0 && mayMoveUp(reader, start, members)) {
-        adam.push(reader);
+      if (reader && isPlasticity(reader) && others.length === 0 && mayMoveUp(reader, start, members)) {
+        optimiser.push(reader);
         members.push(reader);
       }
     }
@@ -222,16 +231,17 @@ export function fuse(program: Program): Stage[] {
       ...(bias ? { bias } : {}),
       ...(weight ? { weight } : {}),
       ...(input ? { input } : {}),
-      adam,
+      optimiser,
     };
   }
 
   function linearUpdate(start: number, gradient: Operation<"linearWeightGradient">): LinearUpdateStage | undefined {
     const { dw } = gradient.outputs;
-    const [adam, ...others] = readersOf(dw);
+    const [optimiser, ...others] = readersOf(dw);
+    if (optimiser === undefined || !isPlasticity(optimiser) || others.length > 0) return undefined;
     const gather = gathers.get(gradient.inputs.dy);
-    return adam?.kind === "adam" && others.length === 0 && internal(dw) && mayMoveUp(adam, start, [gradient])
-      ? { kind: "linearUpdate", ...(gather ? { gather } : {}), gradient, adam }
+    return internal(dw) && mayMoveUp(optimiser, start, [gradient])
+      ? { kind: "linearUpdate", ...(gather ? { gather } : {}), gradient, optimiser }
       : undefined;
   }
 

@@ -4,7 +4,7 @@
 
 import { wrong } from "./errors.ts";
 import { type DType, type Role, type Shape, sizeOf } from "./tensor.ts";
-import { viewParameters } from "./views.ts";
+import { type PixelValues, viewParameters } from "./views.ts";
 
 export type ActivationKind = "hardtanh" | "tanh" | "relu";
 
@@ -17,10 +17,10 @@ export type Negatives =
   /** Super-diagonals 1 … count−1 without wrap-around, each term weighing 1/count: the authors' code. */
   | { readonly kind: "authorsCode"; readonly count: number }
   /**
-   * Super-diagonals gap … gap+count−1 without wrap-around: of view t, the anchors t−gap … t−gap−count+1 of the batch. In a batch that
-   * is in order of time, a view is set against a buffer of what was seen before it, and against nothing that is still to come.
+   * Super-diagonals gap, gap+spacing, … without wrap-around: of view t, the `count` anchors t−gap, t−gap−spacing, … of the batch. In a
+   * batch that is in order of time, a view is set against a buffer of what was seen before it, and against nothing that is still to come.
    */
-  | { readonly kind: "past"; readonly count: number; readonly gap: number };
+  | { readonly kind: "past"; readonly count: number; readonly gap: number; readonly spacing: number };
 
 interface Signature<In extends string, Out extends string, Updated extends string, Attributes> {
   in: In;
@@ -74,14 +74,10 @@ export interface Signatures {
   averagePoolGradient: Signature<"dy", "dx", never, Pool & Extent>;
   /**
    * Gather and augment: images u8 [N, h, w, c], indices i32 [n], parameters f32 [n, 18] → x f32 [n, height, width, c].
-   * Every row of `parameters` says how one view is made (program/views.ts); values end in [low, high].
+   * Every row of `parameters` says how one view is made (program/views.ts); values end in [low, high], or where `normalise` has a mean
+   * and a standard deviation for each channel, in what these make of it.
    */
-  makeViews: Signature<
-    "images" | "indices" | "parameters",
-    "x",
-    never,
-    Extent & { readonly low: number; readonly high: number }
-  >;
+  makeViews: Signature<"images" | "indices" | "parameters", "x", never, Extent & PixelValues>;
   /** table f32 [N, ...], indices i32 [n] → y [n, ...]. */
   gatherRows: Signature<"table" | "indices", "y", never, None>;
   /** table i32 [N], indices i32 [n] → y i32 [n]. */
@@ -169,16 +165,17 @@ export interface Signatures {
   goodnessError: Signature<"x" | "gates", "error", never, None>;
   /** Magnitudes of b with the signs of w: y = |b|·sgn(w), sgn 0 = 0. */
   matchSigns: Signature<"w" | "b", "y", never, None>;
-  /** x, target of one shape → loss [1] = mean (x − target)², dx = dloss/dx. */
-  meanSquaredError: Signature<"x" | "target", "loss" | "dx", never, None>;
+  /** x, target of one shape → loss [1] = Σ (x − target)² / divisor, dx = dloss/dx. */
+  squaredError: Signature<"x" | "target", "loss" | "dx", never, { readonly divisor: number }>;
   /** y = alpha·a + beta·b. */
   combine: Signature<"a" | "b", "y", never, { readonly alpha: number; readonly beta: number }>;
   /**
-   * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in place: step i32 [1] counts from 1. `weight`, `m` and `v` have the
-   * gradient's shape. Before its step the weight shrinks by learningRate · decay (AdamW, Loshchilov & Hutter 2019).
+   * Adam (Kingma & Ba 2015, arXiv 1412.6980, algorithm 1) in place: step i32 [1] counts from 1, rate f32 [1] multiplies the learning
+   * rate. `weight`, `m` and `v` have the gradient's shape. Before its step the weight shrinks by learningRate · rate · decay (AdamW,
+   * Loshchilov & Hutter 2019).
    */
   adam: Signature<
-    "gradient" | "step",
+    "gradient" | "step" | "rate",
     never,
     "weight" | "m" | "v",
     {
@@ -186,6 +183,22 @@ export interface Signatures {
       readonly beta1: number;
       readonly beta2: number;
       readonly epsilon: number;
+      readonly decay: number;
+    }
+  >;
+  /**
+   * Stochastic gradient descent with momentum in place, as PyTorch has it: g = gradient + decay · weight, velocity ← momentum · velocity
+   * + g, weight ← weight − learningRate · rate · velocity; under `nesterov` − learningRate · rate · (g + momentum · velocity). rate f32
+   * [1]; `weight` and `velocity` have the gradient's shape.
+   */
+  sgd: Signature<
+    "gradient" | "rate",
+    never,
+    "weight" | "velocity",
+    {
+      readonly learningRate: number;
+      readonly momentum: number;
+      readonly nesterov: boolean;
       readonly decay: number;
     }
   >;
@@ -318,10 +331,12 @@ const convolutionFlops = (y: Shape, w: Shape): number => (2 * sizeOf(y) * sizeOf
 function checkNegatives(n: number, negatives: Negatives): void {
   if (negatives.kind === "all") return;
   const { count } = negatives;
-  const gap = negatives.kind === "past" ? negatives.gap : 1;
-  if (negatives.kind === "past" && !(Number.isInteger(gap) && gap >= 1 && gap < n))
+  const { gap, spacing } = negatives.kind === "past" ? negatives : { gap: 1, spacing: 1 };
+  if (!(Number.isInteger(gap) && gap >= 1 && gap < n))
     throw wrong("hingeGates", "negatives", `a gap from 1 to ${n - 1} in a batch of ${n}`, gap, "enlarge the batch");
-  const most = negatives.kind === "authorsCode" ? n : n - gap;
+  if (!(Number.isInteger(spacing) && spacing >= 1))
+    throw wrong("hingeGates", "negatives", "a spacing of at least 1", spacing);
+  const most = negatives.kind === "authorsCode" ? n : Math.floor((n - 1 - gap) / spacing) + 1;
   if (!(Number.isInteger(count) && count >= 1 && count <= most))
     throw wrong("hingeGates", "negatives", `a count from 1 to ${most} in a batch of ${n}`, count, "enlarge the batch");
 }
@@ -493,11 +508,13 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
     outputs: { x: { role: "activity" } },
     updated: [],
     dtypes: { images: "u8", indices: "i32" },
-    shapes: ({ images, indices, parameters }, { height, width }) => {
+    shapes: ({ images, indices, parameters }, { height, width, normalise }) => {
       const [, , , c] = extents("makeViews", "images", images, "N h w c") as [number, number, number, number];
       const [n] = extents("makeViews", "indices", indices, "n") as [number];
       same("makeViews", "parameters", [n, viewParameters], parameters);
       if (c !== 1 && c !== 3) throw wrong("makeViews", "images", "1 or 3 channels", images);
+      for (const [name, numbers] of Object.entries(normalise ?? {}))
+        if (numbers.length !== c) throw wrong("makeViews", `normalise.${name}`, `${c} numbers, one a channel`, numbers);
       return { x: [n, height, width, c] };
     },
     flops: (_, { x }) => 40 * sizeOf(x),
@@ -734,13 +751,15 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
     },
     flops: ({ w }) => 2 * sizeOf(w),
   },
-  meanSquaredError: {
+  squaredError: {
     inputs: ["x", "target"],
     computation: "unit",
     outputs: { loss: metric, dx: error },
     updated: [],
-    shapes: ({ x, target }) => {
-      same("meanSquaredError", "target", x, target);
+    shapes: ({ x, target }, { divisor }) => {
+      same("squaredError", "target", x, target);
+      if (!(Number.isInteger(divisor) && divisor >= 1 && divisor < 2 ** 32))
+        throw wrong("squaredError", "divisor", "a whole number from 1 to 4294967295", divisor);
       return { loss: [1], dx: x };
     },
     flops: ({ x }) => 4 * sizeOf(x),
@@ -757,16 +776,17 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
     flops: ({ a }) => 3 * sizeOf(a),
   },
   adam: {
-    inputs: ["gradient", "step"],
+    inputs: ["gradient", "step", "rate"],
     computation: "plasticity",
     outputs: {},
     updated: ["weight", "m", "v"],
     dtypes: { step: "i32" },
-    shapes: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2, decay }) => {
+    shapes: ({ gradient, step, rate, weight, m, v }, { learningRate, beta1, beta2, decay }) => {
       same("adam", "gradient", weight, gradient);
       same("adam", "m", weight, m);
       same("adam", "v", weight, v);
       same("adam", "step", [1], step);
+      same("adam", "rate", [1], rate);
       if (!(learningRate > 0)) throw wrong("adam", "learningRate", "above 0", learningRate);
       if (!(beta1 >= 0 && beta1 < 1)) throw wrong("adam", "beta1", "from 0 to below 1", beta1);
       if (!(beta2 >= 0 && beta2 < 1)) throw wrong("adam", "beta2", "from 0 to below 1", beta2);
@@ -774,6 +794,22 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
       return {};
     },
     flops: ({ gradient }) => 12 * sizeOf(gradient),
+  },
+  sgd: {
+    inputs: ["gradient", "rate"],
+    computation: "plasticity",
+    outputs: {},
+    updated: ["weight", "velocity"],
+    shapes: ({ gradient, rate, weight, velocity }, { learningRate, momentum, decay }) => {
+      same("sgd", "gradient", weight, gradient);
+      same("sgd", "velocity", weight, velocity);
+      same("sgd", "rate", [1], rate);
+      if (!(learningRate > 0)) throw wrong("sgd", "learningRate", "above 0", learningRate);
+      if (!(momentum >= 0 && momentum < 1)) throw wrong("sgd", "momentum", "from 0 to below 1", momentum);
+      if (!(decay >= 0)) throw wrong("sgd", "decay", "at least 0", decay);
+      return {};
+    },
+    flops: ({ gradient }) => 6 * sizeOf(gradient),
   },
   reduce: {
     inputs: ["x"],

@@ -32,6 +32,12 @@ export interface Program {
   readonly results: readonly Tensor[];
 }
 
+/** An operation that changes synapses. */
+export type Plasticity = Operation<"adam"> | Operation<"sgd">;
+
+export const isPlasticity = (operation: AnyOperation): operation is Plasticity =>
+  operationTable[operation.kind].computation === "plasticity";
+
 export const inputsOf = (operation: AnyOperation): Tensor[] => Object.values(operation.inputs);
 export const outputsOf = (operation: AnyOperation): Tensor[] => Object.values(operation.outputs);
 export const updatesOf = (operation: AnyOperation): Tensor[] => Object.values(operation.updates);

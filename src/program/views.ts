@@ -1,4 +1,4 @@
-// What the columns of makeViews' parameter rows mean: one row makes one view of one image.
+// What makeViews is told: one row of numbers makes one view of one image, and what its pixel values become.
 
 /** Column of each parameter; `affine` and `box` are the first of six and of four. */
 export const view = {
@@ -24,6 +24,30 @@ export const view = {
 
 /** Columns of a parameter row. */
 export const viewParameters = 18;
+
+/** What is done to each channel last: less its mean, over its standard deviation, as torchvision's Normalize does it. */
+export interface Normalise {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+/** What pixel values become: 0 and 255 `low` and `high`, and then each channel what `normalise` says. */
+export interface PixelValues {
+  readonly low: number;
+  readonly high: number;
+  readonly normalise?: Normalise | undefined;
+}
+
+/** What 0 and 255 become in each of the channels, in the end. */
+export const channelEnds = (
+  { low, high, normalise }: PixelValues,
+  channels: number,
+): { readonly low: number; readonly high: number }[] =>
+  Array.from({ length: channels }, (_, c) => {
+    if (normalise === undefined) return { low, high };
+    const [mean, std] = [normalise.mean[c], normalise.std[c]];
+    return { low: (low - mean) / std, high: (high - mean) / std };
+  });
 
 export type JitterStep = "brightness" | "contrast" | "saturation" | "hue";
 

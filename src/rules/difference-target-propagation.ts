@@ -13,7 +13,7 @@ import type { ActivationKind } from "../program/operations.ts";
 import type { Recorder } from "../program/program.ts";
 import { persistent, type Shape, sizeOf, type Tensor } from "../program/tensor.ts";
 import { recordBlockChange, recordHeadChange, recordHeadError } from "./error-path.ts";
-import { recordAdam } from "./optimiser.ts";
+import { recordUpdates } from "./optimiser.ts";
 import { recordRouting } from "./routing.ts";
 import { type Learners, learningRows, type Signal, type StepRecorder, type Trace, type Update } from "./update.ts";
 
@@ -24,10 +24,15 @@ export interface DtpOptions {
   readonly targetStep: number;
   /** Noise on a layer's input while its inverse learns: a share of its standard deviation, or in activity's own units. */
   readonly noise: { readonly kind: "relative" | "absolute"; readonly size: number };
-  /** Adam's learning rate for the inverses. */
+  /** The optimiser's learning rate for the inverses. */
   readonly inverseLearningRate: number;
   /** How δ passes the head on its way to the first target: its own transposed weights (authors' code), or fixed random feedback. */
   readonly head: "transposed" | "feedback";
+  /**
+   * The local losses ‖x_l − x̂_l‖²: summed over the batch (Algorithm 1), or their mean over all elements of the batch, blocked anchors
+   * counting as zeros (authors' code).
+   */
+  readonly localLoss: "sum" | "mean";
   /** Seed of the noise. */
   readonly seed: number;
 }
@@ -38,6 +43,7 @@ export const dtpDefaults: Omit<DtpOptions, "seed"> = {
   noise: { kind: "relative", size: 0.3 },
   inverseLearningRate: 1e-3,
   head: "transposed",
+  localLoss: "sum",
 };
 
 /** g_l: block l's output [n, h', w', o] → its input [n, h, w, c]. */
@@ -140,7 +146,7 @@ function recordDtp(
   inverses: readonly Inverse[],
   headWeight: Tensor | undefined,
   { blocks }: Learners,
-  { record, adam }: StepRecorder,
+  { record, optimiser }: StepRecorder,
   trace: Trace,
   signal: Signal,
 ): Change[] {
@@ -151,7 +157,7 @@ function recordDtp(
       return changes.map((change) => ({ ...change, learningRate: inverseLearningRate }));
     });
 
-  if (adam && order === "inversesFirst") recordAdam(record, adam, learnInverses(adam.step));
+  if (optimiser && order === "inversesFirst") recordUpdates(record, optimiser, learnInverses(optimiser.step));
   const changes = trace.head ? recordHeadChange(record, trace.head, signal.error, signal.firstRow) : [];
   const top = trace.head && headWeight ? recordHeadError(record, trace.head, signal.error, headWeight) : signal.error;
   const eta = signal.reduction === "sum" ? options.targetStep / signal.images : options.targetStep;
@@ -181,15 +187,16 @@ function recordDtp(
     ).y;
   }
   trace.blocks.forEach((block, l) => {
-    const { dx } = record.meanSquaredError(
+    const divisor = options.localLoss === "sum" ? 1 : sizeOf(block.output.shape);
+    const { dx } = record.squaredError(
       { x: activities[l], target: targets[l] },
-      {},
+      { divisor },
       { loss: `${blocks[l].name}.localLoss`, dx: `${blocks[l].name}.localError` },
     );
     const routed = recordRouting(record, block, dx, signal.firstRow);
     changes.push(...recordBlockChange(record, block, routed, signal.firstRow));
   });
-  if (adam && order === "targetsFirst") changes.push(...learnInverses(adam.step));
+  if (optimiser && order === "targetsFirst") changes.push(...learnInverses(optimiser.step));
   return changes;
 }
 
@@ -232,9 +239,9 @@ function recordInverseChange(
   ).y;
   const forward = recordBlock(record, block, synapses, noisy, `${name}.forward`);
   const rebuilt = recordInverse(record, inverse, forward.output, `${name}.rebuilt`);
-  const { dx } = record.meanSquaredError(
+  const { dx } = record.squaredError(
     { x: rebuilt.output, target: noisy },
-    {},
+    { divisor: sizeOf(noisy.shape) },
     { loss: `${name}.loss`, dx: `${name}.error` },
   );
   const error = activation

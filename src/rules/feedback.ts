@@ -67,6 +67,6 @@ export const carriedBy =
 export function feedbackChanges(changes: readonly Change[], of: ReadonlyMap<Tensor, Tensor>): Change[] {
   return changes.flatMap((change) => {
     const feedback = of.get(change.weight);
-    return feedback ? [{ ...change, weight: feedback }] : [];
+    return feedback ? [{ ...change, weight: feedback, beside: change.weight }] : [];
   });
 }

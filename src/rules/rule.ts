@@ -2,20 +2,20 @@
 
 import { pictures } from "../encoders/encoder.ts";
 import { recordBlocks, recordHead } from "../encoders/forward.ts";
-import { createHead, type Model, type Parameter } from "../encoders/model.ts";
-import type { Loss, LossMetric, LossTrace, PreparedLoss } from "../losses/loss.ts";
-import { type Program, type Recorder, recordProgram } from "../program/program.ts";
+import { createHead, type HeadModel, type Model, type Parameter, tensorsOf } from "../encoders/model.ts";
+import type { Change, Loss, LossMetric, LossTrace, PreparedLoss } from "../losses/loss.ts";
+import { type Program, persistentTensors, type Recorder, recordProgram } from "../program/program.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
-import { viewParameters } from "../program/views.ts";
+import { type Normalise, viewParameters } from "../program/views.ts";
 import type { Learning, LessonSpan } from "./learning.ts";
-import { type AdamOptions, createAdam, recordAdam } from "./optimiser.ts";
+import { createOptimiser, type Optimiser, type OptimiserOptions, recordUpdates } from "./optimiser.ts";
 import type { Learners, PreparedUpdate, Signal, Trace, Update } from "./update.ts";
 
 /** One step of one lesson. */
 export interface Lesson extends LessonSpan {
   readonly program: Program;
-  /** i32 [1]: the number of this update by this lesson's optimiser, from 1. */
-  readonly adamStep: Tensor;
+  readonly clock: Clock;
+  readonly optimiser: Optimiser;
   /** Pictures that the network sees, [rows, h, w, c]. */
   readonly views: Tensor;
   /** What the loss reads: embeddings or logits [rows, d], or a picture [rows, h, w, c]. */
@@ -25,6 +25,24 @@ export interface Lesson extends LessonSpan {
   readonly metrics: readonly LossMetric[];
   readonly parts: LessonParts;
 }
+
+/** What the host tells a lesson's optimiser before a step. */
+export interface Clock {
+  /** i32 [1]: the number of this update, from 1; undefined where nothing counts. */
+  readonly step: Tensor | undefined;
+  /** f32 [1]: a factor on the learning rates. */
+  readonly rate: Tensor;
+}
+
+/** What the host writes before update number `update` (from 1) of a lesson, `factor` being the schedule's. */
+export const clockValues = (
+  { clock: { step, rate } }: Lesson,
+  update = 1,
+  factor = 1,
+): [Tensor, Int32Array | Float32Array][] => [
+  ...(step ? [[step, Int32Array.of(update)] as [Tensor, Int32Array | Float32Array]] : []),
+  [rate, Float32Array.of(factor)],
+];
 
 /** What takes part in a lesson: the layers that learn, and what update and loss bring along. */
 export interface LessonParts {
@@ -63,7 +81,9 @@ export interface RuleOptions {
   readonly learning: Learning;
   readonly update: Update;
   readonly loss: Loss;
-  readonly adam: AdamOptions;
+  readonly optimiser: OptimiserOptions;
+  /** Factors on the learning rate of the head, and of feedback that receives the weights' increments; default 1. */
+  readonly factors?: { readonly head: number; readonly feedback: number };
   /** n: images per step. */
   readonly batch: number;
   /** Images in the dataset, their size, and their classes. */
@@ -77,6 +97,8 @@ export interface RuleOptions {
   };
   /** Pixel values 0 and 255 become these. */
   readonly valueRange: readonly [number, number];
+  /** And then each channel what this says. */
+  readonly normalise?: Normalise | undefined;
 }
 
 export function recordRule(options: RuleOptions): RecordedRule {
@@ -94,7 +116,7 @@ export function recordRule(options: RuleOptions): RecordedRule {
     inputs,
     lessons: recorded.map(({ lesson }) => lesson),
     parameters,
-    state: [...parameters.map(({ tensor }) => tensor), ...recorded.flatMap(({ moments }) => moments)],
+    state: [...parameters.map(({ tensor }) => tensor), ...recorded.flatMap(({ optimiserState }) => optimiserState)],
   };
 }
 
@@ -129,21 +151,25 @@ function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: 
     head: headModel,
   };
   const parts = { learners, update: update.prepare(learners), loss: loss.prepare(shapes[end], end) };
-  const adam = createAdam(options.adam, `adam${tag}`);
+  const optimiser = createOptimiser(options.optimiser, `optimiser${tag}`);
 
   const part = whole ? "" : `, layer ${end}`;
   const record = recordProgram(
     `${learning.name} ${update.name}, ${loss.name}, ${encoder.name}${part}, ${batch} images`,
   );
   const { views, trace, output, lossTrace, signal } = recordSignal(record, options, inputs, parts);
-  recordAdam(record, adam, [...parts.update.record({ record, adam }, trace, signal), ...lossTrace.changes]);
+  const changes = parts.update.record({ record, optimiser }, trace, signal);
+  recordUpdates(record, optimiser, [...withFactors(changes, options, headModel), ...lossTrace.changes]);
 
   const { value, metrics } = lossTrace;
+  const program = record.finish([views, output, value, ...metrics.map(({ tensor }) => tensor)]);
+  const counts = persistentTensors([program]).includes(optimiser.step);
   const lesson: Lesson = {
     first,
     end,
-    program: record.finish([views, output, value, ...metrics.map(({ tensor }) => tensor)]),
-    adamStep: adam.step,
+    program,
+    clock: { step: counts ? optimiser.step : undefined, rate: optimiser.rate },
+    optimiser,
     views,
     output,
     loss: value,
@@ -153,8 +179,22 @@ function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: 
   return {
     lesson,
     parameters: [...(headModel?.parameters ?? []), ...parts.update.parameters, ...parts.loss.parameters],
-    moments: [...adam.moments.values()].flatMap(({ m, v }) => [m, v]),
+    optimiserState: [...optimiser.state.values()].flat(),
   };
+}
+
+/** The head's changes, and those of feedback, with the factors on their learning rates. */
+function withFactors(
+  changes: readonly Change[],
+  { factors = { head: 1, feedback: 1 } }: RuleOptions,
+  head: HeadModel | undefined,
+): Change[] {
+  const ofHead = head ? tensorsOf(head.synapses) : [];
+  return changes.map((change) => {
+    const { weight, beside, factor = 1 } = change;
+    const own = ofHead.includes(beside ?? weight) ? factors.head : 1;
+    return { ...change, factor: factor * own * (beside ? factors.feedback : 1) };
+  });
 }
 
 /** A step as far as its error: views, forward pass, loss. */
@@ -170,13 +210,17 @@ export interface SignalTrace {
 
 export function recordSignal(
   record: Recorder,
-  { model, loss, batch, valueRange: [low, high] }: RuleOptions,
+  { model, loss, batch, valueRange: [low, high], normalise }: RuleOptions,
   inputs: RuleInputs,
   { learners: { first, blocks: learning, head: headModel }, loss: preparedLoss }: LessonParts,
 ): SignalTrace {
   const { height, width } = model.encoder;
   const { images, indices, parameters, pairs } = inputs;
-  const views = record.makeViews({ images, indices, parameters }, { height, width, low, high }, { x: "views" }).x;
+  const views = record.makeViews(
+    { images, indices, parameters },
+    { height, width, low, high, normalise },
+    { x: "views" },
+  ).x;
   const below = recordBlocks(record, model, views, 0, first);
   const reached = below.at(-1)?.output ?? views;
   const entering = loss.mix?.(record, reached) ?? reached;

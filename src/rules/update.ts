@@ -6,7 +6,7 @@ import type { HeadModel, Parameter, Synapses } from "../encoders/model.ts";
 import type { Change, Loss } from "../losses/loss.ts";
 import type { Recorder } from "../program/program.ts";
 import { rows, type Shape, type Tensor } from "../program/tensor.ts";
-import type { Adam } from "./optimiser.ts";
+import type { Optimiser } from "./optimiser.ts";
 
 /** Blocks that learn together, bottom first, and the head above them, where the loss has one. */
 export interface Learners {
@@ -39,7 +39,7 @@ export interface Signal {
 export interface StepRecorder {
   readonly record: Recorder;
   /** Undefined in a step that only looks: nothing learns. */
-  readonly adam: Adam | undefined;
+  readonly optimiser: Optimiser | undefined;
 }
 
 export interface Update {

@@ -59,7 +59,7 @@ export function recordXray(options: RuleOptions, recorded: RecordedRule, images:
 function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end, parts, program }: Lesson): LessonXray {
   const record = recordProgram(`X-ray of ${program.name}`);
   const { trace, lossTrace, signal } = recordSignal(record, options, inputs, parts);
-  const changes = parts.update.record({ record, adam: undefined }, trace, signal);
+  const changes = parts.update.record({ record, optimiser: undefined }, trace, signal);
   const exact = recordErrorPath(prefixed(record, "exact."), trace, signal, ({ weight }) => weight);
   const seen = parts.update.inspect?.(prefixed(record, "seen."), trace);
 

@@ -1,9 +1,11 @@
-// Alarms: numbers that are not numbers, and embeddings that collapse to a point or to a few directions.
+// Alarms: numbers that are not numbers, embeddings that collapse to a point or to a few directions, and a loss that runs away.
 
 import { SaccadeError } from "../program/errors.ts";
+import { requireNumbers } from "../program/finite.ts";
+import type { Config } from "./config.ts";
 
 /** What makes numbers grow without end. */
-const mend = "lower adam.learningRate, or look at the loss's margins and at valueRange";
+const mend = "lower optimiser.learningRate, or look at the loss's margins and at valueRange";
 
 export interface Health {
   /** Mean over dimensions of the standard deviation over the batch, in units of L1 distance per dimension. */
@@ -77,8 +79,43 @@ export function collapseAlarm({ spread, effectiveRank: rank }: Health): string |
   return undefined;
 }
 
+/** Losses that are averaged, and how many times the first one their mean may be. */
+const runaway = { window: 20, most: 3 } as const;
+
+export interface LossWatch {
+  /** Takes a noted loss; a sentence once the mean of a layer's last 20 is more than three times its first. */
+  readonly see: (loss: number, layer?: number) => string | undefined;
+  /** Whether it has a loss of this layer; undefined: of all together. */
+  readonly knows: (layer?: number) => boolean;
+}
+
+/** Watches the losses of every layer that learns by itself, or of all together. */
+export function watchLosses({ update }: Pick<Config, "update">): LossWatch {
+  const seen = new Map<number | undefined, { readonly first: number; readonly last: number[] }>();
+  return {
+    knows: (layer) => seen.has(layer),
+    see: (loss, layer) => {
+      const { first, last } = seen.get(layer) ?? { first: loss, last: [] };
+      seen.set(layer, { first, last });
+      last.push(loss);
+      if (last.length > runaway.window) last.shift();
+      const now = last.reduce((sum, one) => sum + one, 0) / last.length;
+      if (last.length < runaway.window || now <= runaway.most * first) return undefined;
+      const whose = layer === undefined ? "the loss" : `the loss of layer ${layer}`;
+      const fixed = update === "RF" || update === "DFA";
+      const follow = fixed ? ", or feedback that learns with its weights (update=URF)" : "";
+      return `${whose} has run away: it began at ${first.toPrecision(3)} and is ${now.toPrecision(3)} on average now; what usually mends it is a smaller optimiser.learningRate (a third, a tenth), a warm-up (optimiser.schedule.warmup=50)${follow}`;
+    },
+  };
+}
+
 /** Stops a run whose loss is no longer a number. */
 export function requireFinite(loss: number, step: number): void {
   if (!Number.isFinite(loss))
     throw new SaccadeError(`train: the loss of step ${step} must be a number, got ${loss}; ${mend}`);
+}
+
+/** Stops a run whose synapses, or what its optimiser remembers, are no longer numbers: a loss may hide it, as a hinge makes 0 of NaN. */
+export function requireFiniteState(state: ReadonlyMap<string, Float32Array>, step: number): void {
+  for (const [name, numbers] of state) requireNumbers("train", `${name} after step ${step}`, numbers, mend);
 }

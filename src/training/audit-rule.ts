@@ -13,7 +13,7 @@ import {
 } from "../program/audit.ts";
 import { randomStream } from "../program/random.ts";
 import { sizeOf, type Tensor } from "../program/tensor.ts";
-import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
+import { clockValues, type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
 import { intervene, type LayerIntervention, type Outcome, type StepValues } from "./audit-intervention.ts";
 import type { Config } from "./config.ts";
 import { configuredModel, configuredRule, recordConfigured, smallestPicture } from "./configured-rule.ts";
@@ -82,6 +82,14 @@ export async function auditConfigured(config: Config, backend: Backend): Promise
   };
 }
 
+/** Verdicts on all layers together, read off the programs; `auditConfigured` also confirms them by intervention. */
+export function auditVerdicts(config: Config): Record<Condition, Verdict> {
+  const shape = { ...smallestPicture(config), count: config.batch, classes };
+  const { lessons } = recordConfigured(config, configuredModel(config), shape);
+  const layers = lessons.flatMap(({ program }) => auditProgram(program).layers);
+  return Object.fromEntries(conditions.map((one) => [one, summarise(one, layers)])) as Record<Condition, Verdict>;
+}
+
 /** Classes of the random labels. */
 const classes = 10;
 
@@ -89,7 +97,7 @@ const classes = 10;
 function smallLoss(loss: Config["loss"]): Config["loss"] {
   if (loss.kind !== "contrastiveHinge" || loss.negatives === "all") return loss;
   const most = loss.negativesReading === "authors-code" ? images : images - 1;
-  const gap = loss.negativesReading === "past" ? { gap: 1 } : {};
+  const gap = loss.negativesReading === "past" ? { gap: 1, spacing: 1 } : {};
   return { ...loss, negatives: Math.min(loss.negatives, most), ...gap };
 }
 
@@ -109,7 +117,7 @@ export function startValues(config: Config, { model, loss, dataset }: RuleOption
     [inputs.images, Uint8Array.from({ length: sizeOf(inputs.images.shape) }, () => random.integer(256))],
     [inputs.indices, Int32Array.from({ length: sizeOf(inputs.indices.shape) }, (_, row) => row % batch)],
     [inputs.parameters, drawn],
-    ...lessons.map(({ adamStep }): [Tensor, Numbers] => [adamStep, Int32Array.of(1)]),
+    ...lessons.flatMap((lesson) => clockValues(lesson)),
   ]);
   if (inputs.pairs && loss.pairs) {
     const { rows, weights } = loss.pairs.draw(batch, random);

@@ -5,10 +5,12 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
 import { SaccadeError, wrong } from "../program/errors.ts";
+import { requireNumbers } from "../program/finite.ts";
 import type { Shape, Tensor } from "../program/tensor.ts";
 import type { Lesson, RecordedRule } from "../rules/rule.ts";
+import { requireFiniteState } from "./alarms.ts";
 import { notRead, readBytes, writeWhole } from "./files.ts";
-import { decodeSafetensors, safetensorsParts, type TensorFile } from "./safetensors.ts";
+import { decodeSafetensors, notFloat32, safetensorsParts, type TensorFile } from "./safetensors.ts";
 import { type Array32, fromTorch, toTorch } from "./torch-layout.ts";
 import type { Position } from "./trainer.ts";
 
@@ -44,7 +46,7 @@ export interface Kept {
   readonly every: number;
 }
 
-/** Writes a checkpoint and removes what need not stay. */
+/** Writes a checkpoint, never one with numbers that are none, and removes what need not stay. */
 export async function saveCheckpoint(
   folder: string,
   recorded: Pick<RecordedRule, "state" | "lessons">,
@@ -52,6 +54,7 @@ export async function saveCheckpoint(
   { newest, every }: Kept,
 ): Promise<string> {
   const { position, state, losses, config, metrics } = checkpoint;
+  requireFiniteState(state, position.step);
   const channels = channelsRead(recorded.lessons);
   const tensors = new Map(
     recorded.state.map(({ name, shape }): [string, Array32] => {
@@ -119,7 +122,7 @@ export function loadCheckpoint(path: string): Checkpoint {
 }
 
 function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
-  const { tensors, metadata } = decodeSafetensors(bytes, path);
+  const { tensors, others, metadata } = decodeSafetensors(bytes, path);
   if (metadata.format !== format) {
     const got = (metadata.format ?? "none").slice(0, 60);
     const mend = got.startsWith("saccade-checkpoint-")
@@ -127,6 +130,7 @@ function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
       : "Saccade did not write it; saccade import takes weights from elsewhere";
     throw new SaccadeError(`${path}: format must be ${format}, got ${got}; ${mend}`);
   }
+  for (const [name, { type }] of others) throw notFloat32(path, name, type);
   const sum = checksum({ tensors, metadata });
   if (metadata.crc32 !== sum)
     throw new SaccadeError(
@@ -163,6 +167,7 @@ function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
       throw new SaccadeError(
         `${path}: ${name} must read pictures of ${count} channels, got ${stored.shape[1]} columns; the file is damaged`,
       );
+    requireNumbers(path, name, stored.data, "the training had gone wrong when it was written");
     const { shape, data } = fromTorch(stored, count);
     state.set(name, data);
     shapes.set(name, shape);

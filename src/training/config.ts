@@ -3,6 +3,8 @@
 import { z } from "zod";
 import { affineDefaults, patchesDefaults, patchesPerSide, simclrDefaults } from "../data/augmentation.ts";
 import { nearest } from "../data/nearest.ts";
+import { pairingNames } from "../data/pairing.ts";
+import { movieClip } from "../data/procedural-objects.ts";
 import { type NetworkName, networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learningNames, refusal, updateNames } from "../rules/combinations.ts";
@@ -65,6 +67,8 @@ const data = z.strictObject({
   skipBroken: z.boolean().optional(),
   /** Of arrays: what the classes are called, in the order of their numbers. */
   classes: z.array(z.string()).min(1).optional(),
+  /** Which numbers in the files are black and white: of arrays that are no bytes, and of a folder's pictures of 16 bits. */
+  valueRange: z.tuple([z.number(), z.number()]).optional(),
 });
 
 const hinge = z.strictObject({
@@ -76,11 +80,12 @@ const hinge = z.strictObject({
   negatives: z.union([z.literal("all"), count]).default("all"),
   /**
    * How a number of negatives is read: T with wrap-around and weight 1, T − 1 super-diagonals of weight 1/T, or (`past`) a buffer: a
-   * view is set against the T anchors that came `gap` images before it and earlier.
+   * view is set against T anchors, of which the newest came `gap` images before it and each other `spacing` images before the last.
    */
   negativesReading: z.enum(["paper-text", "authors-code", "past"]).default("paper-text"),
-  /** Under `past`: images from the newest anchor in the buffer to the view; default 1. */
+  /** Under `past`: images from the newest anchor in the buffer to the view, and from each to the next; default 1. */
   gap: count.optional(),
+  spacing: count.optional(),
   /** The anchor is detached: temporal locality. */
   gradientBlock: z.boolean().default(false),
 });
@@ -147,6 +152,8 @@ const dtp = z.strictObject({
   inverseLearningRate: z.number().gt(0).default(dtpDefaults.inverseLearningRate),
   /** How the error passes the head to the first target. */
   head: z.enum(["transposed", "feedback"]).default(dtpDefaults.head),
+  /** The local losses of the layers: summed over the batch (Algorithm 1), or means over all its elements (authors' code). */
+  localLoss: z.enum(["sum", "mean"]).default(dtpDefaults.localLoss),
 });
 
 export const kolenPollackDefaults = { decay: 0.1 };
@@ -157,12 +164,53 @@ const kolenPollack = z.strictObject({
   decay: z.number().gt(0).default(kolenPollackDefaults.decay),
 });
 
-const adam = z.strictObject({
+/** Updates of an optimiser over which its learning rates climb to their full size. */
+const warmup = z.int().min(0).default(0);
+
+/** Over an optimiser's own updates: of the run, or of a layer of GLL and RLL (rate-schedule.ts). */
+const schedule = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("constant"), warmup }),
+  /** `end`: the share of the learning rate that is left at the end. */
+  z.strictObject({ kind: z.literal("cosine"), warmup, end: share.default(0) }),
+  /** At each of the shares `at` of all updates the learning rates are multiplied by `factor`. */
+  z.strictObject({
+    kind: z.literal("step"),
+    warmup,
+    at: z.array(z.number().gt(0).lt(1)).min(1).default([0.5, 0.75]),
+    factor: z.number().gt(0).max(1).default(0.1),
+  }),
+]);
+
+/** What every optimiser is told. */
+const pace = {
   learningRate: z.number().gt(0).default(1e-4),
+  schedule: schedule.default(schedule.parse({ kind: "constant" })),
+  /** Factor on the learning rate of the projection heads; 0 leaves them as they start. */
+  head: z.number().min(0).default(1),
+  /** Factor on the learning rate of feedback that receives the weights' increments (URF, KP). */
+  feedback: z.number().min(0).default(1),
+};
+
+const adam = {
+  ...pace,
   beta1: z.number().min(0).lt(1).default(0.9),
   beta2: z.number().min(0).lt(1).default(0.999),
   epsilon: z.number().gt(0).default(1e-8),
-});
+};
+
+const optimiser = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("adam"), ...adam }),
+  /** Adam with weight decay apart from the gradient: weight −= learningRate · weightDecay · weight. */
+  z.strictObject({ kind: z.literal("adamw"), ...adam, weightDecay: z.number().min(0).default(0.01) }),
+  /** Of a sum over the batch (contrastiveHinge, simclr) the learning rate is for the sum. */
+  z.strictObject({
+    kind: z.literal("sgd"),
+    ...pace,
+    momentum: z.number().min(0).lt(1).default(0.9),
+    nesterov: z.boolean().default(false),
+    weightDecay: z.number().min(0).default(0),
+  }),
+]);
 
 /** What is written beside metrics.jsonl. */
 const logs = z.strictObject({
@@ -210,10 +258,17 @@ export const configSchema = z.strictObject({
     .default(0),
   data,
   augmentation: z.discriminatedUnion("kind", [simclr, affine, patches, none]).default(simclr.parse({ kind: "simclr" })),
-  /** The views of a pair: two augmentations of one image (default), or of a frame and the next, in batches in order of time. */
-  pairing: z.enum(["augmentation", "frames"]).optional(),
+  /**
+   * The views of a pair: two augmentations of one image (default), or of two frames of a clip, in batches in order of time. The control
+   * shuffledFrames gives every frame the partner of another.
+   */
+  pairing: z.enum(pairingNames).optional(),
+  /** Under pairing frames: how many frames later the second one is; default 1. */
+  framesApart: count.optional(),
   /** What pixel values 0 and 255 become. */
   valueRange: z.tuple([z.number(), z.number()]).default([0, 1]),
+  /** And then, channel by channel, less `mean` and over `std`: torchvision's Normalize, in the units of valueRange. */
+  normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(z.number().gt(0)).min(1) }).optional(),
   encoder: z.enum(Object.keys(networks) as [NetworkName, ...NetworkName[]]),
   loss: losses.default(hinge.parse({ kind: "contrastiveHinge" })),
   /** Which layers learn together. */
@@ -222,12 +277,13 @@ export const configSchema = z.strictObject({
   update: z.enum(updateNames).default("BP"),
   dtp: dtp.optional(),
   kolenPollack: kolenPollack.optional(),
-  adam: adam.default(adam.parse({})),
+  /** `adam: {…}` is short for `optimiser: { kind: adam, … }`. */
+  optimiser: optimiser.default(optimiser.parse({ kind: "adam" })),
   /** Images per step; each gives two views. A last incomplete batch is dropped. */
   batch: count,
   /** Passes over the data; under GLL and RLL this many for each layer. */
   epochs: count,
-  /** Steps between lines of metrics.jsonl. */
+  /** Steps between lines of metrics.jsonl; the first step of every layer that learns, and the last of all, have theirs in any case. */
   metricsEvery: count.default(1),
   /** Steps between X-rays of the layers that learn; 0: none. One costs 0.7 to 1.4 steps of the CIFAR network at batch 100. */
   xrayEvery: z.int().min(0).default(100),
@@ -243,9 +299,11 @@ export type Config = z.infer<typeof configSchema>;
 export type DataConfig = z.infer<typeof data>;
 export type ProbeConfig = z.infer<typeof probe>;
 
+export const configKeys: readonly string[] = Object.keys(configSchema.shape);
+
 /** A checked, complete configuration, or a sentence for every mistake in it. */
 export function parseConfig(raw: unknown, where: string): Config {
-  const config = parse(configSchema, withPreset(raw), where);
+  const config = parse(configSchema, withKinds(withPreset(withoutNothing(raw)), where), where);
   checkCombination(config, where);
   return config;
 }
@@ -256,13 +314,26 @@ export const parseProbeOptions = (raw: object, subjects: readonly string[]): z.i
 
 /** A data section that stands alone; what is wrong in it is named as within a configuration. */
 export const parseDataConfig = (raw: object, where: string): DataConfig =>
-  parse(z.strictObject({ data }), { data: raw }, where).data;
+  parse(z.strictObject({ data }), withoutNothing({ data: raw }), where).data;
 
 function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
   const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
   throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
+}
+
+/** The raw configuration without keys that may be left out and hold nothing: `probe=null` on the command line, `probe:` in a file. */
+function withoutNothing(raw: unknown, at: readonly string[] = []): unknown {
+  const value = valueAt(raw, at);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return value;
+  const objects = objectsAt(at, raw);
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([key, own]) => {
+      const nothing = own === null && objects.some((object) => fieldOf(object, key) instanceof z.ZodOptional);
+      return nothing ? [] : [[key, withoutNothing(raw, [...at, key])]];
+    }),
+  );
 }
 
 /** The raw configuration with the authors' choices where it asks for them and says nothing itself. */
@@ -275,7 +346,12 @@ function withPreset(raw: unknown): unknown {
     contrastiveHinge: { negativesReading: "authors-code" },
     simclr: { reduction: "mean" },
   };
-  const dtp = { order: "targetsFirst", noise: { kind: "absolute", size: 1 }, ...(given.dtp as object | undefined) };
+  const dtp = {
+    order: "targetsFirst",
+    noise: { kind: "absolute", size: 1 },
+    localLoss: "mean",
+    ...(given.dtp as object | undefined),
+  };
   return {
     ...given,
     augmentation: given.augmentation ?? { kind: "affine" },
@@ -284,12 +360,43 @@ function withPreset(raw: unknown): unknown {
   };
 }
 
+const isGroup = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/** The raw configuration with the kinds of optimiser and schedule that go without saying, and with the short form of Adam written out. */
+function withKinds(raw: unknown, where: string): unknown {
+  if (!isGroup(raw)) return raw;
+  const { adam: short, ...given } = raw;
+  if (short !== undefined) {
+    if (!isGroup(short))
+      throw new SaccadeError(`${where}: adam must be a group of keys and values, got ${show(short)}`);
+    const kind = isGroup(given.optimiser) ? (given.optimiser.kind ?? "adam") : "adam";
+    if (kind !== "adam")
+      throw new SaccadeError(
+        `${where}: adam is short for optimiser.kind adam, got optimiser.kind ${show(kind)}; write optimiser.${Object.keys(short)[0] ?? "learningRate"}`,
+      );
+    given.optimiser = { ...(given.optimiser as object | undefined), ...short };
+  }
+  if (!isGroup(given.optimiser)) return given;
+  const { schedule: rates } = given.optimiser;
+  return {
+    ...given,
+    optimiser: {
+      kind: "adam",
+      ...given.optimiser,
+      ...(isGroup(rates) ? { schedule: { kind: "constant", ...rates } } : {}),
+    },
+  };
+}
+
 function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
   const path = issue.path.join(".");
   if (issue.code === "unrecognized_keys") return explainKeys(issue.keys, issue.path, raw);
   const got = valueAt(raw, issue.path);
   const close = typeof got === "string" ? nearest(got, wordsOf(issue)) : undefined;
-  return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${close ? `; did you mean "${close}"?` : ""}`;
+  const bare = issue.code === "invalid_type" && issue.expected === "string" && /number|boolean/.test(typeof got);
+  const mend = close ? `; did you mean "${close}"?` : bare ? "; put it in quotes" : "";
+  return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${mend}`;
 }
 
 /** Keys that are misspelt, and keys of another kind of loss or augmentation than the one that is given. */
@@ -364,7 +471,12 @@ function valueAt(raw: unknown, path: readonly PropertyKey[]): unknown {
 }
 
 /** Keys that the schema knows at a path; of a union those of the kind that `raw` gives, without `raw` those of all kinds. */
-function keysAt(path: readonly PropertyKey[], raw?: unknown): string[] {
+const keysAt = (path: readonly PropertyKey[], raw?: unknown): string[] => [
+  ...new Set(objectsAt(path, raw).flatMap(({ shape }) => Object.keys(shape))),
+];
+
+/** What the schema has at a path, as far as it is a group of keys. */
+function objectsAt(path: readonly PropertyKey[], raw?: unknown): z.ZodObject[] {
   let schemas: z.core.$ZodType[] = [configSchema];
   const open = (schema: z.core.$ZodType, kind: unknown): z.core.$ZodType[] => {
     if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional)
@@ -380,10 +492,13 @@ function keysAt(path: readonly PropertyKey[], raw?: unknown): string[] {
   path.forEach((key, depth) => {
     schemas = opened(depth).flatMap((schema) => fieldOf(schema, key) ?? []);
   });
-  const keys = opened(path.length).flatMap((schema) =>
-    schema instanceof z.ZodObject ? Object.keys(schema.shape) : [],
-  );
-  return [...new Set(keys)];
+  return opened(path.length).filter((schema) => schema instanceof z.ZodObject);
+}
+
+/** Whether a key is for text: a folder may be called 2024. */
+function isText(path: readonly string[]): boolean {
+  const fields = objectsAt(path.slice(0, -1)).map((object) => fieldOf(object, path[path.length - 1]));
+  return fields.some((field) => (field instanceof z.ZodOptional ? field.unwrap() : field) instanceof z.ZodString);
 }
 
 const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefined =>
@@ -391,8 +506,8 @@ const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefin
 
 /** What no single value shows: combinations that make no sense. */
 function checkCombination(config: Config, where: string): void {
-  const { loss, learning, update, dtp, kolenPollack, batch, augmentation, valueRange } = config;
-  const { pairing, data } = config;
+  const { loss, learning, update, optimiser, dtp, kolenPollack, batch, augmentation, valueRange } = config;
+  const { pairing, framesApart, data } = config;
   const refuse = (sentence: string): never => {
     throw new SaccadeError(`${where}: ${sentence}`);
   };
@@ -400,17 +515,28 @@ function checkCombination(config: Config, where: string): void {
   if (nonsense) refuse(nonsense);
   if (dtp && update !== "DTP") refuse(`dtp is for update DTP, got update ${update}; leave it out`);
   if (kolenPollack && update !== "KP") refuse(`kolenPollack is for update KP, got update ${update}; leave it out`);
+  if (optimiser.feedback !== 1 && update !== "URF" && update !== "KP")
+    refuse(
+      `optimiser.feedback is for feedback that receives the weights' increments (update URF or KP), got update ${update}; leave it out`,
+    );
+  if (optimiser.head !== 1 && ["clapp", "clappPatches", "scff"].includes(loss.kind))
+    refuse(`optimiser.head is for a loss with a projection head, got loss ${loss.kind}; leave it out`);
   const supervised = loss.kind === "crossEntropy" || loss.kind === "amitHinge";
   if (supervised && data.split === "unlabelled")
     refuse(`loss ${loss.kind} reads labels, data.split must be train or test, got unlabelled`);
   if (batch < 2 && !supervised) refuse("batch must be at least 2, so that an image has a negative, got 1");
   if (loss.kind === "contrastiveHinge") checkHinge(loss, batch, refuse);
-  if (pairing === "frames") {
+  const inFrames = pairing === "frames" || pairing === "shuffledFrames";
+  if (framesApart !== undefined && !inFrames)
+    refuse(`framesApart is for pairing frames, got ${pairing ?? "augmentation"}; leave it out`);
+  if (inFrames) {
     if (data.dataset !== "procedural-movie")
-      refuse(`pairing frames needs a movie, got dataset ${data.dataset}; take procedural-movie`);
+      refuse(`pairing ${pairing} needs a movie, got dataset ${data.dataset}; take procedural-movie`);
+    if (framesApart !== undefined && framesApart >= movieClip.frames)
+      refuse(`framesApart must be below ${movieClip.frames}, the frames of a clip, got ${framesApart}`);
     if (loss.kind !== "contrastiveHinge" || loss.negativesReading !== "past")
       refuse(
-        "pairing frames needs loss contrastiveHinge with negativesReading past: any other loss reads labels, or sets a frame against those just before and after it, which show the same thing",
+        `pairing ${pairing} needs loss contrastiveHinge with negativesReading past: any other loss reads labels, or sets a frame against those just before and after it, which show the same thing`,
       );
   }
   if (augmentation.kind === "simclr") {
@@ -420,6 +546,12 @@ function checkCombination(config: Config, where: string): void {
   }
   checkPatches(augmentation, loss, refuse);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
+  const { channels } = networks[config.encoder];
+  for (const [key, numbers] of Object.entries(config.normalise ?? {}))
+    if (numbers.length !== channels)
+      refuse(
+        `normalise.${key} must be ${channels} ${channels === 1 ? "number" : "numbers"}, one for each channel of ${config.encoder}, got [${numbers.join(", ")}]`,
+      );
 }
 
 function checkPatches(
@@ -444,21 +576,24 @@ function checkPatches(
 }
 
 function checkHinge(
-  { m1, m2, negatives, negativesReading, gap }: z.infer<typeof hinge>,
+  { m1, m2, negatives, negativesReading, gap, spacing }: z.infer<typeof hinge>,
   batch: number,
   refuse: (sentence: string) => never,
 ): void {
   if (m2 <= m1) refuse(`loss.m2 must be above loss.m1 = ${m1}, got ${m2}`);
   if (negativesReading !== "past" && gap !== undefined)
     refuse(`loss.gap is for negativesReading past, got ${negativesReading}; leave it out`);
+  if (negativesReading !== "past" && spacing !== undefined)
+    refuse(`loss.spacing is for negativesReading past, got ${negativesReading}; leave it out`);
   if (negatives === "all") {
     if (negativesReading === "past")
       refuse("loss.negatives must be a number under negativesReading past, got all; say how long the buffer is");
     return;
   }
-  if (negativesReading === "past" && negatives + (gap ?? 1) > batch)
+  const reach = (gap ?? 1) + (negatives - 1) * (spacing ?? 1);
+  if (negativesReading === "past" && reach >= batch)
     refuse(
-      `loss.negatives + loss.gap must be at most ${batch}, the batch, got ${negatives} + ${gap ?? 1}; enlarge the batch`,
+      `the oldest of loss.negatives must be in the batch of ${batch} images, got one ${reach} back (gap ${gap ?? 1}, spacing ${spacing ?? 1}); enlarge the batch`,
     );
   const most = negativesReading === "paper-text" ? batch - 1 : batch;
   if (negatives > most)
@@ -467,8 +602,16 @@ function checkHinge(
     refuse(`loss.negatives must be at least 2 under negativesReading authors-code (T means T − 1 negatives), got 1`);
 }
 
-/** Sets `a.b.c=value` in a raw configuration; the value is read as YAML, so `5` is a number and `[0, 1]` a list. */
-export function override(raw: unknown, assignment: string, parseValue: (text: string) => unknown): void {
+/**
+ * Sets `a.b.c=value` in a raw configuration; the value is read as YAML, so `5` is a number and `[0, 1]` a list, but for keys that hold text.
+ * `within` says which section of a configuration `raw` is.
+ */
+export function override(
+  raw: unknown,
+  assignment: string,
+  parseValue: (text: string) => unknown,
+  within: readonly string[] = [],
+): void {
   const match = /^([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)=(.*)$/s.exec(assignment);
   if (!match) throw new SaccadeError(`override: must look like key=value, got "${assignment}"; for example seed=1`);
   const [, path, text] = match;
@@ -486,5 +629,7 @@ export function override(raw: unknown, assignment: string, parseValue: (text: st
     }
     node = next as Record<string, unknown>;
   });
-  node[keys[keys.length - 1]] = parseValue(text);
+  const value = parseValue(text);
+  const plain = typeof value === "number" || typeof value === "boolean" || text === "~";
+  node[keys[keys.length - 1]] = plain && isText([...within, ...keys]) ? text : value;
 }

@@ -1,6 +1,8 @@
 // From a configuration to its rule: the Learning, Update and Loss that its words name.
 
 import { patchesPerSide } from "../data/augmentation.ts";
+import type { ImageSet } from "../data/images.ts";
+import { type Pairs, pairings } from "../data/pairing.ts";
 import { createModel, type Model } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { clapp } from "../losses/clapp.ts";
@@ -18,6 +20,7 @@ import { directFeedbackAlignment } from "../rules/direct-feedback.ts";
 import { randomFeedback, updatedRandomFeedback } from "../rules/feedback.ts";
 import { kolenPollack } from "../rules/kolen-pollack.ts";
 import { learnings } from "../rules/learning.ts";
+import type { OptimiserOptions } from "../rules/optimiser.ts";
 import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
 import { signSymmetricFeedback } from "../rules/sign-symmetry.ts";
 import type { Update } from "../rules/update.ts";
@@ -65,9 +68,10 @@ function configuredNegatives({
   negatives,
   negativesReading,
   gap = 1,
+  spacing = 1,
 }: Extract<Config["loss"], { kind: "contrastiveHinge" }>): Negatives {
   if (negatives === "all") return { kind: "all" };
-  if (negativesReading === "past") return { kind: "past", count: negatives, gap };
+  if (negativesReading === "past") return { kind: "past", count: negatives, gap, spacing };
   return { kind: negativesReading === "paper-text" ? "next" : "authorsCode", count: negatives };
 }
 
@@ -91,6 +95,24 @@ export function configuredUpdate({ update, dtp, kolenPollack: kp, seed }: Config
       return update satisfies never;
   }
 }
+
+/** What a configuration says of the optimiser, as rules take it. */
+export function configuredOptimiser(optimiser: Config["optimiser"]): OptimiserOptions {
+  const { learningRate } = optimiser;
+  if (optimiser.kind === "sgd") {
+    const { momentum, nesterov, weightDecay: decay } = optimiser;
+    return { kind: "sgd", learningRate, momentum, nesterov, decay };
+  }
+  const { beta1, beta2, epsilon } = optimiser;
+  const decay = optimiser.kind === "adamw" ? optimiser.weightDecay : 0;
+  return { kind: "adam", learningRate, beta1, beta2, epsilon, decay };
+}
+
+/** The pairs that a configuration makes of a dataset. */
+export const configuredPairs = (
+  { pairing = "augmentation", framesApart = 1, seed }: Pick<Config, "pairing" | "framesApart" | "seed">,
+  dataset: Pick<ImageSet, "name" | "count" | "clips">,
+): Pairs => pairings[pairing].pairs(dataset, framesApart, seed);
 
 /** What the recording needs to know of a dataset. */
 export type TrainingShape = { readonly [K in "count" | "height" | "width" | "channels" | "classes"]: number } & {
@@ -120,10 +142,10 @@ export function configuredRule(config: Config, model: Model, dataset: TrainingSh
       `at most ${Math.min(dataset.height, dataset.width)}, the side of the dataset's pictures`,
       augmentation.crop,
     );
-  const { count, clips } = dataset;
+  const { count } = dataset;
   if (count < config.batch) throw wrong("train", "batch", `at most the ${count} images of the dataset`, config.batch);
-  // The last frame of a clip has none to be paired with.
-  const pairs = config.pairing === "frames" && clips ? count - clips.length : count;
+  // The last frames of a clip have none to be paired with.
+  const pairs = dataset.clips ? configuredPairs(config, { name: "a movie", ...dataset }).anchors.length : count;
   if (pairs < config.batch)
     throw wrong("train", "batch", `at most the ${pairs} pairs of frames of the movie`, config.batch);
   return {
@@ -131,10 +153,12 @@ export function configuredRule(config: Config, model: Model, dataset: TrainingSh
     learning: learnings[config.learning],
     update: configuredUpdate(config),
     loss: configuredLoss(config),
-    adam: config.adam,
+    optimiser: configuredOptimiser(config.optimiser),
+    factors: config.optimiser,
     batch: config.batch,
     // Of a streamed dataset the batch, and behind it the probe batch of the X-ray.
     dataset: dataset.streamed ? { ...dataset, held: config.batch + probeImages(config) } : dataset,
     valueRange: config.valueRange,
+    normalise: config.normalise,
   };
 }

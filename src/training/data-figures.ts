@@ -8,7 +8,7 @@ import { recordProgram } from "../program/program.ts";
 import { persistent } from "../program/tensor.ts";
 import { viewParameters } from "../program/views.ts";
 import type { Config } from "./config.ts";
-import { configuredLoss, configuredModel } from "./configured-rule.ts";
+import { configuredLoss, configuredModel, configuredPairs } from "./configured-rule.ts";
 import { pictureGrid } from "./figures.ts";
 import { boxes } from "./run-figures.ts";
 
@@ -73,19 +73,24 @@ export async function firstViews(
   const { height, width, channels } = configuredModel(config).encoder;
   const { views } = configuredLoss(config);
   const pairing = pairings[config.pairing ?? "augmentation"];
-  const anchors = pairing.order(pairing.anchors(set), config.seed, 0).subarray(0, Math.min(boxes, config.batch));
+  const pairs = configuredPairs(config, set);
+  const anchors = pairing.order(pairs.anchors, config.seed, 0).subarray(0, Math.min(boxes, config.batch));
   const n = anchors.length;
   const count = views * n;
   const size = set.height * set.width * channels;
   const pixels = new Uint8Array(2 * n * size);
-  const seen = [...anchors, ...anchors.map(pairing.partner)];
+  const seen = [...anchors, ...anchors.map(pairs.partnerOf)];
   copyPictures(set, seen, pixels);
   const images = persistent("images", [2 * n, set.height, set.width, channels], "input", "u8");
   const indices = persistent("indices", [count], "input", "i32");
   const parameters = persistent("viewParameters", [count, viewParameters], "input");
   const record = recordProgram("first views");
   const [low, high] = config.valueRange;
-  const { x } = record.makeViews({ images, indices, parameters }, { height, width, low, high }, { x: "views" });
+  const { x } = record.makeViews(
+    { images, indices, parameters },
+    { height, width, low, high, normalise: config.normalise },
+    { x: "views" },
+  );
   const program = record.finish([x]);
   const engine = await backend.prepare([program]);
   try {

@@ -63,6 +63,23 @@ export function readBytes(path: string): Uint8Array {
 
 export const readText = (path: string): string => new TextDecoder().decode(readBytes(path));
 
+/** A path as a shell reads it: quoted where it has spaces or signs that mean something there. */
+export const shellWord = (text: string): string =>
+  /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
+/** The text of a file that a person wrote: UTF-8, or UTF-16 where it begins with the mark of that, as some editors on Windows save it. */
+export function decodeText(path: string, bytes: Uint8Array): string {
+  const [a, b] = bytes;
+  const encoding = a === 0xff && b === 0xfe ? "utf-16le" : a === 0xfe && b === 0xff ? "utf-16be" : "utf-8";
+  let got = "other bytes";
+  try {
+    const text = new TextDecoder(encoding, { fatal: true }).decode(bytes);
+    if (!text.includes("\0")) return text;
+    got = "UTF-16 without its mark, or no text";
+  } catch {}
+  throw new SaccadeError(`${path}: must be text in UTF-8, got ${got}; save it as UTF-8`);
+}
+
 /** What helps against the system's refusals, by their codes. */
 const readMends: Readonly<Record<string, string>> = {
   ENOENT: "look how its name is written, and from which folder it is meant",

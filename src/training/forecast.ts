@@ -10,9 +10,10 @@ import { explain, formatBytes } from "../program/explain.ts";
 import { bytesOf } from "../program/tensor.ts";
 import { embeddingHealth } from "./alarms.ts";
 import type { Config } from "./config.ts";
+import { configuredModel, recordConfigured, type TrainingShape } from "./configured-rule.ts";
 import { nearestFolder } from "./files.ts";
 import { healthEvery } from "./train.ts";
-import type { Trainer } from "./trainer.ts";
+import { runLength, type Trainer } from "./trainer.ts";
 
 /** Of a probe: its two sets. */
 export interface ProbedSets {
@@ -133,6 +134,17 @@ export function requireRoom({ memory, disk }: Needs, room: Room, folder: string)
     throw new SaccadeError(
       `${folder}: the run needs ${formatBytes(disk.total)} of disk (checkpoints ${formatBytes(disk.checkpoints)}, metrics ${formatBytes(disk.metrics + disk.events)}), and ${formatBytes(room.disk)} is free; make room there`,
     );
+}
+
+/** Steps of a configuration's run on a dataset, and its floating-point operations, counted. */
+export function costOf(
+  config: Config,
+  dataset: TrainingShape & Pick<ImageSet, "name">,
+): { steps: number; flops: number } {
+  const { totalSteps } = runLength(config, dataset);
+  const { lessons } = recordConfigured(config, configuredModel(config), dataset);
+  const perStep = lessons.reduce((sum, { program }) => sum + explain(program).flops, 0) / lessons.length;
+  return { steps: totalSteps, flops: totalSteps * perStep };
 }
 
 /** Floating-point operations of a step: under GLL and RLL the mean over the layers, which take equal turns. */

@@ -4,18 +4,20 @@ import type { ImageSet } from "../data/images.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { type Checkpoint, latestCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
+import { dependsOnLength } from "./rate-schedule.ts";
 import { checkData } from "./run-data.ts";
 import { checkMetrics, fingerprint, openRun, openRuns, type RunFolder } from "./run-folder.ts";
 import { runLength } from "./trainer.ts";
 
 /**
- * What decides the numbers of a run. Lengthening it, probing it otherwise and moving its data are left out; under GLL the epochs say
- * when a layer begins, so there they count.
+ * What decides the numbers of a run. Lengthening it, probing it otherwise and moving its data are left out; where the epochs say when a
+ * layer of GLL begins, or how the learning rate falls, they count.
  */
 function decisive(config: Config): object {
   const { epochs, checkpointEvery, checkpointsKept, metricsEvery, xrayEvery, logs, probe, name, ...rest } = config;
   const { folder, file, ...data } = rest.data;
-  return { ...rest, data, ...(config.learning === "GLL" ? { epochs } : {}) };
+  const epochsCount = config.learning === "GLL" || dependsOnLength(config.optimiser.schedule);
+  return { ...rest, data, ...(epochsCount ? { epochs } : {}) };
 }
 
 /** Fingerprint of what decides the numbers of a run. */
@@ -71,7 +73,7 @@ export function unfinishedRun(
     .find((run) => !isDone(run, latestCheckpoint(run.checkpoints)?.position.step ?? 0));
 }
 
-/** `adam.learningRate is 0.001 there and 1 here`, for every key that differs. */
+/** `optimiser.learningRate is 0.001 there and 1 here`, for every key that differs. */
 function differences(there: unknown, here: unknown, path = ""): string[] {
   if (isGroup(there) && isGroup(here))
     return [...new Set([...Object.keys(there), ...Object.keys(here)])].flatMap((key) =>

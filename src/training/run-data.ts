@@ -15,8 +15,17 @@ export const isRecorded = (run: RunFolder): boolean => existsSync(dataFile(run))
 
 export async function recordData(run: RunFolder, dataset: ImageSet): Promise<void> {
   const { name, count, height, width, channels, classes } = dataset;
-  const record = { name, count, height, width, channels, classes, sha256: checksumOf(dataset) };
+  const record = { name, count, height, width, channels, classes, sha256: checksumOf(dataset), ...leftOutOf(dataset) };
   await writeWhole(dataFile(run), `${JSON.stringify(record, null, 2)}\n`);
+}
+
+/** Of files that a set has not taken in: what there is of each class, and each file with its reason. Nothing where there are none. */
+export function leftOutOf({ classes, labels, leftOut }: ImageSet): object {
+  if (leftOut === undefined) return {};
+  const byClass = Object.fromEntries(classes.map((name) => [name, { pictures: 0, leftOut: 0 }]));
+  for (const label of labels) byClass[classes[label]].pictures++;
+  for (const { class: name } of leftOut) byClass[name].leftOut++;
+  return { byClass, leftOut };
 }
 
 /** Refuses other pictures than those of data.json. Where there is none, the note that comes back says so. */

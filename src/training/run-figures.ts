@@ -55,7 +55,11 @@ export async function viewsFigure(
 ): ReturnType<typeof pictureGrid> {
   const size = height * width * channels;
   const { title, caption, seen } = shown(config, views.length / size / images);
-  const view = (row: number): Float32Array => views.subarray(row * size, (row + 1) * size);
+  const { normalise } = config;
+  // Drawn as the pictures are before they are normalised.
+  const undone = (value: number, i: number): number =>
+    normalise ? value * normalise.std[i % channels] + normalise.mean[i % channels] : value;
+  const view = (row: number): Float32Array => views.subarray(row * size, (row + 1) * size).map(undone);
   return pictureGrid({
     title: `${config.name}: ${title}`,
     caption,

@@ -4,13 +4,13 @@ import { createHash } from "node:crypto";
 import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Document, parse, visit } from "yaml";
+import { Document, isMap, isNode, parseDocument, visit } from "yaml";
 import { makeFolders } from "../data/folders.ts";
 import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
 import type { Checkpoint } from "./checkpoints.ts";
-import { type Config, parseConfig } from "./config.ts";
+import { type Config, configKeys, parseConfig } from "./config.ts";
 import { writeEnvironment } from "./environment.ts";
 import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "./files.ts";
 import type { LayerNumbers } from "./xray.ts";
@@ -69,7 +69,12 @@ export type Metric =
       readonly negativesBelow?: number;
       readonly layers: readonly LayerNumbers[];
     }
-  | { readonly kind: "alarm"; readonly step: number; readonly message: string };
+  | {
+      readonly kind: "alarm";
+      readonly step: number;
+      readonly about: "collapse" | "loss";
+      readonly message: string;
+    };
 
 /** Short and stable: two configurations with one fingerprint make the same run. */
 export const fingerprint = (value: unknown): string =>
@@ -142,14 +147,35 @@ export function openRun(path: string): OpenRun {
   return { run: runFolder(path), config: parseConfig(parseYaml(file, readText(file)), file) };
 }
 
-/** Reads YAML; what is wrong with it is told with its place, the first line of the parser's message. */
+/**
+ * Reads YAML, with merge keys (`<<`); what is wrong with it is told with its place, the first line of the parser's message. Keys that no
+ * configuration has are left out where they hold an anchor: they are there for others to be merged from.
+ */
 export function parseYaml(file: string, text: string): unknown {
+  const document = parseDocument(text, { merge: true });
+  const [error] = document.errors;
+  if (error?.code === "MULTIPLE_DOCS")
+    throw new SaccadeError(
+      `${file}: must hold one configuration, got several, with --- between them; put each into a file of its own`,
+    );
+  let raw: unknown;
   try {
-    return parse(text);
-  } catch (error) {
-    const [why] = (error as Error).message.split("\n");
+    if (error) throw error;
+    raw = document.toJS();
+    // What an alias leads back into has no end.
+    JSON.stringify(raw);
+  } catch (reason) {
+    const { message } = reason as Error;
+    const [why] = /circular/.test(message) ? ["an alias stands within what it repeats"] : message.split("\n");
     throw new SaccadeError(`${file}: not valid YAML: ${why.replace(/:$/, "")}; mend it there`);
   }
+  if (!isMap(document.contents)) return raw;
+  const forMerging = document.contents.items.flatMap(({ key, value }) =>
+    isNode(value) && "anchor" in value && value.anchor !== undefined ? [String(key)] : [],
+  );
+  return Object.fromEntries(
+    Object.entries(raw as object).filter(([key]) => configKeys.includes(key) || !forMerging.includes(key)),
+  );
 }
 
 export function appendMetric(run: RunFolder, metric: Metric): void {

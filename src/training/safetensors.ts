@@ -8,6 +8,11 @@ export interface TensorFile {
   readonly metadata: Readonly<Record<string, string>>;
 }
 
+/** A file as it is read: it may hold tensors of other types than float32, of which the shape alone is. */
+export interface FoundTensors extends TensorFile {
+  readonly others: ReadonlyMap<string, { readonly shape: readonly number[]; readonly type: string }>;
+}
+
 export function encodeSafetensors(file: TensorFile): Uint8Array {
   const parts = [...safetensorsParts(file)];
   const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
@@ -48,7 +53,7 @@ interface Entry {
 const longestHeader = 100_000_000;
 
 /** `where` names the file in every error. */
-export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
+export function decodeSafetensors(file: Uint8Array, where: string): FoundTensors {
   const fail = (wanted: string, got: unknown, mend = "the file is damaged or not a safetensors file"): never => {
     throw new SaccadeError(`${where}: wanted ${wanted}, got ${short(String(got))}; ${mend}`);
   };
@@ -81,15 +86,19 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
     })
     .sort(([, a], [, b]) => a.data_offsets[0] - b.data_offsets[0] || a.data_offsets[1] - b.data_offsets[1]);
   const tensors = new Map<string, { shape: readonly number[]; data: Float32Array }>();
+  const others = new Map<string, { shape: readonly number[]; type: string }>();
   let expected = 0;
   for (const [name, { dtype, shape, data_offsets: offsets }] of inOrder) {
-    if (dtype !== "F32")
-      fail(`F32 numbers for ${quoted(name)}`, dtype, "save it as float32: in PyTorch, tensor.float()");
+    const bits = Number(/\d+$/.exec(dtype)?.[0] ?? 8);
     const [from, to] = offsets;
-    const bytes = 4 * shape.reduce((product, extent) => product * extent, 1);
+    const bytes = Math.ceil((bits * shape.reduce((product, extent) => product * extent, 1)) / 8);
     if (from !== expected || to - from !== bytes || start + to > file.length)
       fail(`${bytes} bytes from ${expected} on for ${quoted(name)}`, `${from} to ${to} of ${file.length - start}`);
     expected = to;
+    if (dtype !== "F32") {
+      others.set(name, { shape, type: dtype });
+      continue;
+    }
     // A copy that starts at its buffer's first byte; a Buffer's own slice would be a view into a shared pool.
     tensors.set(name, {
       shape,
@@ -97,8 +106,14 @@ export function decodeSafetensors(file: Uint8Array, where: string): TensorFile {
     });
   }
   if (start + expected !== file.length) fail(`${start + expected} bytes`, file.length);
-  return { tensors, metadata: metadata as Record<string, string> };
+  return { tensors, others, metadata: metadata as Record<string, string> };
 }
+
+/** What is said of a tensor that is not of float32 where it must be. */
+export const notFloat32 = (where: string, name: string, type: string): SaccadeError =>
+  new SaccadeError(
+    `${where}: wanted F32 numbers for ${quoted(name)}, got ${short(type)}; save it as float32: in PyTorch, tensor.float()`,
+  );
 
 /** Names on the first level of a JSON object, as often as they stand there; JSON.parse keeps the last of equal ones. */
 function namesOf(json: string): string[] {

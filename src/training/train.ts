@@ -3,7 +3,14 @@
 import { existsSync } from "node:fs";
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
-import { collapseAlarm, embeddingHealth, type Health, requireFinite } from "./alarms.ts";
+import {
+  collapseAlarm,
+  embeddingHealth,
+  type Health,
+  requireFinite,
+  requireFiniteState,
+  watchLosses,
+} from "./alarms.ts";
 import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { flushFile } from "./files.ts";
@@ -39,7 +46,7 @@ export interface TrainResult {
   readonly seconds: number;
 }
 
-/** Steps between looks at the embeddings. */
+/** Steps between looks at the synapses, and at the embeddings. */
 export const healthEvery = 20;
 /** Collapse is an alarm only after the first so many steps; a fresh encoder's embeddings are small and few-dimensional. */
 const healthFrom = 100;
@@ -50,7 +57,9 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const trainer = options.trainer ?? (await createTrainer(config, dataset, backend));
   const key = configKey(config);
   const started = performance.now();
-  let alarmed = false;
+  /** What the run has been warned of: each once. */
+  const alarmed = new Set<string>();
+  const watched = watchLosses(config);
   let saved = "";
   let lines = 0;
   let losses: Losses = from?.losses ?? { sum: 0, steps: 0 };
@@ -95,7 +104,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     const before = await truncateMetrics(run, kept);
     if (config.logs.tensorboard) events = await openEvents(run, config, kept, onNote);
     lines = before.length;
-    alarmed = before.some(({ kind }) => kind === "alarm");
+    for (const metric of before) {
+      if (metric.kind === "alarm") alarmed.add(metric.about);
+      if (metric.kind === "step") watched.see(metric.loss, metric.layer);
+    }
     if (!from || !isRecorded(run)) await recordData(run, dataset);
     if (!from) {
       await xray();
@@ -107,21 +119,28 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       const { step } = result.position;
       requireFinite(result.loss, step);
       const last = step === trainer.totalSteps;
+      const look = step % healthEvery === 0 || last;
+      if (look) requireFiniteState(await trainer.state(), step);
       // Under GLL another layer has another loss: none of before is compared with it.
       const begins = config.learning === "GLL" && (step - 1) % (config.epochs * trainer.stepsPerEpoch) === 0;
       losses = begins
         ? { sum: result.loss, steps: 1 }
         : { ...losses, sum: losses.sum + result.loss, steps: losses.steps + 1 };
-      if (step % config.metricsEvery === 0 || last) {
-        const look = step % healthEvery === 0 || last;
+      // The first step of every layer is noted too: what its loss is held against.
+      if (step % config.metricsEvery === 0 || last || !watched.knows(result.layer)) {
         const seen = look ? await trainer.embeddings() : undefined;
         const health = seen && embeddingHealth(seen.numbers, seen.width);
         note(stepMetric(trainer.stepsPerEpoch, result, health));
-        const alarm = health && step >= healthFrom ? collapseAlarm(health) : undefined;
-        if (alarm && !alarmed) {
-          alarmed = true;
-          note({ kind: "alarm", step, message: alarm });
-          onAlarm?.(alarm);
+        const alarms = {
+          collapse: health && step >= healthFrom ? collapseAlarm(health) : undefined,
+          loss: watched.see(result.loss, result.layer),
+        };
+        for (const about of ["collapse", "loss"] as const) {
+          const message = alarms[about];
+          if (message === undefined || alarmed.has(about)) continue;
+          alarmed.add(about);
+          note({ kind: "alarm", step, about, message });
+          onAlarm?.(message);
         }
       }
       if (config.xrayEvery > 0 && (step % config.xrayEvery === 0 || last)) await xray();

@@ -10,10 +10,11 @@ import { wrong } from "../program/errors.ts";
 import { randomStream } from "../program/random.ts";
 import { sizeOf, type Tensor } from "../program/tensor.ts";
 import { learnings } from "../rules/learning.ts";
-import { type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
+import { clockValues, type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
 import { recordXray } from "../rules/xray.ts";
 import type { Config } from "./config.ts";
-import { configuredModel, configuredRule } from "./configured-rule.ts";
+import { configuredModel, configuredPairs, configuredRule } from "./configured-rule.ts";
+import { rateAt } from "./rate-schedule.ts";
 import { probeImages, readXray, type Xray } from "./xray.ts";
 
 /** Where a run stands: `step` updates are done, the next batch is batch `batch` of epoch `epoch`. */
@@ -68,7 +69,7 @@ export function runLength(
   config: Config,
   dataset: Pick<ImageSet, "name" | "count" | "clips">,
 ): Readonly<Record<"stepsPerEpoch" | "totalSteps", number>> {
-  const anchors = pairings[config.pairing ?? "augmentation"].anchors(dataset);
+  const { anchors } = configuredPairs(config, dataset);
   const stepsPerEpoch = Math.floor(anchors.length / config.batch);
   const lessons = learnings[config.learning].lessons(networks[config.encoder].blocks.length).length;
   return { stepsPerEpoch, totalSteps: stepsPerEpoch * config.epochs * lessons };
@@ -82,7 +83,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   const loss = rule.loss;
   if (loss.labelled) requireLabels("train", dataset.name, dataset, dataset.classes.length);
   const pairing = pairings[config.pairing ?? "augmentation"];
-  const anchors = pairing.anchors(dataset);
+  const { anchors, partnerOf } = configuredPairs(config, dataset);
   const probed = probeImages(config);
   const xrays = config.xrayEvery > 0 ? recordXray(rule, recorded, probed) : undefined;
   const engine = await backend.prepare([...lessons, ...(xrays?.lessons ?? [])].map(({ program }) => program));
@@ -91,8 +92,10 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   const schedule = { stepsPerLesson: stepsPerEpoch * config.epochs, lessons: lessons.length, seed: config.seed };
   const lessonOf = (step: number): number => learnings[config.learning].lessonOf(step, schedule);
   let done = 0;
-  /** Updates that each lesson has had. */
+  /** Updates that each lesson has had, and will have had when the run ends. */
   const updates = lessons.map(() => 0);
+  const updatesInAll = lessons.map(() => 0);
+  for (let step = 0; step < totalSteps; step++) updatesInAll[lessonOf(step)]++;
   let order: { epoch: number; images: Int32Array } = { epoch: -1, images: new Int32Array() };
   let last: Lesson = lessons[0];
   /** Whether a step has left results. */
@@ -121,7 +124,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
 
   function writeBatch(to: RuleInputs, images: Int32Array, { step, epoch }: { step: number; epoch: number }): void {
     // A streamed dataset is no movie: both views show one image.
-    const seen = held ? [hold(held, images, to === inputs ? 0 : config.batch)] : [images, images.map(pairing.partner)];
+    const seen = held ? [hold(held, images, to === inputs ? 0 : config.batch)] : [images, images.map(partnerOf)];
     const indices = Int32Array.from({ length: loss.views * images.length }, (_, row) => {
       const view = Math.floor(row / images.length);
       return seen[Math.min(view, seen.length - 1)][row % images.length];
@@ -165,7 +168,8 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       last = lessons[number];
       updates[number]++;
       writeBatch(inputs, batch, at);
-      engine.write(last.adamStep, Int32Array.of(updates[number]));
+      const factor = rateAt(config.optimiser.schedule, updates[number], updatesInAll[number]);
+      for (const [tensor, values] of clockValues(last, updates[number], factor)) engine.write(tensor, values);
       kept = new Map();
       ran = true;
       await engine.run(last.program);
@@ -186,12 +190,13 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       if (xrays === undefined) return [];
       if (ran) for (const tensor of [last.views, last.output]) kept.set(tensor, await resultOf(tensor));
       const all = done === 0 || done === totalSteps;
-      const looked = all ? xrays.lessons : [xrays.lessons[lessonOf(done - 1)]];
+      const looked = all ? [...lessons.keys()] : [lessonOf(done - 1)];
       const seen: Xray[] = [];
-      for (const lesson of looked) {
+      for (const number of looked) {
+        const lesson = xrays.lessons[number];
         await engine.run(lesson.program);
         const layer = lessons.length > 1 ? { layer: lesson.end } : {};
-        seen.push({ ...layer, ...(await readXray(engine, lesson)) });
+        seen.push({ ...layer, ...(await readXray(engine, lesson, lessons[number].optimiser, updates[number])) });
       }
       return seen;
     },

@@ -3,6 +3,7 @@
 import type { Engine, Numbers } from "../backends/backend.ts";
 import type { ActivationKind } from "../program/operations.ts";
 import { sizeOf, type Tensor } from "../program/tensor.ts";
+import type { Optimiser } from "../rules/optimiser.ts";
 import type { LayerXray, LessonXray } from "../rules/xray.ts";
 import type { Config } from "./config.ts";
 
@@ -26,6 +27,11 @@ export interface LayerNumbers {
   readonly dead: number;
   /** Share of activities (units × pictures) on the flat of the activation, where its derivative is under 1 %. */
   readonly saturated?: number;
+  /**
+   * Share of the layer's last update that Adam's ε eats: 1 − Σ |m̂| / (√v̂ + ε) ÷ Σ |m̂| / √v̂. Left out before the first update, and under
+   * an optimiser without ε.
+   */
+  readonly epsilonShare?: number;
   /** ‖g(f(x)) − x‖² / ‖x‖² of the layer's inverse g; 1 is what silence would score. */
   readonly reconstruction?: number;
 }
@@ -52,12 +58,18 @@ export interface SynapseNumbers {
 
 /** Images of the probe batch: the first of the dataset, and enough for the loss to find its negatives among them. */
 export function probeImages({ batch, loss }: Pick<Config, "batch" | "loss">): number {
-  const reach = loss.kind === "contrastiveHinge" && loss.negatives !== "all" ? loss.negatives + (loss.gap ?? 1) : 0;
+  const few = loss.kind === "contrastiveHinge" && loss.negatives !== "all" ? loss : undefined;
+  const reach = few ? (few.gap ?? 1) + ((few.negatives as number) - 1) * (few.spacing ?? 1) + 1 : 0;
   return Math.min(batch, Math.max(64, reach));
 }
 
-/** Reads an X-ray whose program has just run. */
-export async function readXray(engine: Engine, { loss, metrics, layers }: LessonXray): Promise<Omit<Xray, "layer">> {
+/** Reads an X-ray whose program has just run; `optimiser` has made `updates` updates. */
+export async function readXray(
+  engine: Engine,
+  { loss, metrics, layers }: LessonXray,
+  optimiser: Optimiser,
+  updates: number,
+): Promise<Omit<Xray, "layer">> {
   const taken = new Map<Tensor, Numbers>();
   const numbersOf = async (tensor: Tensor): Promise<Numbers> => {
     const numbers = taken.get(tensor) ?? (await engine.read(tensor));
@@ -70,11 +82,43 @@ export async function readXray(engine: Engine, { loss, metrics, layers }: Lesson
   const synapses: SynapseNumbers[] = [];
   for (const layer of layers) {
     const { name, weight, change, feedback } = layer;
-    numbers.push(await readLayer(numbersOf, layer));
+    const eaten = updates > 0 ? await readEpsilonShare(numbersOf, optimiser, weight, updates) : undefined;
+    const read = await readLayer(numbersOf, layer);
+    numbers.push({ ...read, ...(eaten === undefined ? {} : { epsilonShare: eaten }) });
     const carried = feedback ? { feedback: await numbersOf(feedback) } : {};
     synapses.push({ name, weights: await numbersOf(weight), changes: await numbersOf(change), ...carried });
   }
   return { loss: (await numbersOf(loss))[0], metrics: shares, layers: numbers, synapses };
+}
+
+async function readEpsilonShare(
+  numbersOf: (tensor: Tensor) => Promise<Numbers>,
+  { options, state }: Optimiser,
+  weight: Tensor,
+  updates: number,
+): Promise<number | undefined> {
+  const moments = state.get(weight);
+  if (options.kind !== "adam" || moments === undefined) return undefined;
+  const [m, v] = moments;
+  return epsilonShare(await numbersOf(m), await numbersOf(v), options, updates);
+}
+
+/** Of an update from Adam's moments after `updates` updates; undefined where nothing moves. */
+export function epsilonShare(
+  m: Numbers,
+  v: Numbers,
+  { beta2, epsilon }: { readonly beta2: number; readonly epsilon: number },
+  updates: number,
+): number | undefined {
+  const correction = 1 - beta2 ** updates;
+  let [made, whole] = [0, 0];
+  for (let i = 0; i < m.length; i++) {
+    const root = Math.sqrt(v[i] / correction);
+    if (root === 0) continue;
+    made += Math.abs(m[i]) / (root + epsilon);
+    whole += Math.abs(m[i]) / root;
+  }
+  return whole === 0 ? undefined : 1 - made / whole;
 }
 
 async function readLayer(numbersOf: (tensor: Tensor) => Promise<Numbers>, layer: LayerXray): Promise<LayerNumbers> {

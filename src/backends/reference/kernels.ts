@@ -3,6 +3,7 @@
 import type { ActivationKind, Attributes, In, Kind, Negatives, Out, Updated } from "../../program/operations.ts";
 import { threefry2x32 } from "../../program/random.ts";
 import type { Shape } from "../../program/tensor.ts";
+import { channelEnds } from "../../program/views.ts";
 import { makeView } from "./views.ts";
 
 /** An operand: its numbers (float64 for f32 tensors) and its shape. */
@@ -62,8 +63,11 @@ export function negativeWeight(negatives: Negatives, s: number, t: number, n: nu
       return t !== s && (t - s + n) % n <= negatives.count ? 1 : 0;
     case "authorsCode":
       return t > s && t - s < negatives.count ? 1 / negatives.count : 0;
-    case "past":
-      return t - s >= negatives.gap && t - s < negatives.gap + negatives.count ? 1 : 0;
+    case "past": {
+      const { count, gap, spacing } = negatives;
+      const further = t - s - gap;
+      return further >= 0 && further % spacing === 0 && further < count * spacing ? 1 : 0;
+    }
     default:
       return negatives satisfies never;
   }
@@ -198,8 +202,9 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     });
   },
 
-  makeViews: ({ images, indices, parameters, x }, { height, width, low, high }) => {
+  makeViews: ({ images, indices, parameters, x }, { height, width, ...values }) => {
     const [, h, w, c] = images.shape as Extents4;
+    const ends = channelEnds(values, c);
     const stride = parameters.shape[1];
     for (let i = 0; i < indices.data.length; i++) {
       const image = images.data.subarray(indices.data[i] * h * w * c, (indices.data[i] + 1) * h * w * c) as Uint8Array;
@@ -209,7 +214,10 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
         height,
         width,
       );
-      for (let k = 0; k < view.length; k++) x.data[i * view.length + k] = low + (high - low) * view[k];
+      for (let k = 0; k < view.length; k++) {
+        const { low, high } = ends[k % c];
+        x.data[i * view.length + k] = low + (high - low) * view[k];
+      }
     }
   },
 
@@ -452,31 +460,40 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
     for (let i = 0; i < w.data.length; i++) y.data[i] = Math.abs(b.data[i]) * Math.sign(w.data[i]);
   },
 
-  meanSquaredError: ({ x, target, loss, dx }) => {
-    const n = x.data.length;
+  squaredError: ({ x, target, loss, dx }, { divisor }) => {
     let sum = 0;
-    for (let i = 0; i < n; i++) {
+    for (let i = 0; i < x.data.length; i++) {
       const difference = x.data[i] - target.data[i];
       sum += difference * difference;
-      dx.data[i] = (2 * difference) / n;
+      dx.data[i] = (2 * difference) / divisor;
     }
-    loss.data[0] = sum / n;
+    loss.data[0] = sum / divisor;
   },
 
   combine: ({ a, b, y }, { alpha, beta }) => {
     for (let i = 0; i < a.data.length; i++) y.data[i] = alpha * a.data[i] + beta * b.data[i];
   },
 
-  adam: ({ gradient, step, weight, m, v }, { learningRate, beta1, beta2, epsilon, decay }) => {
+  adam: ({ gradient, step, rate, weight, m, v }, { learningRate, beta1, beta2, epsilon, decay }) => {
     const t = step.data[0];
+    const pace = learningRate * rate.data[0];
     const correction1 = 1 - beta1 ** t;
     const correction2 = 1 - beta2 ** t;
     for (let i = 0; i < gradient.data.length; i++) {
       const g = gradient.data[i];
       m.data[i] = beta1 * m.data[i] + (1 - beta1) * g;
       v.data[i] = beta2 * v.data[i] + (1 - beta2) * g * g;
-      weight.data[i] *= 1 - learningRate * decay;
-      weight.data[i] -= (learningRate * (m.data[i] / correction1)) / (Math.sqrt(v.data[i] / correction2) + epsilon);
+      weight.data[i] *= 1 - pace * decay;
+      weight.data[i] -= (pace * (m.data[i] / correction1)) / (Math.sqrt(v.data[i] / correction2) + epsilon);
+    }
+  },
+
+  sgd: ({ gradient, rate, weight, velocity }, { learningRate, momentum, nesterov, decay }) => {
+    const pace = learningRate * rate.data[0];
+    for (let i = 0; i < gradient.data.length; i++) {
+      const g = gradient.data[i] + decay * weight.data[i];
+      velocity.data[i] = momentum * velocity.data[i] + g;
+      weight.data[i] -= pace * (nesterov ? g + momentum * velocity.data[i] : velocity.data[i]);
     }
   },
 

@@ -29,9 +29,9 @@ const lowerings: { readonly [K in Kind]: Lowering<K> } = {
   conv2d: (convolution, places) =>
     certainly(lowerConvolution({ kind: "convolution", convolution, epilogue: [] }, places)),
   conv2dInputGradient: (input, places) =>
-    certainly(lowerDirectBackward({ kind: "convolutionBackward", routing: [], input, adam: [] }, places)),
+    certainly(lowerDirectBackward({ kind: "convolutionBackward", routing: [], input, optimiser: [] }, places)),
   conv2dWeightGradient: (weight, places) =>
-    certainly(lowerConvolutionBackward({ kind: "convolutionBackward", routing: [], weight, adam: [] }, places)),
+    certainly(lowerConvolutionBackward({ kind: "convolutionBackward", routing: [], weight, optimiser: [] }, places)),
   linear: lowerLinear,
   linearInputGradient: lowerLinearInputGradient,
   linearWeightGradient: lowerLinearWeightGradient,
@@ -67,13 +67,13 @@ function lowerFused(stage: Stage, places: Places): Launch[] | undefined {
         chooseConvolution(stage) === "winograd"
           ? lowerWinogradBackward(stage, places)
           : lowerDirectBackward(stage, places);
-      return launches && [...launches, ...stage.adam.flatMap((adam) => lowerOperation(adam, places))];
+      return launches && [...launches, ...stage.optimiser.flatMap((step) => lowerOperation(step, places))];
     }
     case "gathered":
       return lowerNarrow(stage.product, places, stage.gather);
     case "linearUpdate": {
       const product = stage.gather && narrowProduct(stage.gradient);
-      return product && [...lowerNarrow(product, places, stage.gather), ...lowerOperation(stage.adam, places)];
+      return product && [...lowerNarrow(product, places, stage.gather), ...lowerOperation(stage.optimiser, places)];
     }
     case "single":
       return undefined;

@@ -3,6 +3,7 @@
 import { conditions } from "../../program/audit.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { type AuditedLayer, type AuditReport, auditConfigured } from "../../training/audit-rule.ts";
+import { describeKnownProbe } from "../../training/configured-data.ts";
 import { auditFigure, svgToPng, writeFigure } from "../../training/figures.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend, readConfig } from "../options.ts";
@@ -14,6 +15,7 @@ interface AuditOptions extends CommonOptions {
 
 export async function auditCommand(path: string, overrides: readonly string[], options: AuditOptions): Promise<number> {
   const config = await readConfig(path, overrides, options);
+  await describeKnownProbe(config, path);
   const report = await auditConfigured(config, await openBackend(options));
   if (options.out !== undefined) {
     const svg = await auditFigure(report);

@@ -3,13 +3,14 @@
 import { existsSync, statSync } from "node:fs";
 import http from "node:http";
 import { join } from "node:path";
+import { type CheckedFile, checkDataset } from "../../data/check-dataset.ts";
 import { defaultFolder } from "../../data/datasets.ts";
 import { written } from "../../data/download.ts";
 import { makeFolders } from "../../data/folders.ts";
 import { getDataset } from "../../data/get-dataset.ts";
 import { type KnownDataset, knownDatasets } from "../../data/known-datasets.ts";
 import { nearest } from "../../data/nearest.ts";
-import { type CheckedFile, checkDataset, type Found, findDataset, sizeFault } from "../../data/on-disk.ts";
+import { type Found, findDataset, sizeFault } from "../../data/on-disk.ts";
 import { type Layout, sources } from "../../data/sources.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";

@@ -1,7 +1,7 @@
 // saccade explain: a training step as a listing, one for each layer that learns alone, without running it and without reading any data.
 
 import { type Explanation, explain, formatExplanation } from "../../program/explain.ts";
-import { describeData } from "../../training/configured-data.ts";
+import { describeData, describeKnownProbe } from "../../training/configured-data.ts";
 import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, readConfig } from "../options.ts";
@@ -13,6 +13,7 @@ export async function explainCommand(
   options: CommonOptions,
 ): Promise<number> {
   const config = await readConfig(path, overrides, options);
+  await describeKnownProbe(config, path);
   const { lessons } = recordConfigured(config, configuredModel(config), await describeData(config, path));
   // One program, or under GLL and RLL one for each layer.
   const explanations = lessons.map(({ program }) => explain(program));

@@ -8,7 +8,7 @@ import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { networks } from "../../encoders/networks.ts";
 import type { FrozenEncoder } from "../../evaluation/features.ts";
 import { encodeEmbeddings } from "../../exchange/embeddings.ts";
-import { encodeOnnx } from "../../exchange/onnx.ts";
+import { encodeOnnx, pixelFacts } from "../../exchange/onnx.ts";
 import { encodeStateDict } from "../../exchange/state-dict.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { bestCheckpoint, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
@@ -43,7 +43,8 @@ export async function exportCommand(
   const network = networks[config.encoder];
   requireTensors(checkpoint, synapsesOf(createModel(network)));
   const { step } = checkpoint.position;
-  const encoder = { network: config.encoder, weights: checkpoint.state, valueRange: config.valueRange };
+  const { valueRange, normalise } = config;
+  const encoder = { network: config.encoder, weights: checkpoint.state, valueRange, normalise };
   const about = `Saccade run ${config.name}, step ${step}`;
 
   let what = `${config.encoder}, ${network.blocks.length} convolutions`;
@@ -54,16 +55,18 @@ export async function exportCommand(
     what = `${countParameters(network).features} features of ${set.count} images of ${set.name}`;
     images = { dataset: set.name, images: set.count };
   } else {
-    const facts = { valueRange: JSON.stringify(config.valueRange), about };
+    const facts = { ...pixelFacts(encoder), about };
     const onnx = kind === ".onnx";
     await writeWhole(
       options.to,
       onnx ? encodeOnnx({ ...encoder, about }) : encodeStateDict(config.encoder, checkpoint, facts),
     );
   }
-  const { encoder: name, valueRange } = config;
+  const { encoder: name } = config;
   if (options.json)
-    process.stdout.write(`${JSON.stringify({ file: options.to, network: name, valueRange, step, ...images })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ file: options.to, network: name, valueRange, ...(normalise ? { normalise } : {}), step, ...images })}\n`,
+    );
   else process.stdout.write(`wrote ${options.to}: ${what}, step ${step} of ${path}\n`);
   return exitCodes.done;
 }
@@ -86,7 +89,7 @@ async function writeEmbeddings(
       "add it, for example dataset=cifar-10 split=test",
     );
   const given = another ? {} : structuredClone(config.data);
-  for (const assignment of overrides) override(given, assignment, parseValue);
+  for (const assignment of overrides) override(given, assignment, parseValue, ["data"]);
   const request = parseDataConfig(given, `export of ${path}`);
   await describeDataset(request, "export");
   const set = await loadShown(request);

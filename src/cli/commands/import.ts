@@ -5,28 +5,31 @@ import { rmSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../../encoders/networks.ts";
-import { readStateDict } from "../../exchange/state-dict.ts";
+import { readStateDict } from "../../exchange/imported-weights.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { saveCheckpoint } from "../../training/checkpoints.ts";
 import { override, parseConfig } from "../../training/config.ts";
 import { version } from "../../training/environment.ts";
-import { readBytes } from "../../training/files.ts";
+import { readBytes, shellWord } from "../../training/files.ts";
 import { imported } from "../../training/resume.ts";
 import { createRun } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { type CommonOptions, parseValue, shellWord } from "../options.ts";
+import { type CommonOptions, parseValue } from "../options.ts";
 
-interface ImportOptions extends CommonOptions {
+interface ImportCommandOptions extends CommonOptions {
   readonly network: NetworkName;
   readonly runs: string;
+  readonly prefix?: string;
+  readonly foldBatchNorm?: number | undefined;
+  readonly leaveOut?: readonly string[];
 }
 
 export async function importCommand(
   file: string,
   overrides: readonly string[],
-  options: ImportOptions,
+  options: ImportCommandOptions,
 ): Promise<number> {
-  const model = createModel(networkNamed("import", options.network));
+  networkNamed("import", options.network);
   const name = basename(file, extname(file)).replaceAll(/[^\w.-]/g, "-");
   const raw = {
     name,
@@ -39,13 +42,26 @@ export async function importCommand(
   for (const assignment of overrides) override(raw, assignment, parseValue);
   const asked = parseConfig(raw, `import of ${file}`);
   if (asked.encoder !== options.network) throw wrong("import", "encoder", "what --network says", asked.encoder);
-  const { weights, leftOut, valueRange = asked.valueRange } = readStateDict(file, options.network);
-  if ("valueRange" in raw && valueRange.some((value, i) => value !== asked.valueRange[i]))
-    throw new SaccadeError(
-      `import: valueRange must be [${valueRange.join(", ")}], as ${file} says, got [${asked.valueRange.join(", ")}]; leave it out`,
+  const found = readStateDict(file, options.network, options);
+  const { network, weights, folded, leftOut } = found;
+  for (const key of ["valueRange", "normalise"] as const)
+    if (found[key] && key in raw && JSON.stringify(found[key]) !== JSON.stringify(asked[key]))
+      throw new SaccadeError(
+        `import: ${key} must be ${shown(found[key])}, as ${file} says, got ${shown(asked[key])}; leave it out`,
+      );
+  const { valueRange = asked.valueRange, normalise = asked.normalise } = found;
+  const config = parseConfig({ ...asked, encoder: network, valueRange, normalise }, `import of ${file}`);
+  const say = (sentence: string): void => {
+    process.stderr.write(`${sentence}\n`);
+  };
+  if (folded.length > 0) say(`folded: ${folded.join(", ")}`);
+  if (leftOut.length > 0) say(`left out: ${fewOf(leftOut)}; the encoder has none`);
+  if (found.valueRange === undefined && !("valueRange" in raw))
+    say(
+      normalise
+        ? "note: before normalise, pixel values 0 and 255 are taken as 0 and 1, as nothing else is said; else give valueRange=[low,high]"
+        : "note: pixel values 0 and 255 are taken as 0 and 1 in training, as nothing else is said; else give valueRange=[-1,1] or the like, or normalise='{mean: […], std: […]}'",
     );
-  const config = { ...asked, valueRange: [...valueRange] as [number, number] };
-  if (leftOut.length > 0) process.stderr.write(`left out: ${leftOut.join(", ")}; the encoder has none\n`);
 
   const sha256 = createHash("sha256").update(readBytes(file)).digest("hex");
   const run = await createRun(options.runs, config, { saccade: version(), imported: { file: basename(file), sha256 } });
@@ -53,7 +69,7 @@ export async function importCommand(
     const start = { position: { step: 0, epoch: 0, batch: 0 }, losses: { sum: 0, steps: 0 }, config: imported };
     await saveCheckpoint(
       run.checkpoints,
-      { state: synapsesOf(model), lessons: [] },
+      { state: synapsesOf(createModel(networkNamed("import", network))), lessons: [] },
       { ...start, state: weights },
       { newest: 1, every: 1 },
     );
@@ -62,7 +78,18 @@ export async function importCommand(
     throw error;
   }
   const measure = `saccade probe ${shellWord(run.path)} train.dataset=… test.dataset=… test.split=test`;
-  if (options.json) process.stdout.write(`${JSON.stringify({ run: run.path, leftOut })}\n`);
+  if (options.json)
+    process.stdout.write(
+      `${JSON.stringify({ run: run.path, network, folded, leftOut, valueRange, ...(normalise ? { normalise } : {}) })}\n`,
+    );
   else process.stdout.write(`run      ${run.path}\nmeasure  ${measure}\n`);
   return exitCodes.done;
+}
+
+const shown = (value: unknown): string => JSON.stringify(value).replaceAll(",", ", ");
+
+/** The names themselves, unless there are very many. */
+function fewOf(names: readonly string[]): string {
+  const most = 12;
+  return names.length > most ? `${names.slice(0, most).join(", ")} and ${names.length - most} more` : names.join(", ");
 }

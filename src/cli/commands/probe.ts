@@ -15,12 +15,13 @@ import { SaccadeError, wrong } from "../../program/errors.ts";
 import { checkpointFiles, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
-import { readText, writeWhole } from "../../training/files.ts";
+import { readText, shellWord, writeWhole } from "../../training/files.ts";
+import { leftOutOf } from "../../training/run-data.ts";
 import { openRun, type RunFolder, runFolder } from "../../training/run-folder.ts";
 import { lockRun } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
-import { type CommonOptions, openBackend, parseValue, shellWord } from "../options.ts";
+import { type CommonOptions, openBackend, parseValue } from "../options.ts";
 import { showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
 import { formatTable, labelsPerClassText, probeNotes, probeRows, readOutNames, wrap } from "../table.ts";
@@ -34,7 +35,7 @@ export async function probeCommand(
   if (options.seed !== undefined)
     throw new SaccadeError("probe: --seed belongs to training; a run keeps its seed, seeds=3 draws labels three times");
   const given: Partial<ProbeConfig> = structuredClone(config.probe) ?? {};
-  for (const assignment of overrides) override(given, assignment, parseValue);
+  for (const assignment of overrides) override(given, assignment, parseValue, ["probe"]);
   const whole = given.train !== undefined && given.test !== undefined;
   const wanted = whole ? parseConfig({ ...config, probe: given }, `${path} with its probe`).probe : undefined;
   if (!wanted)
@@ -63,8 +64,12 @@ export interface ProbeSets {
 }
 
 /** Loads what a probe reads, and refuses what it could not be measured with: before the hours of training, not after them. */
-export async function loadProbeSets(wanted: ProbeConfig, encoder: NetworkName): Promise<ProbeSets> {
-  const [train, test] = [await loadShown(wanted.train), await loadShown(wanted.test)];
+export async function loadProbeSets(
+  wanted: ProbeConfig,
+  encoder: NetworkName,
+  told = new Set<string>(),
+): Promise<ProbeSets> {
+  const [train, test] = [await loadShown(wanted.train, told), await loadShown(wanted.test, told)];
   requireSameClasses("probe", "train and test", [train, test]);
   const { channels } = networks[encoder];
   if (train.channels !== channels)
@@ -79,7 +84,7 @@ export async function loadProbeSets(wanted: ProbeConfig, encoder: NetworkName): 
     throw new SaccadeError(
       `probe: probe.train must hold images that are not in probe.test, got ${train.name}, all of whose ${train.count} images are in ${test.name}; take another split`,
     );
-  for (const perClass of wanted.labelsPerClass) drawLabels(pool.labels, pool.classes.length, perClass, 0);
+  for (const perClass of wanted.labelsPerClass) drawLabels(pool.labels, pool.classes.length, perClass, 0, pool.classes);
   return { train, test };
 }
 
@@ -104,7 +109,8 @@ export async function measureRun(
       {
         network: config.encoder,
         valueRange: config.valueRange,
-        encoders: { trained: checkpoint.state },
+          normalise: config.normalise,
+          encoders: { trained: checkpoint.state },
         seed: config.seed,
       },
       train,
@@ -125,6 +131,7 @@ export async function measureRun(
       checkpoint: checkpoint.path,
       step: checkpoint.position.step,
       environment: environment(backend),
+      ...(train.leftOut || test.leftOut ? { leftOut: { train: leftOutOf(train), test: leftOutOf(test) } } : {}),
     };
     // The report comes last: where it is, the probe is done.
     await drawProbeFigure(run.figures, report);

@@ -2,30 +2,33 @@
 
 import { existsSync } from "node:fs";
 import { setImmediate, setTimeout } from "node:timers/promises";
+import type { Backend } from "../../backends/backend.ts";
 import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
+import { fromHome } from "../../data/folders.ts";
 import { networks } from "../../encoders/networks.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
 import { type Config, type DataConfig, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
-import { describeData } from "../../training/configured-data.ts";
+import { describeData, describeProbe } from "../../training/configured-data.ts";
 import { continueEnvironment, environment, writeEnvironment } from "../../training/environment.ts";
+import { shellWord } from "../../training/files.ts";
 import { needsOf, requireRoom, roomFor } from "../../training/forecast.ts";
 import { checkResume, requireTrained, unfinishedRun } from "../../training/resume.ts";
 import { hasFigures } from "../../training/run-figures.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../training/run-folder.ts";
 import { claimRun, lockRun } from "../../training/run-lock.ts";
-import { train } from "../../training/train.ts";
+import { type TrainResult, train } from "../../training/train.ts";
 import { createTrainer, runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
-import { type CommonOptions, openBackend, parseValue, readConfig, shellWord } from "../options.ts";
+import { type CommonOptions, openBackend, parseValue, readConfig } from "../options.ts";
 import { duration, showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
 import { printForecast } from "./forecast.ts";
 import { isProbed, loadProbeSets, measureRun, type ProbeSets, printProbe } from "./probe.ts";
 
-interface TrainCommandOptions extends CommonOptions {
+export interface TrainCommandOptions extends CommonOptions {
   readonly runs: string;
   readonly resume?: string;
   readonly probe: boolean;
@@ -37,38 +40,97 @@ export async function trainCommand(
   overrides: readonly string[],
   options: TrainCommandOptions,
 ): Promise<number> {
-  const { config, resumed } = await configuration(path, overrides, options);
+  const wanted = await configuration(path, overrides, options);
   const signals = catchSignals();
+  try {
+    return await trainAndProbe(wanted, options, signals);
+  } finally {
+    signals.end();
+  }
+}
+
+async function trainAndProbe(wanted: Wanted, options: TrainCommandOptions, signals: Signals): Promise<number> {
+  const { config } = wanted;
+  const say = sayUnless(options.json);
+  const trained = await trainRun(wanted, options, signals);
+  if (typeof trained === "number") return trained;
+  const { run, result, probed, backend, release } = trained;
+  try {
+    if (probed === undefined) {
+      if (options.json) print({ run: run.path, ...result });
+      return exitCodes.done;
+    }
+    const report = await measureRun(run, config, probed, backend, signals);
+    if (options.json) print({ run: run.path, ...result, probe: report });
+    else {
+      printProbe(report);
+      say(`\nEverything is in ${run.path}`);
+    }
+    return exitCodes.done;
+  } finally {
+    release();
+  }
+}
+
+/** A configuration that is to be trained, and its unfinished run, where it goes on with one. */
+export interface Wanted {
+  readonly config: Config;
+  readonly resumed?: RunFolder;
+}
+
+/** A run that is trained to its end, still held. */
+export interface TrainedRun {
+  readonly run: RunFolder;
+  readonly result: TrainResult;
+  readonly backend: Backend;
+  /** What its probe will need. */
+  readonly probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
+  readonly release: () => void;
+}
+
+const sayUnless =
+  (quiet = false) =>
+  (line: string): void => {
+    if (!quiet) process.stdout.write(`${line}\n`);
+  };
+
+/** Trains a run and says what it does; an exit code where that ends the command: a forecast, or a signal. */
+export async function trainRun(
+  wanted: Wanted,
+  options: TrainCommandOptions,
+  signals: Signals,
+): Promise<TrainedRun | number> {
   let release = (): void => {};
   const hold = (run: RunFolder): void => {
     release = lockRun(run);
   };
   try {
-    if (resumed) hold(resumed);
-    return await trainAndProbe(config, options, resumed, hold, signals);
-  } finally {
+    if (wanted.resumed) hold(wanted.resumed);
+    const ended = await trainHeld(wanted, options, hold, signals);
+    if (typeof ended !== "number") return { ...ended, release };
     release();
-    signals.end();
+    return ended;
+  } catch (error) {
+    release();
+    throw error;
   }
 }
 
-async function trainAndProbe(
-  config: Config,
+async function trainHeld(
+  { config, resumed }: Wanted,
   options: TrainCommandOptions,
-  resumed: RunFolder | undefined,
   hold: (run: RunFolder) => void,
   signals: Signals,
-): Promise<number> {
-  const say = (line: string): void => {
-    if (!options.json) process.stdout.write(`${line}\n`);
-  };
+): Promise<Omit<TrainedRun, "release"> | number> {
+  const say = sayUnless(options.json);
   const from = resumed ? latestCheckpoint(resumed.checkpoints) : undefined;
   if (resumed && !from && options.resume !== "auto")
     throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
   if (resumed && from) requireTrained(resumed, from);
   const backend = await openBackend(options);
   // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.
-  const dataset = await loadShown(config.data);
+  const told = new Set<string>();
+  const dataset = await loadShown(config.data, told);
   if (resumed && from) checkResume(resumed, config, dataset, from);
   const trainer = await createTrainer(config, dataset, backend);
   const here = environment(backend);
@@ -76,7 +138,7 @@ async function trainAndProbe(
   let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
   try {
     if (config.probe && options.probe)
-      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder) };
+      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder, told) };
     // A signal that came while data was read is heard here: between timers and immediates the event loop looks for it.
     await setTimeout(1);
     await setImmediate();
@@ -116,7 +178,7 @@ async function trainAndProbe(
 
   const stop = stopAfterStep(signals);
   const progress = showProgress("training", "images");
-  let result: Awaited<ReturnType<typeof train>>;
+  let result: TrainResult;
   try {
     result = await train({
       config,
@@ -148,17 +210,7 @@ async function trainAndProbe(
     `trained  ${countSteps(done)} in ${duration(result.seconds)}${from ? `, ${result.steps} in all` : ""}; peak memory ${peakMemory()}`,
   );
 
-  if (probed === undefined) {
-    if (options.json) print({ run: run.path, ...result });
-    return exitCodes.done;
-  }
-  const report = await measureRun(run, config, probed, backend, signals);
-  if (options.json) print({ run: run.path, ...result, probe: report });
-  else {
-    printProbe(report);
-    say(`\nEverything is in ${run.path}`);
-  }
-  return exitCodes.done;
+  return { run, result, backend, probed };
 }
 
 /** A new run, held. Of several processes that want to go on with this configuration, and found no run of it, one makes it. */
@@ -202,11 +254,12 @@ const print = (value: object): void => {
   process.stdout.write(`${JSON.stringify(value)}\n`);
 };
 
-async function configuration(
+/** What a command line asks to be trained. */
+export async function configuration(
   path: string | undefined,
   overrides: readonly string[],
   options: TrainCommandOptions,
-): Promise<{ config: Config; resumed?: RunFolder }> {
+): Promise<Wanted> {
   if (options.resume !== undefined && options.resume !== "auto") {
     if (options.dryRun) throw new SaccadeError("--dry-run: forecasts a new run; leave --resume out");
     if (options.seed !== undefined)
@@ -223,6 +276,7 @@ async function configuration(
     return { config: changed, resumed: run };
   }
   const config = await readConfig(path ?? "", overrides, options);
+  if (options.probe) await describeProbe(config, path ?? "");
   if (options.resume === undefined || options.dryRun) return { config };
   const { totalSteps } = runLength(config, { name: config.data.dataset, ...(await describeData(config, path ?? "")) });
   const resumed = findUnfinished(config, totalSteps, options, (message) =>
@@ -238,7 +292,7 @@ const placesOf = ({ probe }: Config): Record<string, DataConfig> =>
 function requireInPlace(where: string, sets: Readonly<Record<string, DataConfig>>): void {
   for (const [key, { file, folder }] of Object.entries(sets))
     for (const [name, place] of Object.entries({ file, folder }))
-      if (place !== undefined && !existsSync(place))
+      if (place !== undefined && !existsSync(fromHome(place)))
         throw wrong(
           where,
           `${key}.${name}`,

@@ -1,50 +1,38 @@
-// Reads NumPy's .npy files of whole numbers (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): pictures and labels.
+// Reads NumPy's .npy files (https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html): numbers and text of every plain type.
 
 import { closeSync, fstatSync } from "node:fs";
 import { SaccadeError } from "../../program/errors.ts";
 import { openFile, readPart } from "./file.ts";
 
-/** An array in C order. */
-export interface Npy {
-  readonly shape: readonly number[];
-  /** Bytes of u1; numbers of every other whole type, each within 32 bits. */
-  readonly values: Uint8Array | Int32Array;
-}
-
 /** What a file says before its numbers. */
 export interface NpyHeader {
   readonly shape: readonly number[];
-  /** NumPy's name of the type: `|u1`, `<i8`. */
+  /** As the file says it: `|u1`, `<i8`, `float32`. */
   readonly type: string;
-  readonly signed: boolean;
-  /** Bytes of a number. */
+  /** NumPy's letter: u and i whole numbers, f floats, b true and false, U and S text, O Python's objects, or what else there is. */
+  readonly kind: string;
+  /** Bytes of one number or text; 0 of objects. */
   readonly width: number;
+  /** Whether numbers have their highest byte first. */
+  readonly bigEndian: boolean;
   /** Where the numbers begin. */
   readonly offset: number;
 }
 
+/** The first rows of an array in C order. */
+export interface Npy {
+  readonly header: NpyHeader;
+  readonly shape: readonly number[];
+  readonly data: Buffer;
+}
+
 /** How every .npy file begins. */
 export const magic = Buffer.from("\x93NUMPY", "latin1");
-/** Python's way to write the header: a dictionary of three entries, spaces, a line end. */
-const header =
-  /^\{'descr': '([|<>=])([a-zA-Z])(\d*)', 'fortran_order': (True|False), 'shape': \(((?:\d+,? ?)*)\), \} *\n$/;
 /** Longest header that is read, in bytes; NumPy's own are 64 to 128. */
 const longest = 10_000;
 /** So many bytes hold every header that is read. */
 export const npyHeaderBytes = longest + 12;
-const mend = "save it with numpy.save, as whole numbers";
-/** By NumPy's letter, what other arrays hold, and how it becomes whole numbers: as pictures, which have more than two extents, and as labels. */
-const others: Readonly<Record<string, readonly [got: string, pictures: string, labels: string]>> = {
-  f: ["floats", "floats from 0 to 1: (255 * x).round().astype('uint8')", "labels: y.astype('int64')"],
-  b: ["true and false", "(255 * x).astype('uint8')", "labels: y.astype('int64')"],
-  U: ["text", "x.astype('uint8')", "names of classes: numpy.unique(y, return_inverse=True)[1]"],
-  S: ["text", "x.astype('uint8')", "names of classes: numpy.unique(y, return_inverse=True)[1]"],
-  O: [
-    "Python's objects",
-    "pictures of one size: numpy.stack(x)",
-    "names of classes: numpy.unique(y, return_inverse=True)[1]",
-  ],
-};
+const mend = "save it with numpy.save";
 
 /** Reads the header from a file's beginning, of `npyHeaderBytes` where it has as many; `path` names the file in what is refused. */
 export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHeader {
@@ -62,44 +50,120 @@ export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHe
   if (length > longest)
     throw new SaccadeError(`${path}: its header must be at most ${longest} bytes, got ${length}; ${mend}`);
   const at = wide ? 12 : 10;
-  const found = header.exec(take(at, length).toString("latin1"));
-  if (found === null) throw new SaccadeError(`${path}: its header must name a plain array, got another; ${mend}`);
-  const [, order, kind, bytes, fortran, extents] = found;
-  const shape = (extents.match(/\d+/g) ?? []).map(Number);
-  const width = Number(bytes);
-  const type = `${order}${kind}${bytes}`;
-  const whole = (kind === "u" || kind === "i") && [1, 2, 4, 8].includes(width);
-  if (whole && order === ">" && width > 1)
-    throw new SaccadeError(
-      `${path}: must hold whole numbers, lowest byte first, got highest byte first (${type}); save x.astype(x.dtype.newbyteorder('<'))`,
-    );
-  if (!whole) {
-    const [got, pictures, labels] = others[kind] ?? [];
-    throw new SaccadeError(
-      `${path}: must hold whole numbers, lowest byte first, got ${got ? `${got} (${type})` : type}; ${mend}${got ? ` (${shape.length > 2 ? pictures : labels})` : ""}`,
-    );
-  }
-  if (fortran === "True")
+  const { descr, fortran_order: fortran, shape } = pythonDictionary(take(at, length).toString("latin1")) ?? {};
+  const type = typeof descr === "string" ? typeOf(descr) : undefined;
+  if (type === undefined || typeof fortran !== "boolean" || !isShape(shape))
+    throw new SaccadeError(`${path}: its header must name a plain array, got another; ${mend}`);
+  // One row or column is the same in both orders.
+  if (fortran && shape.filter((extent) => extent > 1).length > 1)
     throw new SaccadeError(`${path}: must be in C order, got Fortran order; save numpy.ascontiguousarray(x)`);
-  const stored = shape.reduce((product, extent) => product * extent, 1);
-  const wanted = at + length + stored * width;
-  if (size !== wanted)
+  const wanted = at + length + product(shape) * type.width;
+  if (size !== wanted && type.kind !== "O")
     throw new SaccadeError(
-      `${path}: must hold ${wanted} bytes, as its shape [${shape.join(", ")}] of ${type} says, got ${size}; ${mend}`,
+      `${path}: must hold ${wanted} bytes, as its shape [${shape.join(", ")}] of ${descr} says, got ${size}; ${mend}`,
     );
-  return { shape, type, signed: kind === "i", width, offset: at + length };
+  return { shape, type: descr as string, ...type, offset: at + length };
+}
+
+const product = (shape: readonly number[]): number => shape.reduce((all, extent) => all * extent, 1);
+
+const isShape = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((extent) => Number.isSafeInteger(extent) && extent >= 0);
+
+/** A header's text, in which order, spacing and quotes are free: `{'descr': '<u1', 'fortran_order': False, 'shape': (3, 4L,), }`. */
+function pythonDictionary(text: string): Readonly<Record<string, unknown>> | undefined {
+  const json = Array.from(text.matchAll(/'[^'\\]*'|"[^"\\]*"|\d+L?|\w+|\S/g), ([token]) => {
+    if (/^['"]/.test(token)) return JSON.stringify(token.slice(1, -1));
+    if (/^\d/.test(token)) return token.replace("L", "");
+    return { True: "true", False: "false", "(": "[", ")": "]" }[token] ?? token;
+  })
+    .join("")
+    .replace(/,(?=[\]}])/g, "");
+  try {
+    return JSON.parse(json);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `<f4` and the like, or a name. */
+function typeOf(descr: string): Pick<NpyHeader, "kind" | "width" | "bigEndian"> | undefined {
+  const [, name, bits] = /^(u?int|float)(8|16|32|64)$/.exec(descr) ?? [];
+  if (name) return { kind: name[0], width: Number(bits) / 8, bigEndian: false };
+  if (descr === "bool" || descr === "?") return { kind: "b", width: 1, bigEndian: false };
+  const [, order, kind, count] = /^([|<>=]?)([a-zA-Z])(\d*)$/.exec(descr) ?? [];
+  if (kind === undefined) return undefined;
+  return { kind, width: Number(count) * (kind === "U" ? 4 : 1), bigEndian: order === ">" };
 }
 
 /** The first `limit` rows of an array: their shape, and how many bytes they take. */
 export function npyRows({ shape, width }: NpyHeader, limit: number): { shape: readonly number[]; bytes: number } {
   const some = shape.length === 0 ? shape : [Math.min(limit, shape[0]), ...shape.slice(1)];
-  return { shape: some, bytes: some.reduce((product, extent) => product * extent, 1) * width };
+  return { shape: some, bytes: product(some) * width };
 }
 
-/** The numbers of rows that `data` holds. */
-export function npyValues(path: string, { signed, width }: NpyHeader, data: Buffer): Npy["values"] {
-  if (!signed && width === 1) return new Uint8Array(data.buffer, data.byteOffset, data.length);
-  return Int32Array.from({ length: data.length / width }, (_, i) => wholeNumber(data, i * width, signed, width, path));
+export type NpyNumbers =
+  | Uint8Array
+  | Uint16Array
+  | Uint32Array
+  | BigUint64Array
+  | Int8Array
+  | Int16Array
+  | Int32Array
+  | BigInt64Array
+  | Float32Array
+  | Float64Array;
+
+const types: Readonly<Record<string, new (buffer: ArrayBuffer, offset: number, length: number) => NpyNumbers>> = {
+  b1: Uint8Array,
+  u1: Uint8Array,
+  u2: Uint16Array,
+  u4: Uint32Array,
+  u8: BigUint64Array,
+  i1: Int8Array,
+  i2: Int16Array,
+  i4: Int32Array,
+  i8: BigInt64Array,
+  f4: Float32Array,
+  f8: Float64Array,
+};
+
+/** Whether `npyNumbers` reads them. */
+export const holdsNumbers = ({ kind, width }: NpyHeader): boolean => Object.hasOwn(types, `${kind}${width}`);
+
+export function npyNumbers({ header, data }: Npy): NpyNumbers {
+  const { kind, width } = header;
+  const bytes = littleEndian(data, width, header.bigEndian);
+  return new types[`${kind}${width}`](bytes.buffer, bytes.byteOffset, bytes.length / width);
+}
+
+export const holdsText = ({ kind }: NpyHeader): boolean => kind === "U" || kind === "S";
+
+/** Text of fixed length, without the zeros behind it. */
+export function npyTexts({ header, shape, data }: Npy): string[] {
+  const { kind, width } = header;
+  const bytes = littleEndian(data, kind === "U" ? 4 : 1, header.bigEndian);
+  return Array.from({ length: product(shape) }, (_, i) => {
+    const own = bytes.subarray(i * width, (i + 1) * width);
+    const text =
+      kind === "S"
+        ? own.toString("utf8")
+        : Array.from({ length: width / 4 }, (_, k) =>
+            String.fromCodePoint(Math.min(own.readUInt32LE(4 * k), 0x10ffff)),
+          ).join("");
+    return text.replace(/\0+$/, "");
+  });
+}
+
+/** The bytes with the lowest of each number first, at a place where such numbers may stand; a copy only where they are not so. */
+function littleEndian(data: Buffer, width: number, bigEndian: boolean): Buffer<ArrayBuffer> {
+  const turned = bigEndian && width > 1;
+  if (!turned && data.byteOffset % width === 0) return data as Buffer<ArrayBuffer>;
+  const bytes = Buffer.from(new Uint8Array(data).buffer);
+  if (turned && width === 2) bytes.swap16();
+  if (turned && width === 4) bytes.swap32();
+  if (turned && width === 8) bytes.swap64();
+  return bytes;
 }
 
 /** Reads the header of a file. */
@@ -116,9 +180,9 @@ export function readNpyHeader(path: string): NpyHeader {
 export function readNpy(path: string, limit = Number.POSITIVE_INFINITY): Npy {
   const file = openFile(path);
   try {
-    const found = headerOf(file, path);
-    const { shape, bytes } = npyRows(found, limit);
-    return { shape, values: npyValues(path, found, readAt(file, path, found.offset, bytes)) };
+    const header = headerOf(file, path);
+    const { shape, bytes } = npyRows(header, limit);
+    return { header, shape, data: readAt(file, path, header.offset, bytes) };
   } finally {
     closeSync(file);
   }
@@ -134,15 +198,4 @@ function readAt(file: number, path: string, start: number, count: number): Buffe
   if (bytes.length < count)
     throw new SaccadeError(`${path}: must be a whole .npy file, got its end at byte ${start + bytes.length}; ${mend}`);
   return bytes;
-}
-
-function wholeNumber(data: Buffer, at: number, signed: boolean, width: number, path: string): number {
-  const value =
-    width === 8
-      ? Number(signed ? data.readBigInt64LE(at) : data.readBigUInt64LE(at))
-      : signed
-        ? data.readIntLE(at, width)
-        : data.readUIntLE(at, width);
-  if (value !== (value | 0)) throw new SaccadeError(`${path}: its numbers must fit 32 bits, got ${value}; ${mend}`);
-  return value;
 }

@@ -5,7 +5,7 @@ import { crc32 } from "node:zlib";
 import type { Entry, ZipFile } from "yauzl";
 import { SaccadeError } from "../../program/errors.ts";
 import { openFile, readPart } from "./file.ts";
-import { magic, type Npy, type NpyHeader, npyHeaderBytes, npyRows, npyValues, parseNpyHeader } from "./npy.ts";
+import { magic, type Npy, type NpyHeader, npyHeaderBytes, npyRows, parseNpyHeader } from "./npy.ts";
 
 /** An array that is not read yet. */
 export interface StoredArray {
@@ -57,7 +57,7 @@ function member(path: string, name: string, entry: Entry): StoredArray {
       const found = await header();
       const { shape, bytes } = npyRows(found, limit);
       const whole = await withZip(path, (zip) => inflated(zip, path, entry, found.offset + bytes));
-      return { shape, values: npyValues(named, found, whole.subarray(found.offset)) };
+      return { header: found, shape, data: whole.subarray(found.offset) };
     },
   };
 }

@@ -1,7 +1,7 @@
 // The layers of a program and what the change of each layer's synapses is made of, read from the operations themselves.
 
 import { type Computation, operationTable } from "../operations.ts";
-import { type AnyOperation, inputsOf, outputsOf, type Program } from "../program.ts";
+import { type AnyOperation, inputsOf, isPlasticity, outputsOf, type Program } from "../program.ts";
 import { offsetOf, ownerOf, sizeOf, type Tensor } from "../tensor.ts";
 import type { Dataflow } from "./dataflow.ts";
 import { comparesViews, firstViews, remembers } from "./views.ts";
@@ -125,8 +125,8 @@ function feedbackLayersOf(flow: Dataflow, forward: readonly Layer[]): Layer[] {
   const synaptic = synapticTensors(flow.program);
   const changes = new Set(forward.flatMap((layer) => layer.changes.map(({ synapse }) => ownerOf(synapse))));
   const learns = new Set(
-    operations.flatMap(({ kind, updates }) => {
-      const owner = kind === "adam" ? ownerOf(updates.weight) : undefined;
+    operations.flatMap((operation) => {
+      const owner = isPlasticity(operation) ? ownerOf(operation.updates.weight) : undefined;
       return owner === undefined || changes.has(owner) ? [] : [owner];
     }),
   );
@@ -174,7 +174,7 @@ const nameOf = (weight: Tensor): string => weight.name.replace(/\.weight$/, "");
 
 const changesOf = (operations: readonly AnyOperation[], synapses: readonly Tensor[]): SynapseChange[] =>
   operations.flatMap((change, optimiser) =>
-    change.kind === "adam" && synapses.includes(ownerOf(change.updates.weight))
+    isPlasticity(change) && synapses.includes(ownerOf(change.updates.weight))
       ? [{ synapse: change.updates.weight, gradient: change.inputs.gradient, optimiser }]
       : [],
   );

@@ -99,14 +99,15 @@ export const comparesViews = ({ operations }: Program): boolean =>
 
 /**
  * Views that must be remembered, in order of time, for the error of one: its partner, and as many others as it has negatives. Where
- * these lie `gap` behind, what lies between must be remembered as well; `all` needs the batch, what is still to come included.
+ * these lie `gap` behind and `spacing` apart, what lies between must be remembered as well; `all` needs the batch, what is still to come
+ * included.
  */
 export function rememberedOf(operation: AnyOperation): number | undefined {
   switch (operation.kind) {
     case "hingeGates": {
       const { negatives } = operation.attributes;
-      const between = negatives.kind === "past" ? negatives.gap - 1 : 0;
-      return (negativesOf(operation) ?? 0) + 1 + between;
+      if (negatives.kind !== "past") return (negativesOf(operation) ?? 0) + 1;
+      return 1 + negatives.gap + (negatives.count - 1) * negatives.spacing;
     }
     case "pairGates":
     case "scoreGates":

@@ -24,6 +24,7 @@ export interface XrayLayer {
   readonly signAgreement?: number;
   readonly dead: number;
   readonly saturated?: number;
+  readonly epsilonShare?: number;
   readonly reconstruction?: number;
 }
 
@@ -163,6 +164,11 @@ function panelsOf(points: readonly XrayPoint[]): Panel[] {
         .flatMap(({ angleWB, chance }) => (angleWB === undefined ? [] : [chance])),
     },
     { title: "error of the inverses", lines: lines(({ reconstruction }) => reconstruction, false), scale: numbers },
+    {
+      title: "eaten by Adam's ε",
+      lines: lines(({ epsilonShare }) => percent(epsilonShare), true),
+      scale: percents,
+    },
     { title: "dead units", lines: lines(({ dead }) => percent(dead), true), scale: percents },
     { title: "saturated activities", lines: lines(({ saturated }) => percent(saturated), false), scale: percents },
     {

@@ -160,7 +160,7 @@ const past = 3;
 
 /**
  * Eq. 2: distances [n, n] → gates [n, n], partials of loss, open positives and open negatives.
- * Words: distances, gates, partials, n, rows per task, m1, m2 (f32), kind of negatives, their count and gap.
+ * Words: distances, gates, partials, n, rows per task, m1, m2 (f32), kind of negatives, their count, gap and spacing.
  */
 export function hingeGates(p: usize, task: i32, scratch: usize): void {
   const n = load<i32>(p, 12);
@@ -169,6 +169,7 @@ export function hingeGates(p: usize, task: i32, scratch: usize): void {
   const kind = load<i32>(p, 28);
   const count = load<i32>(p, 32);
   const gap = load<i32>(p, 36);
+  const spacing = load<i32>(p, 40);
   const first = task * load<i32>(p, 16);
   const last = min(first + load<i32>(p, 16), n);
   const partials = partialsOf(load<usize>(p, 8), task);
@@ -193,7 +194,8 @@ export function hingeGates(p: usize, task: i32, scratch: usize): void {
     } else if (kind == authorsCode) {
       openNegatives(distances, gates, s + 1, min(n, s + count), m2, 1 / <f64>count, partials);
     } else if (kind == past) {
-      openNegatives(distances, gates, s + gap, min(n, s + gap + count), m2, 1, partials);
+      for (let t = s + gap; t < min(n, s + gap + count * spacing); t += spacing)
+        openNegatives(distances, gates, t, t + 1, m2, 1, partials);
     }
   }
 }
@@ -710,13 +712,13 @@ export function dot(a: usize, b: usize, d: i32): f64 {
 }
 
 /** x, target [size] → dx = 2 (x − target) / size, partials of Σ (x − target)². Words: x, target, dx, partials, size, chunk. */
-export function meanSquaredError(p: usize, task: i32, scratch: usize): void {
+export function squaredError(p: usize, task: i32, scratch: usize): void {
   const size = load<i32>(p, 16);
   const first = task * load<i32>(p, 20);
   let x = load<usize>(p) + ((<usize>first) << 2);
   let target = load<usize>(p, 4) + ((<usize>first) << 2);
   let dx = load<usize>(p, 8) + ((<usize>first) << 2);
-  const scale = f32x4.splat(<f32>(2 / <f64>size));
+  const scale = f32x4.splat(<f32>(2 / <f64>load<u32>(p, 24)));
   let sums = f64x2.splat(0);
   for (let left = min(load<i32>(p, 20), size - first); left > 0; left -= 4, x += 16, target += 16, dx += 16) {
     const difference = f32x4.sub(loadFirst(x, left), loadFirst(target, left));

@@ -21,7 +21,7 @@ const borders = 3;
 
 /**
  * images u8 [N, h, w, c], indices i32 [n], parameters [n, 18] → x [n, height, width, c].
- * Words: images, indices, parameters, x, n, views per task, h, w, c, height, width, low, high (f32).
+ * Words: images, indices, parameters, x, n, views per task, h, w, c, height, width; low, high of three channels (f32).
  * Scratch: source [h + 3, w + 3, 4], pixels [height · width, up to a multiple of 4; 4], planes [c, the same].
  */
 export function makeViews(p: usize, task: i32, scratch: usize): void {
@@ -48,7 +48,7 @@ export function makeViews(p: usize, task: i32, scratch: usize): void {
     else compact(pixels, plane, planes);
     changeColours(row, planes, plane, c, count);
     const x = load<usize>(p, 12) + <usize>(i * count * c) * 4;
-    if (c == 3) interleave(planes, plane, count, load<f32>(p, 44), load<f32>(p, 48), x);
+    if (c == 3) interleave(planes, plane, count, p + 44, x);
     else rescale(planes, count, load<f32>(p, 44), load<f32>(p, 48), x);
   }
 }
@@ -182,16 +182,20 @@ function compact(pixels: usize, plane: usize, to: usize): void {
   for (const end = to + plane; to < end; to += 4, pixels += 16) store<f32>(to, load<f32>(pixels) * byteStep);
 }
 
-/** planes [3, count] → x [count, 3], from low to high. */
-function interleave(r: usize, plane: usize, count: i32, low: f32, high: f32, x: usize): void {
-  const span = f32x4.splat(high - low);
-  const base = f32x4.splat(low);
+/** planes [3, count] → x [count, 3], each from its low to its high: `ends` holds three pairs. */
+function interleave(r: usize, plane: usize, count: i32, ends: usize, x: usize): void {
+  const lowR = load<f32>(ends);
+  const lowG = load<f32>(ends, 8);
+  const lowB = load<f32>(ends, 16);
+  const spanR = load<f32>(ends, 4) - lowR;
+  const spanG = load<f32>(ends, 12) - lowG;
+  const spanB = load<f32>(ends, 20) - lowB;
   const g = plane;
   const b = plane << 1;
   for (; count >= 4; count -= 4, r += 16, x += 48) {
-    const rs = f32x4.add(base, f32x4.mul(span, v128.load(r)));
-    const gs = f32x4.add(base, f32x4.mul(span, v128.load(r + g)));
-    const bs = f32x4.add(base, f32x4.mul(span, v128.load(r + b)));
+    const rs = f32x4.add(f32x4.splat(lowR), f32x4.mul(f32x4.splat(spanR), v128.load(r)));
+    const gs = f32x4.add(f32x4.splat(lowG), f32x4.mul(f32x4.splat(spanG), v128.load(r + g)));
+    const bs = f32x4.add(f32x4.splat(lowB), f32x4.mul(f32x4.splat(spanB), v128.load(r + b)));
     const rg = v128.shuffle<f32>(rs, gs, 0, 4, 1, 5);
     const gb = v128.shuffle<f32>(gs, bs, 1, 5, 2, 6);
     const rg3 = v128.shuffle<f32>(rs, gs, 3, 7, 3, 7);
@@ -200,9 +204,9 @@ function interleave(r: usize, plane: usize, count: i32, low: f32, high: f32, x: 
     v128.store(x, v128.shuffle<f32>(bs, rg3, 2, 4, 5, 3), 32);
   }
   for (; count > 0; count--, r += 4, x += 12) {
-    store<f32>(x, low + (high - low) * load<f32>(r));
-    store<f32>(x, low + (high - low) * load<f32>(r + g), 4);
-    store<f32>(x, low + (high - low) * load<f32>(r + b), 8);
+    store<f32>(x, lowR + spanR * load<f32>(r));
+    store<f32>(x, lowG + spanG * load<f32>(r + g), 4);
+    store<f32>(x, lowB + spanB * load<f32>(r + b), 8);
   }
 }
 

@@ -3,6 +3,7 @@
 import type { Attributes, Kind, Negatives } from "../../../program/operations.ts";
 import type { Operation } from "../../../program/program.ts";
 import { type Shape, sizeOf, type Tensor } from "../../../program/tensor.ts";
+import { channelEnds } from "../../../program/views.ts";
 import type { Launch, Places, Word } from "../launch.ts";
 
 export type SimpleKind = Exclude<Kind, `conv2d${string}` | `linear${string}`>;
@@ -64,17 +65,17 @@ const sourceFloats = 4;
 
 const capital = (kind: string): string => kind.charAt(0).toUpperCase() + kind.slice(1);
 
-/** Kind (the same numbers as in kernels/loss.ts), count and gap of negatives. */
+/** Kind (the same numbers as in kernels/loss.ts), count, gap and spacing of negatives. */
 function negativeWords(negatives: Negatives): Word[] {
   switch (negatives.kind) {
     case "all":
-      return [0, 0, 0];
+      return [0, 0, 0, 1];
     case "next":
-      return [1, negatives.count, 0];
+      return [1, negatives.count, 0, 1];
     case "authorsCode":
-      return [2, negatives.count, 0];
+      return [2, negatives.count, 0, 1];
     case "past":
-      return [3, negatives.count, negatives.gap];
+      return [3, negatives.count, negatives.gap, negatives.spacing];
     default:
       return negatives satisfies never;
   }
@@ -168,7 +169,9 @@ export const lowerSimple: {
 
   makeViews: ({ inputs: { images, indices, parameters }, outputs: { x }, attributes }, { at }) => {
     const [, h, w, c] = images.shape as Extents4;
-    const { height, width, low, high } = attributes;
+    const { height, width } = attributes;
+    // Three pairs: of grey pictures the first is read.
+    const ends = Array.from({ length: 3 }, (_, k) => channelEnds(attributes, c)[Math.min(k, c - 1)]);
     const n = sizeOf(indices.shape);
     const pixels = 4 * Math.ceil((height * width) / 4);
     const perTask = rowsPerTask(n, height * width * c);
@@ -177,7 +180,7 @@ export const lowerSimple: {
         kernel: "makeViews",
         words: [
           ...[at(images), at(indices), at(parameters), at(x), n, perTask, h, w, c, height, width],
-          ...[{ f32: low }, { f32: high }],
+          ...ends.flatMap(({ low, high }) => [{ f32: low }, { f32: high }]),
         ],
         tasks: Math.ceil(n / perTask),
         scratchBytes: 4 * (sourceFloats * ((h + sourceBorders) * (w + sourceBorders) + pixels) + c * pixels),
@@ -416,26 +419,36 @@ export const lowerSimple: {
     elementwise("matchSigns", sizeOf(w.shape), [at(w), at(b), at(y)]),
   ],
 
-  meanSquaredError: ({ inputs: { x, target }, outputs: { loss, dx } }, { at, scratch }) => {
+  squaredError: ({ inputs: { x, target }, outputs: { loss, dx }, attributes: { divisor } }, { at, scratch }) => {
     const size = sizeOf(x.shape);
     const partials = scratch(partialBytes * Math.ceil(size / chunkOf(size)));
-    const launch = elementwise("meanSquaredError", size, [at(x), at(target), at(dx), partials]);
-    return [launch, totals(partials, launch.tasks, [{ address: at(loss), divisor: size }])];
+    const launch = elementwise("squaredError", size, [at(x), at(target), at(dx), partials], [divisor]);
+    return [launch, totals(partials, launch.tasks, [{ address: at(loss), divisor }])];
   },
 
   combine: ({ inputs: { a, b }, outputs: { y }, attributes: { alpha, beta } }, { at }) => [
     elementwise("combine", sizeOf(a.shape), [at(a), at(b), at(y)], [{ f32: alpha }, { f32: beta }]),
   ],
 
-  adam: ({ inputs: { gradient, step }, updates: { weight, m, v }, attributes }, { at }) => {
+  adam: ({ inputs: { gradient, step, rate }, updates: { weight, m, v }, attributes }, { at }) => {
     const { learningRate, beta1, beta2, epsilon, decay } = attributes;
     return [
       elementwise(
         "adam",
         sizeOf(gradient.shape),
-        [gradient, step, weight, m, v].map(at),
+        [gradient, step, rate, weight, m, v].map(at),
         [learningRate, beta1, beta2, epsilon, decay].flatMap(wide),
       ),
+    ];
+  },
+
+  sgd: ({ inputs: { gradient, rate }, updates: { weight, velocity }, attributes }, { at }) => {
+    const { learningRate, momentum, nesterov, decay } = attributes;
+    return [
+      elementwise("sgd", sizeOf(gradient.shape), [gradient, rate, weight, velocity].map(at), [
+        ...[learningRate, momentum, decay].flatMap(wide),
+        nesterov ? 1 : 0,
+      ]),
     ];
   },
 
