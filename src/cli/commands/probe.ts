@@ -109,8 +109,8 @@ export async function measureRun(
       {
         network: config.encoder,
         valueRange: config.valueRange,
-          normalise: config.normalise,
-          encoders: { trained: checkpoint.state },
+        normalise: config.normalise,
+        encoders: { trained: checkpoint.state },
         seed: config.seed,
       },
       train,
