@@ -32,23 +32,25 @@ export interface Scoring {
   readonly program: Program;
   readonly rows: Tensor;
   readonly logits: Tensor;
+  /** What is written to `rows`. */
+  readonly some: Float32Array;
 }
 
 export function recordScoring(classifier: Classifier): Scoring {
-  const rows = persistent("scored.rows", [chunk, classifier.weight.shape[1]], "input");
+  const width = classifier.weight.shape[1];
+  const rows = persistent("scored.rows", [chunk, width], "input");
   const record = recordProgram("scoring");
   const logits = recordLogits(record, rows, classifier);
-  return { program: record.finish([logits]), rows, logits };
+  return { program: record.finish([logits]), rows, logits, some: new Float32Array(chunk * width) };
 }
 
 /** Share of a set's rows, or of some of them, whose first largest logit is their label. */
 export async function accuracyOf(
   engine: Engine,
-  { program, rows: scored, logits }: Scoring,
+  { program, rows: scored, logits, some }: Scoring,
   { rows, labels, count, width, classes }: Features,
   chosen: Int32Array = Int32Array.from({ length: count }, (_, i) => i),
 ): Promise<number> {
-  const some = new Float32Array(chunk * width);
   let right = 0;
   for (let start = 0; start < chosen.length; start += chunk) {
     const now = chosen.subarray(start, start + chunk);

@@ -6,11 +6,11 @@ import { plainView } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { countParameters } from "../encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
-import { createModel, synapsesOf } from "../encoders/model.ts";
+import { createModel, type Model, synapsesOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
-import { recordProgram } from "../program/program.ts";
+import { type Program, recordProgram } from "../program/program.ts";
 import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
 import { type Normalise, viewParameters } from "../program/views.ts";
 
@@ -52,16 +52,17 @@ export interface FrozenEncoder {
 /** Images per forward pass. */
 const chunk = 250;
 
-/** Features of the last block for every set, and the fingerprint of the encoder that made them. */
+/** Features of the last block for every set, and the fingerprint of the encoder that made them; they stand in `room` where there is some. */
 export async function encoderFeatures(
   encoder: FrozenEncoder,
   sets: readonly ImageSet[],
   backend: Backend,
+  room?: readonly Float32Array[],
 ): Promise<{ features: Features[]; encoderHash: string }> {
   const network = networkNamed("features", encoder.network);
   const { features: width } = countParameters(network);
-  const features = sets.map(({ count, labels, classes }) => ({
-    rows: new Float32Array(count * width),
+  const features = sets.map(({ count, labels, classes }, i) => ({
+    rows: room?.[i].subarray(0, count * width) ?? new Float32Array(count * width),
     count,
     width,
     labels,
@@ -77,6 +78,35 @@ export interface SomeRows {
   readonly set: number;
   readonly start: number;
   readonly rows: Float32Array;
+}
+
+interface EncoderProgram {
+  readonly program: Program;
+  readonly images: Tensor;
+  readonly indices: Tensor;
+  readonly parameters: Tensor;
+  readonly result: Tensor;
+}
+
+/** The program that reads a chunk of pictures of the size of `set`. */
+export function recordEncoder(
+  model: Model,
+  { height: h, width: w }: Pick<ImageSet, "height" | "width">,
+  { network, valueRange: [low, high], normalise }: Omit<FrozenEncoder, "weights">,
+): EncoderProgram {
+  const { encoder } = model;
+  const images = persistent("images", [chunk, h, w, encoder.channels], "input", "u8");
+  const indices = persistent("indices", [chunk], "input", "i32");
+  const parameters = persistent("viewParameters", [chunk, viewParameters], "input");
+  const record = recordProgram(`features of ${network}`);
+  const { x } = record.makeViews(
+    { images, indices, parameters },
+    { height: encoder.height, width: encoder.width, low, high, normalise },
+    { x: "pictures" },
+  );
+  const blocks = recordBlocks(record, model, x);
+  const result = recordFeatures(record, encoder.head, blocks[blocks.length - 1].output);
+  return { images, indices, parameters, result, program: record.finish([result]) };
 }
 
 /**
@@ -99,19 +129,11 @@ export async function* encoderRows(
         set.width,
         set.channels,
       ]);
-  const images = persistent("images", [chunk, h, w, encoder.channels], "input", "u8");
-  const indices = persistent("indices", [chunk], "input", "i32");
-  const parameters = persistent("viewParameters", [chunk, viewParameters], "input");
-  const record = recordProgram(`features of ${network}`);
-  const [low, high] = valueRange;
-  const { x } = record.makeViews(
-    { images, indices, parameters },
-    { height: encoder.height, width: encoder.width, low, high, normalise },
-    { x: "pictures" },
-  );
-  const blocks = recordBlocks(record, model, x);
-  const result = recordFeatures(record, encoder.head, blocks[blocks.length - 1].output);
-  const program = record.finish([result]);
+  const { images, indices, parameters, result, program } = recordEncoder(model, sets[0], {
+    network,
+    valueRange,
+    normalise,
+  });
   const engine = await backend.prepare([program]);
   try {
     const synapses = synapsesOf(model);
@@ -172,10 +194,10 @@ export function hashWeights(synapses: readonly Tensor[], weights: ReadonlyMap<st
   return hash.digest("hex").slice(0, 16);
 }
 
-/** Pixels in [0, 1], flattened. */
-export function pixelFeatures(set: ImageSet): Features {
-  const width = sizeOf([set.height, set.width, set.channels]);
-  const rows = new Float32Array(set.pixels.length);
+/** Pixels in [0, 1], flattened; they stand in `room` where there is some. */
+export function pixelFeatures(set: ImageSet, room?: Float32Array): Features {
+  const width = pixelWidth(set);
+  const rows = room?.subarray(0, set.count * width) ?? new Float32Array(set.count * width);
   for (let i = 0; i < rows.length; i++) rows[i] = set.pixels[i] / 255;
   return {
     rows,
@@ -185,6 +207,9 @@ export function pixelFeatures(set: ImageSet): Features {
     classes: set.classes.length,
   };
 }
+
+export const pixelWidth = ({ height, width, channels }: Pick<ImageSet, "height" | "width" | "channels">): number =>
+  sizeOf([height, width, channels]);
 
 /** Some rows of a set of features. */
 export function selectRows({ rows, width, labels, classes }: Features, chosen: Int32Array): Features {

@@ -55,13 +55,14 @@ export async function openKnn(like: Draws, backend: Backend): Promise<OpenReadOu
     return { program: record.finish([products]), rows, queries: some, products };
   });
   const engine = await backend.prepare([large.program, small.program]);
+  /** Rows on their way into the engine. */
+  const centred = new Float32Array(many * width);
 
   /** Products [rows, size] of some rows, centred, with all keys. */
   async function* productsOf(
     { rows, centre }: { readonly rows: Float32Array; readonly centre: Float64Array },
     chosen: Int32Array,
   ): AsyncGenerator<{ start: number; some: Int32Array; found: Numbers }> {
-    const centred = new Float32Array(many * width);
     for (let start = 0; start < chosen.length; ) {
       const { program, rows: most, queries: asked, products } = chosen.length - start > many / 2 ? large : small;
       const some = chosen.subarray(start, start + most);
@@ -76,7 +77,6 @@ export async function openKnn(like: Draws, backend: Backend): Promise<OpenReadOu
   /** Puts rows and means into the engine, and returns the neighbours of each of the sets. */
   async function place(rows: Features, centre: Float64Array, sets: readonly Int32Array[]): Promise<Neighbours[]> {
     const squares = new Float64Array(count);
-    const centred = new Float32Array(many * width);
     for (let start = 0; start < count; start += many) {
       const some = Math.min(many, count - start);
       centreRows(rows.rows, range(start, some), centre, centred);

@@ -2,12 +2,13 @@
 
 import type { Backend } from "../backends/backend.ts";
 import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
+import { countParameters } from "../encoders/encoder.ts";
 import { createModel, initialise } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import type { Normalise } from "../program/views.ts";
 import { parseProbeOptions, type readOutNames } from "../training/config.ts";
-import { encoderFeatures, type Features, pixelFeatures, selectRows } from "./features.ts";
+import { encoderFeatures, type Features, pixelFeatures, pixelWidth, selectRows } from "./features.ts";
 import { openKnn } from "./knn.ts";
 import { openLinearProbe } from "./linear-probe.ts";
 import type { Draws, OpenReadOut } from "./read-out.ts";
@@ -97,33 +98,39 @@ export async function probe(
   const scores: Score[] = [];
   const drawn = drawAll(pool, labelsPerClass, seeds);
   const labelled = only(pool, drawn.images);
+  const widest = Math.max(
+    ...subjects.map((subject) => (subject === "pixels" ? pixelWidth(test) : countParameters(model.encoder).features)),
+  );
+  /** Where one subject's features stand after another's: memory that waits to be collected would come on top. */
+  const room = [labelled, test].map(({ count }) => new Float32Array(count * widest));
 
   async function featuresOf(subject: string): Promise<Features[]> {
-    if (subject === "pixels") return [labelled, test].map(pixelFeatures);
+    if (subject === "pixels") return [labelled, test].map((set, i) => pixelFeatures(set, room[i]));
     const weights =
       encoders[subject] ?? new Map([...initialise(model, seed)].map(([{ name }, values]) => [name, values]));
-    const made = await encoderFeatures({ network, valueRange, normalise, weights }, [labelled, test], backend);
+    const made = await encoderFeatures({ network, valueRange, normalise, weights }, [labelled, test], backend, room);
     encoderHashes[subject] = made.encoderHash;
     return made.features;
   }
 
   const opened = keepOpen(options, backend);
-  try {
-    for (const subject of subjects) {
-      const [features, tested] = await featuresOf(subject);
-      for (const [draw, { rows, draws }] of drawn.seeds.entries()) {
-        const largest = rows.length === features.count ? features : selectRows(features, rows);
-        const own = { rows: largest, draws, seed: draw };
-        for (const readOut of readOuts) {
-          let i = 0;
-          for await (const { accuracy, ...details } of (await opened.of(readOut, own)).measure(own, tested)) {
-            const score = { subject, readOut, labelsPerClass: labelsPerClass[i++], seed: draw, accuracy, details };
-            scores.push(score);
-            onScore?.(score, scores.length, total);
-          }
+  async function measure(subject: string): Promise<void> {
+    const [features, tested] = await featuresOf(subject);
+    for (const [draw, { rows, draws }] of drawn.seeds.entries()) {
+      const largest = rows.length === features.count ? features : selectRows(features, rows);
+      const own = { rows: largest, draws, seed: draw };
+      for (const readOut of readOuts) {
+        let i = 0;
+        for await (const { accuracy, ...details } of (await opened.of(readOut, own)).measure(own, tested)) {
+          const score = { subject, readOut, labelsPerClass: labelsPerClass[i++], seed: draw, accuracy, details };
+          scores.push(score);
+          onScore?.(score, scores.length, total);
         }
       }
     }
+  }
+  try {
+    for (const subject of subjects) await measure(subject);
   } finally {
     await opened.dispose();
   }
@@ -174,7 +181,7 @@ function placesOf(numbers: Int32Array, list: Int32Array): Int32Array {
 }
 
 /** Bytes of engines that are kept for the next subject; larger ones are closed when they have been used. */
-const keptBytes = 2 ** 28;
+export const keptBytes = 2 ** 28;
 
 /** Read-outs that stay open while sets of one shape come. */
 function keepOpen({ epochs, learningRate, batch }: ProbeOptions, backend: Backend) {

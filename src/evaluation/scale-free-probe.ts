@@ -25,6 +25,9 @@ export const strengths: readonly number[] = [100, 10, 1, 0.1, 0.01, 1e-3];
 /** How far the grid goes on, decade by decade, while its end alone does best. */
 const [strongest, weakest] = [1e5, 1e-8];
 
+/** Rows that are standardised at a time. */
+const chunk = 500;
+
 export interface ScaleFreeResult {
   readonly accuracy: number;
   readonly trainAccuracy: number;
@@ -90,7 +93,11 @@ export async function openScaleFreeProbe(like: Draws, backend: Backend): Promise
   async function open(rows: Features, chosen: Int32Array): Promise<OpenRegression> {
     const { table: own, span: spanPrograms, regression } = preparedFor("scaleFreeProbe", prepared, chosen.length);
     const moments = momentsOf(rows, chosen);
-    engine.write(own, standardise(rows, chosen, moments));
+    const some = new Float32Array(Math.min(chunk, chosen.length) * width);
+    for (let start = 0; start < chosen.length; start += chunk) {
+      const now = chosen.subarray(start, start + chunk);
+      engine.write(rowsOf(own, start, now.length), standardise(rows, now, moments, some));
+    }
     engine.write(
       regression.labels,
       chosen.map((row) => rows.labels[row]),

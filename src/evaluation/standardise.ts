@@ -36,15 +36,19 @@ export function meanOf(rows: Float32Array, width: number, chosen: Int32Array): F
   return sum.map((value) => value / chosen.length);
 }
 
-/** Some rows, standardised. */
-export function standardise({ rows, width }: Features, chosen: Int32Array, { mean, scale }: Moments): Float32Array {
-  const standard = new Float32Array(chosen.length * width);
+/** Some rows, standardised, from the first place of `into` on. */
+export function standardise(
+  { rows, width }: Features,
+  chosen: Int32Array,
+  { mean, scale }: Moments,
+  into: Float32Array = new Float32Array(chosen.length * width),
+): Float32Array {
   let to = 0;
   for (const row of chosen) {
     const at = row * width;
-    for (let k = 0; k < width; k++) standard[to++] = (rows[at + k] - mean[k]) * scale[k];
+    for (let k = 0; k < width; k++) into[to++] = (rows[at + k] - mean[k]) * scale[k];
   }
-  return standard;
+  return into.subarray(0, to);
 }
 
 /** Weights [classes, width] and biases of a linear classifier. */
