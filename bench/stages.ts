@@ -73,8 +73,9 @@ function labelOf(stage: Stage): Pick<StageProgram, "label" | "direction"> {
       return { label: `${layer(stage.weight?.outputs.dw ?? stage.input?.inputs.w)} backward`, direction: "backward" };
     case "linearUpdate":
       return { label: `${layer(stage.optimiser.updates.weight)} update`, direction: "backward" };
+    case "gathered":
     case "single": {
-      const { operation } = stage;
+      const operation = stage.kind === "gathered" ? stage.product : stage.operation;
       const [written] = [...outputsOf(operation), ...updatesOf(operation)];
       return { label: `${layer(ownerOf(written))} ${operation.kind}`, direction: directionOf(operation.kind) };
     }

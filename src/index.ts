@@ -22,7 +22,7 @@ export { augmentedProbe } from "./evaluation/augmented-probe.ts";
 export { encoderFeatures, type Features, pixelFeatures } from "./evaluation/features.ts";
 export { kNearest } from "./evaluation/knn.ts";
 export { linearProbe } from "./evaluation/linear-probe.ts";
-export { type ProbeReport, probe, summarise } from "./evaluation/probe.ts";
+export { type ProbedEncoders, type ProbeReport, probe, summarise } from "./evaluation/probe.ts";
 export { scaleFreeProbe } from "./evaluation/scale-free-probe.ts";
 export { type ContrastiveHinge, contrastiveHinge } from "./losses/contrastive-hinge.ts";
 export type { Loss } from "./losses/loss.ts";

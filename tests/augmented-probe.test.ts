@@ -195,7 +195,8 @@ describe("the linear probe on random crops", () => {
 });
 
 describe("a probe with random crops", () => {
-  const subject = { ...encoder, seed: 5 };
+  const { weights, ...shared } = encoder;
+  const subject = { ...shared, encoders: { trained: weights }, seed: 5 };
   const told: ProbeOptions = {
     readOuts: ["paper", "kNN"],
     labelsPerClass: [6],

@@ -393,7 +393,7 @@ describe("constraints", () => {
 });
 
 describe("read-outs", () => {
-  const subject = { network: "tiny", valueRange: [0, 1], weights: new Map(), seed: 1 } as const;
+  const probed = { network: "tiny", valueRange: [0, 1], encoders: {}, seed: 1 } as const;
   const options: ProbeOptions = {
     subjects: ["pixels"],
     readOuts: ["paper", "scaleFree", "kNN"],
@@ -416,7 +416,7 @@ describe("read-outs", () => {
 
   test("learn from the labelled images alone, never from the test set's labels", async () => {
     const accuracies = async (shift: number): Promise<number[]> => {
-      const { scores, overlapping } = await probe(subject, nearCopies(shift), tested, options, referenceBackend);
+      const { scores, overlapping } = await probe(probed, nearCopies(shift), tested, options, referenceBackend);
       expect(overlapping).toBe(0);
       return scores.map(({ accuracy }) => accuracy);
     };

@@ -11,13 +11,16 @@ import { encoderFeatures, type Features, pixelFeatures, selectRows } from "../sr
 import { kNearest, largestIndices, neighbourCounts } from "../src/evaluation/knn.ts";
 import { minimise } from "../src/evaluation/lbfgs.ts";
 import { linearProbe } from "../src/evaluation/linear-probe.ts";
-import { openRegression } from "../src/evaluation/logistic-regression.ts";
+import { measureCovariance, minimiseRegression, recordRegression } from "../src/evaluation/logistic-regression.ts";
 import { type ProbeOptions, type ProbeReport, probe, summarise } from "../src/evaluation/probe.ts";
-import { inRowSpace, pivotedCholesky } from "../src/evaluation/row-space.ts";
-import { scaleFreeProbe, standardise, strengths } from "../src/evaluation/scale-free-probe.ts";
+import { isWorthwhile, pivotedCholesky, recordSpan, spanOf } from "../src/evaluation/row-space.ts";
+import { bestOf, scaleFreeProbe, strengths } from "../src/evaluation/scale-free-probe.ts";
+import { type Linear, momentsOf, ofRawRows, ofStandardRows, standardise } from "../src/evaluation/standardise.ts";
 import { drawLabels, overlap, splitValidation, without } from "../src/evaluation/subsets.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { randomStream } from "../src/program/random.ts";
+import { persistent } from "../src/program/tensor.ts";
+import { readGolden } from "./goldens/read.ts";
 
 /** `count` rows in `classes` clusters: each class has a centre, and `noise` is the spread around it in units of the centres'. */
 function clusters({
@@ -137,13 +140,13 @@ describe("the paper's linear probe", () => {
   });
 });
 
-/** Logits [count, classes] of weights [width, classes], then biases. */
+/** Logits [count, classes] of weights [classes, width], then biases. */
 function logitsOf({ rows, count, width, classes }: Features, parameters: Float64Array): number[] {
   const logits: number[] = [];
   for (let i = 0; i < count; i++)
     for (let c = 0; c < classes; c++) {
       let sum = parameters[width * classes + c];
-      for (let k = 0; k < width; k++) sum += rows[i * width + k] * parameters[k * classes + c];
+      for (let k = 0; k < width; k++) sum += rows[i * width + k] * parameters[c * width + k];
       logits.push(sum);
     }
   return logits;
@@ -161,7 +164,7 @@ function regressionLoss(train: Features, strength: number, parameters: Float64Ar
     value -= Math.log(exponentials[labels[i]] / total) / count;
     for (let c = 0; c < classes; c++) {
       const error = (exponentials[c] / total - (labels[i] === c ? 1 : 0)) / count;
-      for (let k = 0; k < width; k++) gradient[k * classes + c] += error * rows[i * width + k];
+      for (let k = 0; k < width; k++) gradient[c * width + k] += error * rows[i * width + k];
       gradient[width * classes + c] += error;
     }
   }
@@ -191,28 +194,93 @@ const largestDifference = (a: ArrayLike<number>, b: ArrayLike<number>): number =
   return most;
 };
 
+const all = ({ count }: Features): Int32Array => Int32Array.from({ length: count }, (_, i) => i);
+
+/** All rows, standardised over themselves. */
+const standard = (set: Features): Features => ({ ...set, rows: standardise(set, all(set), momentsOf(set, all(set))) });
+
+/** A regression on the rows as they are. */
+async function openRegression({ rows, count, width, labels, classes }: Features, backend: Backend) {
+  const features = persistent("features", [count, width], "input");
+  const regression = recordRegression(features, persistent("labels", [count], "input", "i32"), classes);
+  const { objective, covariance: known } = regression;
+  const engine = await backend.prepare([objective, ...(known ? [known.program] : [])]);
+  engine.write(features, rows);
+  engine.write(regression.labels, labels);
+  const squares = rows.reduce((sum, value) => sum + value * value, 0) / count;
+  const covariance = await measureCovariance(engine, regression, squares);
+  return {
+    fit: (strength: number, start: Float64Array = new Float64Array((width + 1) * classes)) =>
+      minimiseRegression(engine, regression, { strength, start, covariance }),
+    dispose: () => engine.dispose(),
+  };
+}
+
+/** Opens the rows' span, with the rows' coordinates as features. */
+async function openSpan(set: Features, backend: Backend) {
+  const table = persistent("table", [set.count, set.width], "input");
+  const programs = recordSpan(table, set.classes);
+  const engine = await backend.prepare(programs.programs);
+  engine.write(table, set.rows);
+  const span = await spanOf(engine, programs);
+  const inside: Features = { ...set, width: set.count, rows: new Float32Array(span.coordinates) };
+  return { span, inside, dispose: () => engine.dispose() };
+}
+
+/** The minimum of a regression on standardised rows, in their span where there are few of them: W [classes, width], then the biases. */
+async function minimumOf(set: Features, strength: number, backend: Backend): Promise<Float64Array> {
+  const opened = isWorthwhile(set.count, set.width) ? await openSpan(set, backend) : undefined;
+  const features = opened?.inside ?? set;
+  const regression = await openRegression(features, backend);
+  const { x, converged } = await regression.fit(strength);
+  expect(converged).toBe(true);
+  const weight = x.subarray(0, features.width * set.classes);
+  const whole = Float64Array.of(...(opened ? await opened.span.leave(weight) : weight), ...x.subarray(weight.length));
+  await regression.dispose();
+  await opened?.dispose();
+  return whole;
+}
+
+const lengthOf = (values: ArrayLike<number>): number => Math.hypot(...Array.from(values));
+
 describe("the scale-free probe", () => {
+  const golden = readGolden<{
+    cases: readonly { features: string; classes: number; strength: number; name: string }[];
+  }>("regressions");
+  const backends = { reference: referenceBackend, wasm: wasmBackend({ threads: 2 }) };
+
+  describe.each(Object.entries(backends))("finds scikit-learn's minimum on %s", (_, backend) => {
+    test.each(golden.json.cases)("$name", async ({ features, classes, strength, name }) => {
+      const { shape, data } = golden.tensor(features);
+      const [count, width] = shape;
+      const labels = Int32Array.from({ length: count }, (_, i) => i % classes);
+      const set = standard({ rows: data as Float32Array, count, width, labels, classes });
+      const found = await minimumOf(set, strength, backend);
+      const [weights, biases] = ["weights", "biases"].map((part) => golden.tensor(`${name} ${part}`).data);
+      // A hundredth of the weights' length is what convergence promises.
+      expect(lengthOf(weights.map((value, i) => value - found[i])) / lengthOf(weights)).toBeLessThan(0.01);
+      const own = found.subarray(width * classes);
+      const mean = own.reduce((a, b) => a + b) / classes;
+      expect(lengthOf(biases.map((value, c) => value - (own[c] - mean)))).toBeLessThan(0.01 * lengthOf(weights));
+    });
+  });
+
   test.each([
     { name: "more rows than columns", count: 40, width: 6 },
-    { name: "fewer rows than half the columns: in row space", count: 15, width: 40 },
+    { name: "fewer rows than half the columns: in their span", count: 15, width: 40 },
   ])("finds the minimum that gradient descent in float64 finds, $name", async ({ count, width }) => {
-    const sets = ["train", "test"].map((_, seed) => clusters({ count, width, noise: 1, seed }));
-    const [train, tested] = standardise(sets[0], sets);
+    const train = standard(clusters({ count, width, noise: 1, seed: 0 }));
     const direct = descend(train, 1, 3000);
-    const changed = await inRowSpace([train, tested], referenceBackend);
-    expect(changed[0].width).toBe(Math.min(count, width));
-    const regression = await openRegression(changed[0], referenceBackend);
-    const { x, value, converged } = await regression.fit(1);
-    expect(converged).toBe(true);
+    const found = await minimumOf(train, 1, referenceBackend);
+    const { value } = regressionLoss(train, 1, found);
     expect(value).toBeGreaterThan(direct.value - 1e-6);
-    expect(value).toBeLessThan(direct.value + 1e-5);
-    for (const [i, set] of [train, tested].entries())
-      expect(largestDifference(logitsOf(changed[i], x), logitsOf(set, direct.parameters))).toBeLessThan(0.02);
+    expect(value).toBeLessThan(direct.value + 1e-4 * direct.value);
+    expect(largestDifference(logitsOf(train, found), logitsOf(train, direct.parameters))).toBeLessThan(0.02);
   });
 
   test("every strength converges, to the same minimum from zero as from the stronger one before", async () => {
-    const train = clusters({ count: 30, width: 10, noise: 1, seed: 1 });
-    const regression = await openRegression(standardise(train, [train])[0], referenceBackend);
+    const train = standard(clusters({ count: 30, width: 10, noise: 1, seed: 1 }));
+    const regression = await openRegression(train, referenceBackend);
     let from: Float64Array | undefined;
     let before = 0;
     for (const strength of strengths) {
@@ -220,11 +288,39 @@ describe("the scale-free probe", () => {
       const fresh = await regression.fit(strength);
       expect([along.converged, fresh.converged], `strength ${strength}`).toEqual([true, true]);
       expect(along.value / fresh.value).toBeCloseTo(1, 2);
-      const size = Math.hypot(...along.x.subarray(0, 30));
+      const size = lengthOf(along.x.subarray(0, 30));
       expect(size).toBeGreaterThan(before);
       before = size;
       from = along.x;
     }
+    await regression.dispose();
+  });
+
+  test("goes on to weaker penalties while the weakest alone does best, and says where even that is at the end", async () => {
+    // Two columns that are nearly the same; what tells the classes apart is their small difference, so it takes large weights.
+    const draw = (seed: number, apart: number): Features => {
+      const random = randomStream(seed, 3);
+      const labels = Int32Array.from({ length: 200 }, (_, i) => i % 2);
+      const rows = new Float32Array(400);
+      for (const [i, label] of labels.entries()) {
+        const [common, own] = [random.normal(), apart * ((label === 0 ? -1 : 1) + 0.3 * random.normal())];
+        rows.set([common + own, common - own], 2 * i);
+      }
+      return { rows, count: 200, width: 2, labels, classes: 2 };
+    };
+    const found = await scaleFreeProbe(draw(1, 0.01), draw(2, 0.01), 0, referenceBackend);
+    expect(found.strength).toBeLessThan(strengths[strengths.length - 1]);
+    expect(found).toMatchObject({ atGridEnd: false, converged: true });
+    expect(found.accuracy).toBeGreaterThan(0.95);
+  });
+
+  test.each([
+    [[0.2, 0.5, 0.4, 0.5], 1],
+    [[0.5, 0.3, 0.5, 0.5], 2],
+    [[0.5, 0.3, 0.4], 0],
+    [[0.1, 0.2, 0.3], 2],
+  ])("of accuracies %j chooses number %i", (accuracies, chosen) => {
+    expect(bestOf(accuracies)).toBe(chosen);
   });
 
   test("is the same for features times 1000, for columns of any scale and shift, and twice", async () => {
@@ -281,51 +377,59 @@ describe("the scale-free probe", () => {
       value: 0.5 * (x[0] ** 2 + 1000 * x[1] ** 2),
       gradient: Float64Array.of(x[0], 1000 * x[1]),
     });
+    const reached = (_: Float64Array, gradient: Float64Array): boolean => lengthOf(gradient) < 1e-6;
     const start = Float64Array.of(3, 1);
-    const short = await minimise({ evaluate }, start, { maxIterations: 2, tolerance: 1e-9 });
+    const short = await minimise({ evaluate, reached }, start, 2);
     expect(short).toMatchObject({ converged: false, iterations: 2 });
-    const whole = await minimise({ evaluate }, start, { maxIterations: 100, tolerance: 1e-9 });
+    const whole = await minimise({ evaluate, reached }, start, 100);
     expect(whole.converged).toBe(true);
-    expect(Math.hypot(...whole.x)).toBeLessThan(1e-5);
-    const curvature = Float64Array.of(1, 1000);
-    const told = await minimise({ evaluate }, start, { maxIterations: 100, tolerance: 1e-9, curvature });
+    expect(lengthOf(whole.x)).toBeLessThan(1e-5);
+    const preconditioner = {
+      solve: (v: Float64Array) => Float64Array.of(v[0], v[1] / 1000),
+      square: (v: Float64Array) => v[0] ** 2 + v[1] ** 2 / 1000,
+    };
+    const told = await minimise({ evaluate, reached, preconditioner }, start, 100);
     expect(told.iterations).toBeLessThan(whole.iterations);
   });
 });
 
-describe("row space", () => {
-  test("keeps inner products within and between sets, also where rows repeat", async () => {
-    const train = clusters({ count: 12, width: 50, noise: 1, seed: 1 });
-    train.rows.copyWithin(50 * 7, 50 * 2, 50 * 3);
-    const tested = clusters({ count: 9, width: 50, noise: 1, seed: 2 });
-    const changed = await inRowSpace([train, tested], referenceBackend);
-    const products = (a: Features, b: Features): number[] =>
-      Array.from({ length: a.count * b.count }, (_, at) => {
-        const [i, j] = [Math.floor(at / b.count), at % b.count];
+describe("the rows' span", () => {
+  test("keeps inner products, also where rows repeat, and weights come out of it as they went in", async () => {
+    const set = clusters({ count: 12, width: 50, noise: 1, seed: 1 });
+    set.rows.copyWithin(50 * 7, 50 * 2, 50 * 3);
+    const { span, inside, dispose } = await openSpan(set, referenceBackend);
+    const products = ({ rows, count, width }: Features): number[] =>
+      Array.from({ length: count * count }, (_, at) => {
+        const [i, j] = [Math.floor(at / count), at % count];
         let sum = 0;
-        for (let k = 0; k < a.width; k++) sum += a.rows[i * a.width + k] * b.rows[j * b.width + k];
+        for (let k = 0; k < width; k++) sum += rows[i * width + k] * rows[j * width + k];
         return sum;
       });
-    expect(changed.map(({ width }) => width)).toEqual([12, 12]);
-    expect(largestDifference(products(changed[0], changed[0]), products(train, train))).toBeLessThan(1e-3);
-    expect(largestDifference(products(changed[1], changed[0]), products(tested, train))).toBeLessThan(1e-3);
+    expect(largestDifference(products(inside), products(set))).toBeLessThan(1e-3);
+    // A weight within the span: each class's is one of the rows.
+    const weight = new Float64Array(set.rows.subarray(0, 3 * 50));
+    const coordinates = await span.enter(weight);
+    expect(largestDifference(await span.leave(coordinates), weight)).toBeLessThan(1e-4);
+    const logits = (of: Features, w: Float64Array) => logitsOf(of, Float64Array.of(...w, 0, 0, 0));
+    expect(largestDifference(logits(inside, coordinates), logits(set, weight))).toBeLessThan(1e-3);
+    await dispose();
   });
 
-  test("factorises a matrix of lower rank with as many pivots", () => {
-    // Rows (1, 0), (0, 2), (1, 2) and nothing.
-    const { factor, pivots } = pivotedCholesky([1, 0, 1, 0, 0, 4, 4, 0, 1, 4, 5, 0, 0, 0, 0, 0], 4);
-    expect([pivots.length, pivots[0]]).toEqual([2, 2]);
-    const product = Array.from({ length: 16 }, (_, at) => {
-      let sum = 0;
-      for (let k = 0; k < 4; k++) sum += factor[4 * Math.floor(at / 4) + k] * factor[4 * (at % 4) + k];
-      return sum;
-    });
-    expect(largestDifference(product, [1, 0, 1, 0, 0, 4, 4, 0, 1, 4, 5, 0, 0, 0, 0, 0])).toBeLessThan(1e-12);
-  });
-
-  test("leaves sets alone that it cannot make narrower", async () => {
-    const sets = [clusters({ count: 30, width: 50, noise: 1, seed: 1 })];
-    expect(await inRowSpace(sets, referenceBackend)).toBe(sets);
+  test.each([3, 33, 70, 96])("factorises a matrix of rank %i with as many pivots", (rank) => {
+    const n = 96;
+    const random = randomStream(rank, 4);
+    const rows = Float64Array.from({ length: n * rank }, random.normal);
+    const product = (values: ArrayLike<number>, width: number): Float64Array =>
+      Float64Array.from({ length: n * n }, (_, at) => {
+        let sum = 0;
+        for (let k = 0; k < width; k++) sum += values[Math.floor(at / n) * width + k] * values[(at % n) * width + k];
+        return sum;
+      });
+    const gram = product(rows, rank);
+    const { factor, pivots } = pivotedCholesky(gram, n);
+    expect(new Set(pivots).size).toBe(pivots.length);
+    if (rank < n) expect(pivots.length).toBe(rank);
+    expect(largestDifference(product(factor, n), gram) / Math.max(...gram)).toBeLessThan(2e-6);
   });
 });
 
@@ -333,13 +437,32 @@ describe("standardised columns", () => {
   test("have mean 0 and variance 1 over the reference; a constant one is 0", () => {
     const set = clusters({ count: 40, width: 3, noise: 1, seed: 1 });
     for (let i = 0; i < 40; i++) set.rows[3 * i + 1] = 7.3;
-    const [scaled] = standardise(set, [set]);
+    const scaled = standard(set);
     for (const column of [0, 2]) {
       const values = Array.from({ length: 40 }, (_, i) => scaled.rows[3 * i + column]);
       expect(values.reduce((a, b) => a + b) / 40).toBeCloseTo(0, 5);
       expect(values.reduce((a, b) => a + b * b, 0) / 40).toBeCloseTo(1, 5);
     }
     expect(Array.from({ length: 40 }, (_, i) => scaled.rows[3 * i + 1])).toEqual(Array<number>(40).fill(0));
+  });
+
+  test("have a classifier of the rows as they are that gives the same answers, and back", () => {
+    const set = clusters({ count: 40, width: 3, noise: 1, seed: 1 });
+    const chosen = Int32Array.of(1, 2, 5, 8, 13, 21, 34);
+    const moments = momentsOf(set, chosen);
+    const random = randomStream(3, 5);
+    const linear: Linear = {
+      weight: Float64Array.from({ length: 9 }, random.normal),
+      bias: Float64Array.from({ length: 3 }, random.normal),
+    };
+    const raw = ofRawRows(linear, moments);
+    const logits = (of: Features, { weight, bias }: Linear) => logitsOf(of, Float64Array.of(...weight, ...bias));
+    const some = selectRows(set, chosen);
+    const scaled = { ...some, rows: standardise(set, chosen, moments) };
+    expect(largestDifference(logits(scaled, linear), logits(some, raw))).toBeLessThan(1e-5);
+    const back = ofStandardRows(raw, moments);
+    expect(largestDifference(back.weight, linear.weight)).toBeLessThan(1e-9);
+    expect(largestDifference(back.bias, linear.bias)).toBeLessThan(1e-9);
   });
 });
 
@@ -415,7 +538,8 @@ describe("a probe", () => {
   };
   const weightsOf = (seed: number): Map<string, Float32Array> =>
     new Map([...initialise(createModel(networks.mnist), seed)].map(([{ name }, values]) => [name, values]));
-  const subject = { network: "mnist", valueRange: [0, 1], weights: weightsOf(7), seed: 0 } as const;
+  const subject = { network: "mnist", valueRange: [0, 1], encoders: { trained: weightsOf(7) }, seed: 0 } as const;
+  const frozen = { network: "mnist", valueRange: [0, 1], weights: weightsOf(7) } as const;
 
   beforeAll(async () => {
     // The convolutions on threads, the rest in plain loops: for sets as small as these, threads take longer to start than to compute.
@@ -454,7 +578,7 @@ describe("a probe", () => {
     expect(trained).toMatch(/^[0-9a-f]{16}$/);
     expect(random).not.toBe(trained);
     expect(pixels).toBeUndefined();
-    const { encoderHash } = await encoderFeatures({ ...subject, weights: weightsOf(0) }, [tested], backend);
+    const { encoderHash } = await encoderFeatures({ ...frozen, weights: weightsOf(0) }, [tested], backend);
     expect(encoderHash).toBe(random);
   });
 
@@ -492,7 +616,7 @@ describe("a probe", () => {
         };
       },
     };
-    await expect(encoderFeatures(subject, [tested], meddling)).rejects.toThrow(
+    await expect(encoderFeatures(frozen, [tested], meddling)).rejects.toThrow(
       "features: the encoder changed while its features were computed",
     );
   });
@@ -506,7 +630,7 @@ describe("a probe", () => {
 
   test("refuses more labels than a class has left", async () => {
     await expect(probe(subject, train, tested, { ...options, labelsPerClass: [21] }, backend)).rejects.toThrow(
-      "probe: labelsPerClass must be at most 20, the images of class 0, got 21",
+      "probe: labelsPerClass must be at most 20, the images of class dark, got 21",
     );
   });
 
@@ -530,7 +654,7 @@ describe("a probe", () => {
     ],
     [
       "weights that are not numbers",
-      [as({ weights: oneNaN }), train, tested, options],
+      [as({ encoders: { trained: oneNaN } }), train, tested, options],
       /^features: conv2\.weight must be finite, got NaN/,
     ],
     [

@@ -17,6 +17,7 @@ import {
   outputsOf,
   type Program,
   persistentTensors,
+  type Recorder,
   recordProgram,
   updatesOf,
 } from "../src/program/program.ts";
@@ -317,6 +318,51 @@ describe("fusion", () => {
       "maxPoolGradient + conv2dWeightGradient + conv2dInputGradient + adam",
       "activationGradient + conv2dWeightGradient + adam",
     ]);
+  });
+});
+
+describe("rows gathered for products with few units", () => {
+  const table = persistent("table", [50, 64], "input");
+  const indices = persistent("indices", [20], "input", "i32");
+  const [few, many] = [10, 33].map((units) => persistent(`w${units}`, [units, 64], "weight"));
+  const errors = persistent("errors", [20, 10], "input");
+  /** Operations of the stages, and what the stages keep to themselves. */
+  const stagesOf = (record: (recorder: Recorder, y: Tensor) => Tensor[], from = table): [string[], string[]] => {
+    const recorder = recordProgram("gathering");
+    const { y } = recorder.gatherRows({ table: from, indices }, {}, { y: "y" });
+    const stages = fuse(recorder.finish(record(recorder, y)));
+    return [
+      stages.map(({ operations }) => operations.map(({ kind }) => kind).join(" + ")),
+      stages.flatMap(({ elided }) => [...elided].map(({ name }) => name)),
+    ];
+  };
+  const product = (recorder: Recorder, dy: Tensor, w: Tensor): Tensor =>
+    recorder.linearInputGradient({ dy, w }, {}, { dx: "dx" }).dx;
+
+  test("are gathered in every product's stage, and stored nowhere", () => {
+    const [kinds, elided] = stagesOf((recorder, y) => [
+      product(recorder, y, few),
+      recorder.linearWeightGradient({ x: errors, dy: y }, {}, { dw: "dw" }).dw,
+    ]);
+    expect(kinds).toEqual(["gatherRows + linearInputGradient", "gatherRows + linearWeightGradient"]);
+    expect(elided).toEqual(["y", "y"]);
+  });
+
+  test("are stored for what needs them whole, for the host, and where the table changes", () => {
+    const apart = ["gatherRows", "linearInputGradient"];
+    expect(stagesOf((recorder, y) => [product(recorder, y, many)])[0]).toEqual(apart);
+    expect(stagesOf((recorder, y) => [product(recorder, y, few), y])[0]).toEqual(apart);
+    expect(stagesOf((recorder, y) => [product(recorder, rows(y, 3, 5), few)])[0]).toEqual(apart);
+    const moving = persistent("moving", [50, 64], "weight");
+    const [m, v] = ["m", "v"].map((name) => persistent(name, [50, 64], "state"));
+    const step = persistent("step", [1], "input", "i32");
+    const rate = persistent("rate", [1], "input");
+    const adam = { learningRate: 1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 };
+    const [kinds] = stagesOf((recorder, y) => {
+      recorder.adam({ gradient: table, step, rate, weight: moving, m, v }, adam, {});
+      return [product(recorder, y, few)];
+    }, moving);
+    expect(kinds).toEqual(["gatherRows", "adam", "linearInputGradient"]);
   });
 });
 

@@ -100,6 +100,15 @@ const cases: readonly Case[] = [
   ),
   { kind: "gatherRows", title: "of 3", operands: { table: [50, 3], indices: whole([5003], 50) } },
   { kind: "gatherLabels", title: "9001", operands: { table: whole([60_000], 47), indices: whole([9001], 60_000) } },
+  // Few units, so the wide side is read in place: rows beyond one block of a sum, columns beyond one task, shares of every size.
+  ...[
+    { n: 2051, k: 70, o: 32 },
+    { n: 133, k: 1003, o: 11 },
+    { n: 45, k: 519, o: 3 },
+  ].flatMap(({ n, k, o }): Case[] => [
+    { kind: "linearInputGradient", title: `${n} rows to ${o}`, operands: { dy: [n, k], w: [o, k] }, terms: k },
+    { kind: "linearWeightGradient", title: `${n} rows to ${o}`, operands: { x: [n, o], dy: [n, k] }, terms: n },
+  ]),
   {
     kind: "gaussianNoise",
     title: "seed above 2³¹",
@@ -315,4 +324,48 @@ describe("kernels cut into many tasks", () => {
       expect(three[i]).toEqual(one[i]);
     });
   });
+});
+
+test("rows that products with few units gather for themselves are those of a gather beforehand, to the bit", async () => {
+  const [count, n, k, o] = [90, 37, 531, 7];
+  const table = persistent("table", [count, k], "input");
+  const indices = persistent("indices", [n], "input", "i32");
+  const w = persistent("w", [o, k], "weight");
+  const state = ["m", "v"].map((name) => persistent(name, [o, k], "state"));
+  const step = persistent("step", [1], "input", "i32");
+  const rate = persistent("rate", [1], "input");
+  const dy = persistent("dy", [n, o], "input");
+  /** The program that gathers in its products, or, where the host reads what is gathered, before them. */
+  const products = (apart: boolean): Program => {
+    const recorder = recordProgram(apart ? "apart" : "within");
+    const { y } = recorder.gatherRows({ table, indices }, {}, { y: "y" });
+    const { dx } = recorder.linearInputGradient({ dy: y, w }, {}, { dx: "dx" });
+    const { dw } = recorder.linearWeightGradient({ x: dy, dy: y }, {}, { dw: "dw" });
+    const again = recorder.linearWeightGradient({ x: dy, dy: y }, {}, { dw: "again" }).dw;
+    const adam = { learningRate: 0.1, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 };
+    recorder.adam({ gradient: again, step, rate, weight: w, m: state[0], v: state[1] }, adam, {});
+    return recorder.finish(apart ? [dx, dw, y] : [dx, dw]);
+  };
+  const inputs: [Tensor, Numbers][] = [
+    [table, normal([count, k])],
+    [indices, whole([n], count).numbers],
+    [dy, normal([n, o])],
+    [step, Int32Array.of(1)],
+    [rate, Float32Array.of(1)],
+  ];
+  const start = normal([o, k]);
+  const run = async (apart: boolean, threads: number): Promise<Numbers[]> => {
+    const program = products(apart);
+    const engine = await wasmBackend({ threads }).prepare([program]);
+    for (const [tensor, numbers] of inputs) engine.write(tensor, numbers);
+    engine.write(w, start);
+    await engine.run(program);
+    const read = await Promise.all([...program.results.slice(0, 2), w].map((tensor) => engine.read(tensor)));
+    await engine.dispose();
+    return read;
+  };
+  const within = await run(false, 1);
+  expect(within[2]).not.toEqual(start);
+  expect(await run(true, 1)).toEqual(within);
+  for (const threads of [2, 3]) expect(await run(false, threads)).toEqual(within);
 });

@@ -24,6 +24,8 @@ interface Variant {
   readonly tileRows: number;
   /** Steps of the sum per turn of the loop: unrolling pays only where multiply and add are two instructions. */
   readonly unroll: number;
+  /** Rows that `dots` takes at once, vectors that `strips` does: ten sums fill the registers. Neither changes a sum's order. */
+  readonly narrow: { readonly rows: 1 | 2; readonly vectors: 2 | 4 };
 }
 
 const relaxed = {
@@ -34,8 +36,8 @@ const relaxed = {
 };
 
 const variants: readonly Variant[] = [
-  { name: "kernels", columns: 8, ...relaxed },
-  { name: "kernels-wide", columns: 16, ...relaxed },
+  { name: "kernels", columns: 8, narrow: { rows: 1, vectors: 2 }, ...relaxed },
+  { name: "kernels-wide", columns: 16, narrow: { rows: 2, vectors: 4 }, ...relaxed },
   {
     name: "kernels-simd",
     columns: 8,
@@ -43,6 +45,7 @@ const variants: readonly Variant[] = [
     multiplyAdd: (x, y, acc) => `f32x4.add(${acc}, f32x4.mul(${x}, ${y}))`,
     tileRows: 4,
     unroll: 2,
+    narrow: { rows: 1, vectors: 2 },
   },
 ];
 
@@ -102,6 +105,106 @@ function microKernel(kind: Kernel, rows: number, { columns, multiplyAdd, unroll 
   ].join("\n");
 }
 
+/** Rows of B that `dots` and columns of A that `strips` take at once, at most. */
+const narrowColumns = 5;
+
+/**
+ * Inner products of `rows` rows of A with `columns` rows of B, `pitch` bytes apart, over a length that eight divides; each in eight lanes
+ * at `sums`, joined by what they hold. The lanes of a row of A stand `pitchSums` bytes after those of the row before.
+ */
+function dotsKernel(rows: number, columns: number, { multiplyAdd }: Variant): string {
+  const at = (r: number): string => (r === 0 ? "sums" : `sums + pitchSums * ${r}`);
+  const halves = [0, 1];
+  const product = (r: number, c: number): string[] =>
+    halves.map((h) => `s${r}_${c}_${h} = ${multiplyAdd(`x${r}_${h}`, `y${c}_${h}`, `s${r}_${c}_${h}`)};`);
+  return [
+    `function dots${rows}x${columns}(k: i32, ${each(rows, (r) => `a${r}: usize`).join(", ")}, b0: usize, pitch: usize, sums: usize, pitchSums: usize): void {`,
+    ...each(columns - 1, (c) => `  let b${c + 1} = b${c} + pitch;`),
+    ...each(rows, (r) =>
+      each(columns, (c) =>
+        halves.map((h) => `  let s${r}_${c}_${h} = v128.load(${at(r)}, ${32 * c + 16 * h});`).join("\n"),
+      ).join("\n"),
+    ),
+    "  for (; k > 0; k -= 8) {",
+    ...each(rows, (r) => `    const x${r}_0 = v128.load(a${r}), x${r}_1 = v128.load(a${r}, 16);`),
+    ...each(columns, (c) =>
+      [
+        `    const y${c}_0 = v128.load(b${c}), y${c}_1 = v128.load(b${c}, 16);`,
+        ...each(rows, (r) => `    ${product(r, c).join(" ")}`),
+      ].join("\n"),
+    ),
+    `    ${[...each(rows, (r) => `a${r}`), ...each(columns, (c) => `b${c}`)].map((name) => `${name} += 32;`).join(" ")}`,
+    "  }",
+    ...each(rows, (r) =>
+      each(columns, (c) =>
+        halves.map((h) => `  v128.store(${at(r)}, s${r}_${c}_${h}, ${32 * c + 16 * h});`).join(" "),
+      ).join("\n"),
+    ),
+    "}",
+  ].join("\n");
+}
+
+/**
+ * C [columns × 4·vectors] += Aᵀ · B over `k` steps. B's rows stand wherever the u32 at `rows` say, `offset` bytes on; A's numbers of a
+ * step side by side, steps `pitchA` bytes apart; C's rows `pitchC` bytes apart.
+ */
+function stripsKernel(columns: number, { multiplyAdd, narrow: { vectors } }: Variant): string {
+  const at = (c: number): string => (c === 0 ? "c" : `c + pitchC * ${c}`);
+  return [
+    `function strips${columns}(k: i32, a: usize, pitchA: usize, rows: usize, offset: usize, c: usize, pitchC: usize): void {`,
+    ...each(columns, (j) => `  let ${each(vectors, (v) => `s${j}_${v} = v128.load(${at(j)}, ${16 * v})`).join(", ")};`),
+    "  for (; k > 0; k--) {",
+    "    const b = <usize>load<u32>(rows) + offset;",
+    ...each(vectors, (v) => `    const y${v} = v128.load(b, ${16 * v});`),
+    ...each(columns, (j) =>
+      [
+        `    const x${j} = v128.load32_splat(a, ${4 * j});`,
+        ...each(vectors, (v) => `    s${j}_${v} = ${multiplyAdd(`x${j}`, `y${v}`, `s${j}_${v}`)};`),
+      ].join("\n"),
+    ),
+    "    rows += 4;",
+    "    a += pitchA;",
+    "  }",
+    ...each(columns, (j) => `  ${each(vectors, (v) => `v128.store(${at(j)}, s${j}_${v}, ${16 * v});`).join(" ")}`),
+    "}",
+  ].join("\n");
+}
+
+/** The kernels for products with few rows or columns on one side, and what chooses among them. */
+function narrowKernels(variant: Variant): string {
+  const { rows, vectors } = variant.narrow;
+  const widths = each(narrowColumns, (c) => c + 1);
+  return [
+    "/** Rows that `dots` takes at once, and floats that `strips` does. */",
+    `export const dotRows: i32 = ${rows};`,
+    `export const stripFloats: i32 = ${4 * vectors};`,
+    `export const narrowColumns: i32 = ${narrowColumns};`,
+    ...each(rows, (r) => widths.map((c) => dotsKernel(r + 1, c, variant))).flat(),
+    ...widths.map((c) => stripsKernel(c, variant)),
+    "/** Of `dotRows` rows of A, or of the first alone. */",
+    "export function dots(pair: bool, columns: i32, k: i32, a0: usize, a1: usize, b: usize, pitch: usize, sums: usize, pitchSums: usize): void {",
+    ...(rows === 2
+      ? [
+          "  if (pair) {",
+          "    switch (columns) {",
+          ...widths.map((c) => `      case ${c}: dots2x${c}(k, a0, a1, b, pitch, sums, pitchSums); break;`),
+          "    }",
+          "    return;",
+          "  }",
+        ]
+      : []),
+    "  switch (columns) {",
+    ...widths.map((c) => `    case ${c}: dots1x${c}(k, a0, b, pitch, sums, pitchSums); break;`),
+    "  }",
+    "}",
+    "export function strips(columns: i32, k: i32, a: usize, pitchA: usize, rows: usize, offset: usize, c: usize, pitchC: usize): void {",
+    "  switch (columns) {",
+    ...widths.map((c) => `    case ${c}: strips${c}(k, a, pitchA, rows, offset, c, pitchC); break;`),
+    "  }",
+    "}",
+  ].join("\n");
+}
+
 /** The generated module `micro-kernels.ts`, which the other kernels import. */
 function microKernels(variant: Variant): string {
   const heights = each(variant.tileRows, (r) => r + 1);
@@ -125,6 +228,7 @@ function microKernels(variant: Variant): string {
     "/** What a fresh tile starts from. One constant for all sums would be a third slower: V8 then shuffles registers in the loop. */",
     `const zeros: usize = memory.data(${4 * variant.columns * variant.tileRows}, 16);`,
     ...all.flatMap((kind) => [...heights.map((r) => microKernel(kind, r, variant)), dispatch(kind)]),
+    narrowKernels(variant),
     "",
   ].join("\n");
 }

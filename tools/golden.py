@@ -3,7 +3,7 @@
     python tools/golden.py            # all of them
     python tools/golden.py affine     # those whose name holds "affine"
 
-Needs torch, torchvision and numpy. Inputs and weights are rounded to float32 first; everything after is float64.
+Needs torch, torchvision, numpy and, for "regressions", scikit-learn. Inputs and weights are rounded to float32 first; everything after is float64.
 """
 
 import colorsys
@@ -849,11 +849,41 @@ def optimisers():
     golden.write()
 
 
+def regressions():
+    """scikit-learn's minima of the scale-free probe's objective, with fewer columns than rows and with more."""
+    import sklearn
+    from sklearn.linear_model import LogisticRegression
+
+    golden = Golden("regressions", "Weights [classes, columns] and biases, of mean 0, of LogisticRegression on standardised rows.")
+    cases = []
+    for rows, columns, classes in [(120, 24, 4), (30, 80, 3)]:
+        size = f"{rows}x{columns}"
+        # Columns that vary by powers of ten around means of their own, and classes that overlap.
+        x = 2 * uniform(5, columns, rows * columns).reshape(rows, columns) - 1
+        labels = np.arange(rows) % classes
+        teacher = uniform(6, columns, classes * columns).reshape(classes, columns) - 0.5
+        scale, shift = 10.0 ** (np.arange(columns) % 5 - 2), np.arange(columns) % 3
+        features = ((x + teacher[labels]) * scale + shift * scale).astype("f4")
+        golden.tensor(f"{size} features", features)
+        features = features.astype("f8")
+        standard = (features - features.mean(0)) / features.std(0)
+        for strength in [1.0, 1e-2, 1e-4]:
+            # scikit-learn minimises C·Σ cross-entropy + ½‖W‖².
+            model = LogisticRegression(C=1 / (rows * strength), tol=1e-11, max_iter=100_000).fit(standard, labels)
+            name = f"{size} {strength}"
+            golden.tensor(f"{name} weights", model.coef_)
+            golden.tensor(f"{name} biases", model.intercept_ - model.intercept_.mean())
+            cases.append({"features": f"{size} features", "classes": classes, "strength": strength, "name": name})
+    golden.facts = {"sklearn": sklearn.__version__, "cases": cases}
+    golden.write()
+
+
 def main():
     check_threefry()
     FOLDER.mkdir(parents=True, exist_ok=True)
     goldens = dict(hinges()) | dict(rules())
     goldens |= {"augment-jitter": augment_jitter, "resized-crop": resized_crop, "antialiased-crop": antialiased_crop, "affine": affine, "hsv": hsv, "optimisers": optimisers}
+    goldens |= {"regressions": regressions}
     wanted = sys.argv[1:] or [""]
     chosen = [make for name, make in goldens.items() if any(part in name for part in wanted)]
     if not chosen:

@@ -14,7 +14,7 @@ import { z } from "zod";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { loadDataset } from "../src/data/datasets.ts";
 import type { ImageSet } from "../src/data/images.ts";
-import { probe, type ReadOut, type Score, type Subject } from "../src/evaluation/probe.ts";
+import { probe, type ReadOut, type Score } from "../src/evaluation/probe.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../src/training/config.ts";
 import { environment } from "../src/training/environment.ts";
 import { costOf } from "../src/training/forecast.ts";
@@ -120,13 +120,13 @@ const backend = wasmBackend({ threads: Number(values.threads) });
 async function readOut(
   config: Config & { probe: ProbeConfig },
   weights: ReadonlyMap<string, Float32Array>,
-  subjects: readonly Subject[],
+  subjects: readonly string[],
 ): Promise<readonly Score[]> {
   const labelled = await datasetOf(config.probe.train);
   const kept = labelled.count - space.holdOut;
-  const { encoder: network, valueRange, seed } = config;
+  const { encoder: network, valueRange, normalise, seed } = config;
   const { scores } = await probe(
-    { network, valueRange, weights, seed },
+    { network, valueRange, normalise, encoders: { trained: weights }, seed },
     rowsOf(labelled, 0, kept),
     rowsOf(labelled, kept, labelled.count),
     { ...config.probe, subjects },

@@ -13,7 +13,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { loadDataset } from "../src/data/datasets.ts";
-import { type ProbeOptions, probe, type Score, type Subject, summarise } from "../src/evaluation/probe.ts";
+import { type ProbedEncoders, type ProbeOptions, probe, type Score, summarise } from "../src/evaluation/probe.ts";
 import { differences, overall, type Runs, table1Claims } from "../src/experiments/claims.ts";
 import {
   type Cell,
@@ -102,11 +102,11 @@ const lines = (): Line[] =>
 const backend = wasmBackend({ threads: Number(values.threads) });
 const range = [-1, 1] as const;
 
-async function measure(weights: ReadonlyMap<string, Float32Array>, seed: number, subjects: readonly Subject[]) {
+async function measure(encoders: ProbedEncoders["encoders"], seed: number, subjects: readonly string[]) {
   const train = await loadDataset({ dataset: "cifar-10", split: "train", limit: labelled });
   const test = await loadDataset({ dataset: "cifar-10", split: "test", limit: testImages });
-  const subject = { network: "cifar", valueRange: range, weights, seed } as const;
-  return (await probe(subject, train, test, { ...read, subjects }, backend)).scores;
+  const probed = { network: "cifar", valueRange: range, encoders, seed } as const;
+  return (await probe(probed, train, test, { ...read, subjects }, backend)).scores;
 }
 
 async function run(cell: Cell, work: string): Promise<Line> {
@@ -125,7 +125,7 @@ async function run(cell: Cell, work: string): Promise<Line> {
   const newest = new Map<string, LayerNumbers>();
   for (const metric of metrics)
     if (metric.kind === "xray") for (const layer of metric.layers) newest.set(layer.name, layer);
-  const scores = await measure(checkpoint.state, cell.seed, ["trained"]);
+  const scores = await measure({ trained: checkpoint.state }, cell.seed, ["trained"]);
   rmSync(opened.run.checkpoints, { recursive: true });
   return {
     cell: cell.name,
@@ -164,7 +164,7 @@ if (!values.page) {
   for (const seed of seeds) {
     const floor = `floor-${seed}`;
     if (!lines().some(({ cell }) => cell === floor)) {
-      const scores = await measure(new Map(), seed, ["random", "pixels"]);
+      const scores = await measure({}, seed, ["random", "pixels"]);
       appendFileSync(
         file,
         `${JSON.stringify({ cell: floor, key: "", seed, commit: environment(backend).commit, scores })}\n`,
@@ -199,7 +199,7 @@ async function report(all: readonly Line[]): Promise<string> {
       ? floors.map(({ scores }) => scores.filter(({ subject }) => subject === "random"))
       : all.filter(({ cell }) => cell.replace(/-\d+$/, "") === side).map(({ scores }) => scores);
   const floors = all.filter(({ cell }) => cell.startsWith("floor-"));
-  const ofFloors = (subject: Subject): Score[] =>
+  const ofFloors = (subject: string): Score[] =>
     floors.flatMap(({ scores }) => scores.filter((score) => score.subject === subject));
   const present = [true, false].flatMap((constrained) =>
     table1

@@ -1,14 +1,12 @@
 // Tables of text: what a probe found, for a terminal and for a record.
 
-import { type Mean, type ProbeReport, type ReadOut, type Subject, summarise } from "../evaluation/probe.ts";
+import { floors, type Mean, type ProbeReport, type ReadOut, type Score, summarise } from "../evaluation/probe.ts";
 
 export const readOutNames: Readonly<Record<ReadOut, string>> = {
   paper: "linear, the paper's",
   scaleFree: "linear, scale-free",
   kNN: "k nearest neighbours",
 };
-
-const subjects: readonly Subject[] = ["trained", "random", "pixels"];
 
 export const percent = ({ mean, sd }: Pick<Mean, "mean" | "sd">): string =>
   `${(100 * mean).toFixed(1)}${Number.isFinite(sd) ? ` ± ${(100 * sd).toFixed(1)}` : ""}`;
@@ -22,9 +20,12 @@ export const signed = (value: number): string => {
   return digits === "0.0" ? digits : `${value < 0 ? "−" : "+"}${digits}`;
 };
 
-/** Accuracies in per cent, mean ± sd over probe seeds: one row per read-out and number of labels. */
+/** Accuracies in per cent, mean ± sd over probe seeds: one row per read-out and number of labels, with each encoder's gain over the random one. */
 export function probeRows({ scores }: ProbeReport): string[][] {
   const means = summarise(scores);
+  const known: readonly string[] = floors;
+  const found = [...new Set(means.map(({ subject }) => subject))].filter((subject) => !known.includes(subject));
+  const encoders = found.length > 0 ? found : ["trained"];
   const rows = new Map<string, Mean[]>();
   for (const mean of means) {
     const key = `${mean.readOut}/${mean.labelsPerClass}`;
@@ -33,22 +34,41 @@ export function probeRows({ scores }: ProbeReport): string[][] {
   const order = [...rows.values()].sort(
     ([a], [b]) => Object.keys(readOutNames).indexOf(a.readOut) - Object.keys(readOutNames).indexOf(b.readOut),
   );
+  const gains = encoders.length === 1 ? ["gain"] : encoders.map((encoder) => `${encoder} gains`);
   return [
-    ["read-out", "labels", ...subjects, "gain"],
+    ["read-out", "labels", ...encoders, ...floors, ...gains],
     ...order.map((group) => {
-      const of = (subject: Subject): Mean | undefined => group.find((mean) => mean.subject === subject);
-      const trained = of("trained");
+      const of = (subject: string): Mean | undefined => group.find((mean) => mean.subject === subject);
       const random = of("random");
       return [
         readOutNames[group[0].readOut],
         group[0].labelsPerClass === "all" ? "all" : `${group[0].labelsPerClass} a class`,
-        ...subjects.map((subject) => {
+        ...[...encoders, ...floors].map((subject) => {
           const mean = of(subject);
           return mean ? percent(mean) : "–";
         }),
-        trained && random ? signed(100 * (trained.mean - random.mean)) : "–",
+        ...encoders.map((encoder) => {
+          const mean = of(encoder);
+          return mean && random ? signed(100 * (mean.mean - random.mean)) : "–";
+        }),
       ];
     }),
+  ];
+}
+
+/** What a reader must know of scores besides their numbers: choices at the end of a grid, and minima that were not reached. */
+export function probeNotes(scores: readonly Score[]): string[] {
+  const whose = ({ subject, labelsPerClass, seed }: Score): string =>
+    `${subject}, ${labelsPerClassText(labelsPerClass)}, draw ${seed}`;
+  const atEnd = scores.filter(({ details }) => details.atGridEnd === true);
+  const short = scores.filter(({ details }) => details.converged === false);
+  return [
+    ...(atEnd.length > 0
+      ? [
+          `Scale-free: λ is at the end of its grid, and one beyond might do better: ${atEnd.map((score) => `${whose(score)}: ${score.details.strength}`).join("; ")}.`,
+        ]
+      : []),
+    ...(short.length > 0 ? [`Scale-free: not converged: ${short.map(whose).join("; ")}.`] : []),
   ];
 }
 

@@ -10,6 +10,7 @@ import { recordProgram } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
 import { persistent } from "../program/tensor.ts";
 import { viewParameters } from "../program/views.ts";
+import { accuracyOf, createClassifier, recordScoring } from "./classifier.ts";
 import {
   type Features,
   type FrozenEncoder,
@@ -24,12 +25,11 @@ import {
   initialiseClassifier,
   type LinearProbeOptions,
   type LinearProbeResult,
-  measureAccuracy,
-  recordMeasure,
   recordStep,
 } from "./linear-probe.ts";
 
 export interface AugmentedProbeOptions extends LinearProbeOptions {
+  readonly seed: number;
   readonly augmentation: RandomCrop;
   /** One more epoch is done. */
   readonly onEpoch?: ((done: number, total: number) => void) | undefined;
@@ -64,19 +64,18 @@ export async function augmentedProbe(
   const width = reader.rows.shape[1];
   const x = persistent("batch", [n, width], "input");
   const y = persistent("batchLabels", [n], "input", "i32");
-  const weight = persistent("classifier.weight", [width, classes], "weight");
-  const bias = persistent("classifier.bias", [classes], "weight");
+  const classifier = createClassifier(width, classes);
   const adam = classifierAdam(learningRate);
   const record = recordProgram("linear probe on new views");
-  const loss = recordStep(record, { x, y, weight, bias }, adam);
+  const loss = recordStep(record, { x, y }, classifier, adam);
   const step = record.finish([loss]);
-  const measure = recordMeasure(weight, bias);
+  const scoring = recordScoring(classifier);
 
-  const engine = await backend.prepare([reader.program, step, measure.program]);
+  const engine = await backend.prepare([reader.program, step, scoring.program]);
   try {
     reader.load(engine);
     engine.write(adam.rate, Float32Array.of(1));
-    initialiseClassifier(engine, weight, bias, seed);
+    initialiseClassifier(engine, classifier, seed);
     let steps = 0;
     let lastLoss = 0;
     for (let epoch = 0; epoch < epochs; epoch++) {
@@ -102,7 +101,7 @@ export async function augmentedProbe(
       const rows = await readRows(engine, reader, { set, images, to, view: (sizes, _, row) => plainView(sizes, row) });
       const labels = images.map((image) => set.labels[image]);
       const features: Features = { rows, count: images.length, width, labels, classes };
-      return measureAccuracy(engine, measure, features);
+      return accuracyOf(engine, scoring, features);
     };
     const result = {
       accuracy: await accuracyOn(test, Int32Array.from(test.labels.keys())),

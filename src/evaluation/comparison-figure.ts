@@ -50,7 +50,7 @@ export async function drawComparison(
   const nearest: number[][][] = [];
   for (const of of codes) {
     const { features } = await encoderFeatures(
-      { network: config.encoder, valueRange: config.valueRange, weights: of },
+      { network: config.encoder, valueRange: config.valueRange, normalise: config.normalise, weights: of },
       [train, test],
       backend,
     );

@@ -52,16 +52,17 @@ export interface FrozenEncoder {
 /** Images per forward pass. */
 const chunk = 250;
 
-/** Features of the last block for every set, and the fingerprint of the encoder that made them. */
+/** Features of the last block for every set, and the fingerprint of the encoder that made them; they stand in `room` where there is some. */
 export async function encoderFeatures(
   encoder: FrozenEncoder,
   sets: readonly ImageSet[],
   backend: Backend,
+  room?: readonly Float32Array[],
 ): Promise<{ features: Features[]; encoderHash: string }> {
   const network = networkNamed("features", encoder.network);
   const { features: width } = countParameters(network);
-  const features = sets.map(({ count, labels, classes }) => ({
-    rows: new Float32Array(count * width),
+  const features = sets.map(({ count, labels, classes }, i) => ({
+    rows: room?.[i].subarray(0, count * width) ?? new Float32Array(count * width),
     count,
     width,
     labels,
@@ -78,6 +79,10 @@ export interface SomeRows {
   readonly start: number;
   readonly rows: Float32Array;
 }
+
+/** The program that reads features of pictures of the size of `set`. */
+export const featuresProgram = (network: NetworkName, set: Pick<ImageSet, "height" | "width">): Program =>
+  recordReader({ network, weights: new Map(), valueRange: [0, 1] }, set, chunk).program;
 
 /**
  * Features of the last block for every set, some rows at a time. The encoder is read back at the end: if a single bit of it moved, this is
@@ -111,7 +116,7 @@ export async function* encoderRows(
         engine.write(images, padded);
         await engine.run(program);
         const numbers = await engine.read(result);
-        const rows = Float32Array.from(numbers.subarray(0, count * width));
+        const rows = new Float32Array(numbers.subarray(0, count * width));
         requireNumbers("features", `the features of ${set.name}`, rows, "weights as large as these are of no use");
         yield { set: number, start, rows };
       }
@@ -219,10 +224,10 @@ export function hashWeights(synapses: readonly Tensor[], weights: ReadonlyMap<st
   return hash.digest("hex").slice(0, 16);
 }
 
-/** Pixels in [0, 1], flattened. */
-export function pixelFeatures(set: ImageSet): Features {
-  const width = sizeOf([set.height, set.width, set.channels]);
-  const rows = new Float32Array(set.pixels.length);
+/** Pixels in [0, 1], flattened; they stand in `room` where there is some. */
+export function pixelFeatures(set: ImageSet, room?: Float32Array): Features {
+  const width = pixelWidth(set);
+  const rows = room?.subarray(0, set.count * width) ?? new Float32Array(set.count * width);
   for (let i = 0; i < rows.length; i++) rows[i] = set.pixels[i] / 255;
   return {
     rows,
@@ -232,6 +237,9 @@ export function pixelFeatures(set: ImageSet): Features {
     classes: set.classes.length,
   };
 }
+
+export const pixelWidth = ({ height, width, channels }: Pick<ImageSet, "height" | "width" | "channels">): number =>
+  sizeOf([height, width, channels]);
 
 /** Some rows of a set of features. */
 export function selectRows({ rows, width, labels, classes }: Features, chosen: Int32Array): Features {

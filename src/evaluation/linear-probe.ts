@@ -3,16 +3,17 @@
 import type { Backend, Engine } from "../backends/backend.ts";
 import { type Program, type Recorder, recordProgram } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
-import { persistent, type Tensor } from "../program/tensor.ts";
+import { persistent, reshape, rows as rowsOf, sizeOf, type Tensor } from "../program/tensor.ts";
 import { createOptimiser, type Optimiser, recordUpdates } from "../rules/optimiser.ts";
-import { type Features, requireFeatures } from "./features.ts";
+import { accuracyOf, type Classifier, createClassifier, recordLogits, recordScoring } from "./classifier.ts";
+import type { Features } from "./features.ts";
+import { type Draws, measureOnce, type OpenReadOut, preparedFor } from "./read-out.ts";
 
 export interface LinearProbeOptions {
   readonly epochs: number;
   readonly learningRate: number;
   /** Images per step; a remainder of an epoch's shuffle is left out. */
   readonly batch: number;
-  readonly seed: number;
 }
 
 export interface LinearProbeResult {
@@ -26,77 +27,121 @@ export interface LinearProbeResult {
 /** First words of the paths of random numbers of this probe. */
 const classifierInitialisation = 0xc1a5;
 export const classifierOrder = 0xc0de;
-/** Rows per pass of the measuring program. */
-const measured = 500;
+/** Steps that one run of a program takes, so that the host is asked once for all of them. */
+const unrolled = 20;
 
-export async function linearProbe(
+export function linearProbe(
   train: Features,
   test: Features,
-  { epochs, learningRate, batch, seed }: LinearProbeOptions,
+  { seed, ...options }: LinearProbeOptions & { readonly seed: number },
   backend: Backend,
 ): Promise<LinearProbeResult> {
-  requireFeatures("linearProbe", train, test);
-  const { width, classes, count } = train;
-  const n = Math.min(batch, count);
+  const open = (like: Draws) => openLinearProbe(like, options, backend);
+  return measureOnce("linearProbe", open, { train, test, seed }, backend);
+}
+
+/** Some steps on batches of one size, recorded one after another. */
+interface Steps {
+  readonly program: Program;
+  /** i32 [steps, batch], rows of the table. */
+  readonly indices: Tensor;
+  readonly losses: readonly Tensor[];
+}
+
+export async function openLinearProbe(
+  { rows: { count, width, classes }, draws }: Draws,
+  { epochs, learningRate, batch }: LinearProbeOptions,
+  backend: Backend,
+): Promise<OpenReadOut<LinearProbeResult>> {
   const table = persistent("features", [count, width], "input");
   const labels = persistent("labels", [count], "input", "i32");
-  const indices = persistent("indices", [n], "input", "i32");
-  const weight = persistent("classifier.weight", [width, classes], "weight");
-  const bias = persistent("classifier.bias", [classes], "weight");
+  const classifier = createClassifier(width, classes);
   const adam = classifierAdam(learningRate);
+  const counters = persistent("steps", [unrolled], "input", "i32");
 
-  const record = recordProgram("linear probe");
-  const x = record.gatherRows({ table, indices }, {}, { y: "batch" }).y;
-  const y = record.gatherLabels({ table: labels, indices }, {}, { y: "batchLabels" }).y;
-  const loss = recordStep(record, { x, y, weight, bias }, adam);
-  const program = record.finish([loss]);
-  const measure = recordMeasure(weight, bias);
-
-  const engine = await backend.prepare([program, measure.program]);
-  try {
-    engine.write(table, train.rows);
-    engine.write(labels, train.labels);
-    engine.write(adam.rate, Float32Array.of(1));
-    initialiseClassifier(engine, weight, bias, seed);
-    let step = 0;
-    let lastLoss = 0;
-    for (let epoch = 0; epoch < epochs; epoch++) {
-      const order = Int32Array.from({ length: count }, (_, i) => i);
-      randomStream(seed, classifierOrder, epoch).shuffle(order);
-      const batches = Math.floor(count / n);
-      for (let i = 0; i < batches; i++) {
-        engine.write(indices, order.subarray(i * n, (i + 1) * n));
-        engine.write(adam.step, Int32Array.of(++step));
-        await engine.run(program);
-        if (epoch === epochs - 1) lastLoss += (await engine.read(loss))[0] / batches;
-      }
-    }
-    return {
-      accuracy: await measureAccuracy(engine, measure, test),
-      trainAccuracy: await measureAccuracy(engine, measure, train),
-      loss: lastLoss,
-    };
-  } finally {
-    await engine.dispose();
+  function recordSteps(steps: number, n: number): Steps {
+    const record = recordProgram(`${steps} steps of ${n}`);
+    const indices = persistent("indices", [steps, n], "input", "i32");
+    const losses = Array.from({ length: steps }, (_, step) => {
+      const own = reshape(rowsOf(indices, step, 1), [n]);
+      const { y: x } = record.gatherRows({ table, indices: own }, {}, { y: `rows ${step}` });
+      const { y } = record.gatherLabels({ table: labels, indices: own }, {}, { y: `labels ${step}` });
+      return recordStep(record, { x, y }, classifier, { ...adam, step: rowsOf(counters, step, 1) }, ` ${step}`);
+    });
+    return { program: record.finish(losses), indices, losses };
   }
+
+  const sizes = [...new Set(draws.map(({ length }) => Math.min(batch, length)))];
+  const prepared = new Map(sizes.map((n) => [n, { many: recordSteps(unrolled, n), one: recordSteps(1, n) }]));
+  const scoring = recordScoring(classifier);
+  const programs = [...prepared.values()].flatMap(({ many, one }) => [many.program, one.program]);
+  const engine = await backend.prepare([...programs, scoring.program]);
+
+  /** Learns from a draw's rows, and returns the mean loss of the last epoch. */
+  async function train(chosen: Int32Array, seed: number): Promise<number> {
+    const n = Math.min(batch, chosen.length);
+    const { many, one } = preparedFor("linearProbe", prepared, n);
+    const perEpoch = Math.floor(chosen.length / n);
+    const total = epochs * perEpoch;
+    const batches = batchesOf(chosen, { n, perEpoch, seed });
+    let loss = 0;
+    for (let step = 0; step < total; ) {
+      const { program, indices, losses } = total - step < unrolled ? one : many;
+      const size = losses.length;
+      for (let i = 0; i < size; i++) engine.write(rowsOf(indices, i, 1), batches());
+      engine.write(
+        counters,
+        Int32Array.from({ length: unrolled }, (_, i) => step + 1 + i),
+      );
+      await engine.run(program);
+      for (const [i, tensor] of losses.entries())
+        if (step + i >= total - perEpoch) loss += (await engine.read(tensor))[0] / perEpoch;
+      step += size;
+    }
+    return loss;
+  }
+
+  return {
+    bytes: engine.bytes,
+    async *measure({ rows, draws: chosen, seed }, test) {
+      engine.write(table, rows.rows);
+      engine.write(labels, rows.labels);
+      engine.write(adam.rate, Float32Array.of(1));
+      for (const draw of chosen) {
+        initialiseClassifier(engine, classifier, seed);
+        for (const moments of adam.state.values())
+          for (const tensor of moments) engine.write(tensor, new Float32Array(sizeOf(tensor.shape)));
+        const loss = await train(draw, seed);
+        yield {
+          accuracy: await accuracyOf(engine, scoring, test),
+          trainAccuracy: await accuracyOf(engine, scoring, rows, draw),
+          loss,
+        };
+      }
+    },
+    dispose: () => engine.dispose(),
+  };
 }
 
 export const classifierAdam = (learningRate: number): Optimiser =>
   createOptimiser({ kind: "adam", learningRate, beta1: 0.9, beta2: 0.999, epsilon: 1e-8, decay: 0 });
 
-/** Cross-entropy of rows x [n, width] with the labels y [n], and Adam's step on it. */
+/** Cross-entropy of rows x [n, width] with the labels y [n], and Adam's step on it; `suffix` tells the names of several in one program apart. */
 export function recordStep(
   record: Recorder,
-  { x, y, weight, bias }: Readonly<Record<"x" | "y" | "weight" | "bias", Tensor>>,
+  { x, y }: Readonly<Record<"x" | "y", Tensor>>,
+  classifier: Classifier,
   adam: Optimiser,
+  suffix = "",
 ): Tensor {
-  const { loss, dlogits } = record.softmaxCrossEntropy(
-    { logits: recordLogits(record, x, weight, bias), labels: y },
-    {},
-    { loss: "loss", dlogits: "dlogits", correct: "correct" },
-  );
-  const { dw } = record.linearWeightGradient({ x, dy: dlogits }, {}, { dw: "weight.gradient" });
-  const { db } = record.biasGradient({ dy: dlogits }, {}, { db: "bias.gradient" });
+  const named = <Name extends string>(...names: Name[]): Record<Name, string> =>
+    Object.fromEntries(names.map((name) => [name, name + suffix])) as Record<Name, string>;
+  const { weight, bias } = classifier;
+  const logits = recordLogits(record, x, classifier, suffix);
+  const { loss, dlogits } = record.softmaxCrossEntropy({ logits, labels: y }, {}, named("loss", "dlogits", "correct"));
+  // Rows of classes times rows of features: the transposed gradient of x·wᵀ.
+  const { dw } = record.linearWeightGradient({ x: dlogits, dy: x }, {}, named("dw"));
+  const { db } = record.biasGradient({ dy: dlogits }, {}, named("db"));
   recordUpdates(record, adam, [
     { weight, gradient: dw },
     { weight: bias, gradient: db },
@@ -104,55 +149,31 @@ export function recordStep(
   return loss;
 }
 
-/** PyTorch's default for nn.Linear: weights and bias U(−1/√width, 1/√width). */
-export function initialiseClassifier(engine: Engine, weight: Tensor, bias: Tensor, seed: number): void {
-  const [width, classes] = weight.shape;
+/** The batches of one epoch after another: each shuffles the rows anew. */
+function batchesOf(
+  chosen: Int32Array,
+  { n, perEpoch, seed }: { readonly n: number; readonly perEpoch: number; readonly seed: number },
+): () => Int32Array {
+  let order = new Int32Array();
+  let step = 0;
+  return () => {
+    const batch = step % perEpoch;
+    if (batch === 0) {
+      order = Int32Array.from(chosen);
+      randomStream(seed, classifierOrder, step / perEpoch).shuffle(order);
+    }
+    step++;
+    return order.subarray(batch * n, (batch + 1) * n);
+  };
+}
+
+/** PyTorch's default for nn.Linear: weights and bias U(−1/√width, 1/√width), drawn feature by feature. */
+export function initialiseClassifier(engine: Engine, { weight, bias }: Classifier, seed: number): void {
+  const [classes, width] = weight.shape;
   const random = randomStream(seed, classifierInitialisation);
   const uniform = (): number => (2 * random.uniform() - 1) / Math.sqrt(width);
-  engine.write(weight, Float32Array.from({ length: width * classes }, uniform));
+  const start = new Float32Array(classes * width);
+  for (let k = 0; k < width; k++) for (let c = 0; c < classes; c++) start[c * width + k] = uniform();
+  engine.write(weight, start);
   engine.write(bias, Float32Array.from({ length: classes }, uniform));
-}
-
-function recordLogits(record: Recorder, x: Tensor, weight: Tensor, bias: Tensor): Tensor {
-  const product = record.linear({ x, w: weight }, {}, { y: "product" }).y;
-  return record.addBias({ x: product, b: bias }, {}, { y: "logits" }).y;
-}
-
-/** A program that counts right answers of a linear classifier on up to 500 rows at a time. */
-export interface Measure {
-  readonly program: Program;
-  readonly rows: Tensor;
-  readonly logits: Tensor;
-}
-
-export function recordMeasure(weight: Tensor, bias: Tensor): Measure {
-  const [width] = weight.shape;
-  const rows = persistent("measured.rows", [measured, width], "input");
-  const record = recordProgram("measure");
-  const logits = recordLogits(record, rows, weight, bias);
-  return { program: record.finish([logits]), rows, logits };
-}
-
-/** Share of rows whose first largest logit is their label. */
-export async function measureAccuracy(
-  engine: Engine,
-  { program, rows, logits }: Measure,
-  set: Features,
-): Promise<number> {
-  const { width, classes, count } = set;
-  const padded = new Float32Array(measured * width);
-  let right = 0;
-  for (let start = 0; start < count; start += measured) {
-    const some = Math.min(measured, count - start);
-    padded.set(set.rows.subarray(start * width, (start + some) * width));
-    engine.write(rows, padded);
-    await engine.run(program);
-    const scores = await engine.read(logits);
-    for (let i = 0; i < some; i++) {
-      let best = 0;
-      for (let j = 1; j < classes; j++) if (scores[i * classes + j] > scores[i * classes + best]) best = j;
-      if (best === set.labels[start + i]) right++;
-    }
-  }
-  return right / count;
 }

@@ -1,88 +1,130 @@
 // Multinomial logistic regression with an L2 penalty, minimised to convergence: value and gradient on the backend, L-BFGS here.
 
-import type { Backend, Engine } from "../backends/backend.ts";
-import { recordProgram } from "../program/program.ts";
-import { persistent } from "../program/tensor.ts";
-import type { Features } from "./features.ts";
+import type { Engine } from "../backends/backend.ts";
+import { type Program, recordProgram } from "../program/program.ts";
+import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
+import { type Classifier, createClassifier, recordLogits } from "./classifier.ts";
+import { type Covariance, covarianceOf, directionsOf, preconditionerOf, spreadOf } from "./curvature.ts";
 import { lengthOf, type Minimum, minimise } from "./lbfgs.ts";
-import { type Measure, measureAccuracy, recordMeasure } from "./linear-probe.ts";
 
+/** The programs of a regression on features [n, width]. */
 export interface Regression {
-  /** Minimises mean cross-entropy + strength/2·‖W‖² from `from`, else from zero; x is W [width, classes], then the biases, which are free. */
-  readonly fit: (strength: number, from?: Float64Array) => Promise<Minimum>;
-  readonly accuracy: (minimum: Minimum, set: Features) => Promise<number>;
-  readonly dispose: () => Promise<void>;
+  readonly features: Tensor;
+  /** i32 [n]. */
+  readonly labels: Tensor;
+  readonly classifier: Classifier;
+  readonly objective: Program;
+  readonly loss: Tensor;
+  /** How many rows are answered rightly. */
+  readonly correct: Tensor;
+  readonly dw: Tensor;
+  readonly db: Tensor;
+  /** Directions [count, width] → directions·FᵀF, where the features F are large enough for some. */
+  readonly covariance:
+    | { readonly program: Program; readonly directions: Tensor; readonly multiplied: Tensor }
+    | undefined;
 }
 
-/** Converged: the gradient is a thousandth of the one at zero, as lengths. More would change no answer that a few hundred rows can tell. */
-const options = { maxIterations: 500, tolerance: 1e-3 };
-
-export async function openRegression(train: Features, backend: Backend): Promise<Regression> {
-  const { width, classes, count } = train;
-  const x = persistent("features", [count, width], "input");
-  const labels = persistent("labels", [count], "input", "i32");
-  const weight = persistent("weight", [width, classes], "weight");
-  const bias = persistent("bias", [classes], "weight");
-  const record = recordProgram("logistic regression");
-  const product = record.linear({ x, w: weight }, {}, { y: "product" }).y;
-  const logits = record.addBias({ x: product, b: bias }, {}, { y: "logits" }).y;
-  const { loss, dlogits } = record.softmaxCrossEntropy(
-    { logits, labels },
-    {},
-    { loss: "loss", dlogits: "dlogits", correct: "correct" },
-  );
-  const { dw } = record.linearWeightGradient({ x, dy: dlogits }, {}, { dw: "dw" });
+/** Features and labels may be windows of larger tensors. */
+export function recordRegression(features: Tensor, labels: Tensor, classes: number): Regression {
+  const [n, width] = features.shape;
+  const classifier = createClassifier(width, classes, `regression ${n}`);
+  const record = recordProgram(`regression on ${n}`);
+  const logits = recordLogits(record, features, classifier);
+  const names = { loss: "loss", dlogits: "dlogits", correct: "correct" };
+  const { loss, dlogits, correct } = record.softmaxCrossEntropy({ logits, labels }, {}, names);
+  const { dw } = record.linearWeightGradient({ x: dlogits, dy: features }, {}, { dw: "dw" });
   const { db } = record.biasGradient({ dy: dlogits }, {}, { db: "db" });
-  const program = record.finish([loss, dw, db]);
-  const measure: Measure = recordMeasure(weight, bias);
-  const engine: Engine = await backend.prepare([program, measure.program]);
-  engine.write(x, train.rows);
-  engine.write(labels, train.labels);
-  const weights = width * classes;
-  const put = (parameters: Float64Array): void => {
-    engine.write(weight, parameters.subarray(0, weights));
-    engine.write(bias, parameters.subarray(weights));
-  };
+  const objective = record.finish([loss, correct, dw, db]);
+  const count = directionsOf(n, width);
+  const covariance = count > 0 ? recordCovariance(features, count) : undefined;
+  return { features, labels, classifier, objective, loss, correct, dw, db, covariance };
+}
 
-  const evaluate = (strength: number) => async (parameters: Float64Array) => {
-    put(parameters);
-    await engine.run(program);
-    let value: number = (await engine.read(loss))[0];
-    const gradient = new Float64Array(parameters.length);
+function recordCovariance(features: Tensor, count: number): Regression["covariance"] {
+  const [n, width] = features.shape;
+  const directions = persistent(`directions ${n}`, [count, width], "input");
+  const record = recordProgram(`covariance of ${n}`);
+  const { dx: along } = record.linearInputGradient({ dy: features, w: directions }, {}, { dx: "along" });
+  const { dw: multiplied } = record.linearWeightGradient({ x: along, dy: features }, {}, { dw: "multiplied" });
+  return { program: record.finish([multiplied]), directions, multiplied };
+}
+
+/** FᵀF/n of the features that the engine holds; their mean square is told. */
+export function measureCovariance(
+  engine: Engine,
+  { features, covariance }: Regression,
+  trace: number,
+): Promise<Covariance> {
+  const [n, width] = features.shape;
+  const multiply = async (directions: Float64Array): Promise<Float64Array> => {
+    if (covariance === undefined) return directions;
+    engine.write(covariance.directions, directions);
+    await engine.run(covariance.program);
+    return Float64Array.from(await engine.read(covariance.multiplied), (value) => value / n);
+  };
+  return covarianceOf(multiply, { width, count: directionsOf(n, width), trace });
+}
+
+const mostIterations = 500;
+/** Converged: weights and biases are as near to the minimum as this share of the weights' length. */
+const nearness = 1e-2;
+/** Mean probabilities cannot be told apart by less, in float32. */
+const rounding = 1e-7;
+
+/**
+ * Minimises mean cross-entropy + strength/2·‖W‖² from `start`; x is W [classes, width], then the biases, which are free.
+ *
+ * The penalty alone bends the objective by λ = `strength`, so the weights are at most ‖∂/∂W‖/λ from the minimum's. Nothing bounds the
+ * biases' curvature from below: it is taken as the smaller of λ and the one at zero.
+ */
+export function minimiseRegression(
+  engine: Engine,
+  { features, classifier: { weight, bias }, objective, loss, dw, db }: Regression,
+  {
+    strength,
+    start,
+    covariance,
+  }: { readonly strength: number; readonly start: Float64Array; readonly covariance: Covariance },
+): Promise<Minimum> {
+  const [classes] = bias.shape;
+  const weights = classes * features.shape[1];
+
+  async function evaluate(x: Float64Array): Promise<{ value: number; gradient: Float64Array }> {
+    engine.write(weight, x.subarray(0, weights));
+    engine.write(bias, x.subarray(weights));
+    await engine.run(objective);
+    const gradient = new Float64Array(x.length);
     gradient.set(await engine.read(dw), 0);
     gradient.set(await engine.read(db), weights);
+    let squares = 0;
     for (let i = 0; i < weights; i++) {
-      value += 0.5 * strength * parameters[i] * parameters[i];
-      gradient[i] += strength * parameters[i];
+      squares += x[i] * x[i];
+      gradient[i] += strength * x[i];
     }
-    return { value, gradient };
-  };
+    return { value: (await engine.read(loss))[0] + 0.5 * strength * squares, gradient };
+  }
 
-  const squares = new Float64Array(width);
-  for (let i = 0; i < count; i++) for (let k = 0; k < width; k++) squares[k] += train.rows[i * width + k] ** 2 / count;
-  /** The diagonal of the Hessian at zero, where every class has the probability 1/classes. */
-  const curvatureOf = (strength: number): Float64Array => {
-    const spread = (1 - 1 / classes) / classes;
-    const curvature = new Float64Array(weights + classes).fill(spread);
-    for (let i = 0; i < weights; i++) curvature[i] = spread * squares[Math.floor(i / classes)] + strength;
-    return curvature;
+  const reached = (x: Float64Array, gradient: Float64Array): boolean => {
+    const near = nearness * lengthOf(x.subarray(0, weights));
+    const ofBiases = Math.max(rounding, Math.min(strength, spreadOf(classes)) * near);
+    return (
+      lengthOf(gradient.subarray(0, weights)) <= strength * near && lengthOf(gradient.subarray(weights)) <= ofBiases
+    );
   };
-  const zero = new Float64Array(weights + classes);
-  /** Length of the gradient at zero, where there is no penalty: the scale by which convergence is judged. */
-  let reference: number | undefined;
-  return {
-    fit: async (strength, from = zero) => {
-      reference ??= lengthOf((await evaluate(0)(zero)).gradient);
-      return minimise({ evaluate: evaluate(strength) }, from, {
-        ...options,
-        reference,
-        curvature: curvatureOf(strength),
-      });
-    },
-    accuracy: async (minimum, set) => {
-      put(minimum.x);
-      return measureAccuracy(engine, measure, set);
-    },
-    dispose: () => engine.dispose(),
-  };
+  const preconditioner = preconditionerOf(covariance, classes, strength);
+  return minimise({ evaluate, reached, preconditioner }, start, mostIterations);
+}
+
+/** Share of the features' rows that parameters answer rightly. */
+export async function trainAccuracyOf(
+  engine: Engine,
+  { features, classifier: { weight, bias }, objective, correct }: Regression,
+  x: Float64Array,
+): Promise<number> {
+  const weights = sizeOf(weight.shape);
+  engine.write(weight, x.subarray(0, weights));
+  engine.write(bias, x.subarray(weights));
+  await engine.run(objective);
+  return (await engine.read(correct))[0] / features.shape[0];
 }

@@ -3,23 +3,35 @@
 import type { Backend } from "../backends/backend.ts";
 import { type NoAugmentation, type RandomCrop, requireCrops } from "../data/augmentation.ts";
 import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
+import { countParameters } from "../encoders/encoder.ts";
 import { createModel, initialise } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
+import { wrong } from "../program/errors.ts";
 import type { Normalise } from "../program/views.ts";
-import { parseProbeOptions, type readOutNames, type subjectNames } from "../training/config.ts";
-import { augmentedProbe } from "./augmented-probe.ts";
-import { encoderFeatures, type Features, pixelFeatures, selectRows } from "./features.ts";
-import { kNearest } from "./knn.ts";
-import { linearProbe } from "./linear-probe.ts";
-import { scaleFreeProbe } from "./scale-free-probe.ts";
-import { drawLabels, overlap, without } from "./subsets.ts";
+import { parseProbeOptions, type readOutNames } from "../training/config.ts";
+import { type AugmentedProbeOptions, augmentedProbe } from "./augmented-probe.ts";
+import {
+  encoderFeatures,
+  type Features,
+  type FrozenEncoder,
+  pixelFeatures,
+  pixelWidth,
+  selectRows,
+} from "./features.ts";
+import { openKnn } from "./knn.ts";
+import { openLinearProbe } from "./linear-probe.ts";
+import type { Draws, OpenReadOut } from "./read-out.ts";
+import { openScaleFreeProbe } from "./scale-free-probe.ts";
+import { drawLabels, only, overlap, without } from "./subsets.ts";
 
 export type ReadOut = (typeof readOutNames)[number];
-export type Subject = (typeof subjectNames)[number];
+
+/** What every encoder is measured beside: the same network before training, and the pixels themselves. */
+export const floors = ["random", "pixels"] as const;
 
 export interface ProbeOptions {
-  /** All three unless told: an accuracy means little without the other two. */
-  readonly subjects?: readonly Subject[] | undefined;
+  /** Names of encoders, `random`, `pixels`; all unless told: an accuracy means little without the others. */
+  readonly subjects?: readonly string[] | undefined;
   readonly readOuts: readonly ReadOut[];
   readonly labelsPerClass: readonly (number | "all")[];
   readonly seeds: number;
@@ -30,18 +42,21 @@ export interface ProbeOptions {
   readonly augmentation?: NoAugmentation | RandomCrop | undefined;
 }
 
-export interface ProbeSubject {
+/** Trained encoders of one network, from the same start. */
+export interface ProbedEncoders {
   readonly network: NetworkName;
   readonly valueRange: readonly [number, number];
   readonly normalise?: Normalise | undefined;
-  readonly weights: ReadonlyMap<string, Float32Array>;
+  /** Each one's weights by its name, in the order of the report. */
+  readonly encoders: Readonly<Record<string, ReadonlyMap<string, Float32Array>>>;
   /** Seed of the run: the random encoder is the one from which training began. */
   readonly seed: number;
 }
 
 /** One accuracy, with all that is needed to believe it. */
 export interface Score {
-  readonly subject: Subject;
+  /** Name of an encoder, `random` or `pixels`. */
+  readonly subject: string;
   readonly readOut: ReadOut;
   readonly labelsPerClass: number | "all";
   readonly seed: number;
@@ -60,28 +75,31 @@ export interface ProbeReport {
   readonly trainImages: number;
   readonly testImages: number;
   readonly chance: number;
-  /** Fingerprints of the frozen encoders, the same before and after. */
-  readonly encoderHashes: Readonly<Partial<Record<Subject, string>>>;
+  /** Fingerprints of the frozen encoders by subject, the same before and after. */
+  readonly encoderHashes: Readonly<Record<string, string>>;
   readonly options: ProbeOptions;
+  /** By subject, number of labels, draw of labels, read-out. */
   readonly scores: readonly Score[];
 }
 
 export interface ProbeEvents {
   /** One more read-out is done. */
   readonly onScore?: (score: Score, done: number, total: number) => void;
-  /** One more epoch of a read-out that learns from augmented pictures is done. */
-  readonly onEpoch?: (subject: Subject, done: number, total: number) => void;
+  /** One more epoch of a read-out that learns from augmented pictures is done, and with it a part of one more read-out. */
+  readonly onEpoch?: (subject: string, epoch: number, epochs: number, done: number, total: number) => void;
 }
 
 export async function probe(
-  { network, valueRange, normalise, weights, seed }: ProbeSubject,
+  { network, valueRange, normalise, encoders, seed }: ProbedEncoders,
   train: ImageSet,
   test: ImageSet,
   wanted: ProbeOptions,
   backend: Backend,
   { onScore, onEpoch }: ProbeEvents = {},
 ): Promise<ProbeReport> {
-  const options = parseProbeOptions(wanted);
+  const taken = floors.find((name) => name in encoders);
+  if (taken !== undefined) throw wrong("probe", "encoders", `named otherwise than ${floors.join(" and ")}`, taken);
+  const options = parseProbeOptions(wanted, [...Object.keys(encoders), ...floors]);
   const { augmentation } = options;
   const model = createModel(networkNamed("probe", network));
   if (augmentation.kind === "crop") requireCrops(augmentation, { from: train, to: model.encoder });
@@ -89,55 +107,71 @@ export async function probe(
   const shared = overlap(train, test);
   const pool = without(train, shared);
   for (const set of [pool, test]) requireLabels("probe", set.name, set, set.classes.length);
-  const random = new Map([...initialise(model, seed)].map(([tensor, values]) => [tensor.name, values]));
-  const frozen = { trained: weights, random };
-  const { subjects = ["trained", "random", "pixels"] } = options;
-  const total = subjects.length * options.labelsPerClass.length * options.seeds * options.readOuts.length;
-  const encoderHashes: Partial<Record<Subject, string>> = {};
+  const { subjects = [...Object.keys(encoders), ...floors], labelsPerClass, readOuts, seeds } = options;
+  const total = subjects.length * labelsPerClass.length * seeds * readOuts.length;
+  const encoderHashes: Record<string, string> = {};
   const scores: Score[] = [];
+  const drawn = drawAll(pool, labelsPerClass, seeds);
+  const labelled = only(pool, drawn.images);
+  const widest = Math.max(
+    ...subjects.map((subject) => (subject === "pixels" ? pixelWidth(test) : countParameters(model.encoder).features)),
+  );
+  /** Where one subject's features stand after another's: memory that waits to be collected would come on top. */
+  const room = [labelled, test].map(({ count }) => new Float32Array(count * widest));
 
-  async function featuresOf(subject: Subject): Promise<Features[]> {
-    if (subject === "pixels") return [pixelFeatures(pool), pixelFeatures(test)];
-    const made = await encoderFeatures(
-      { network, valueRange, normalise, weights: frozen[subject] },
-      [pool, test],
-      backend,
-    );
+  const random = new Map([...initialise(model, seed)].map(([{ name }, values]) => [name, values]));
+  const frozen = (subject: string): FrozenEncoder => ({
+    ...{ network, valueRange, normalise },
+    weights: encoders[subject] ?? random,
+  });
+
+  async function featuresOf(subject: string): Promise<Features[]> {
+    if (subject === "pixels") return [labelled, test].map((set, i) => pixelFeatures(set, room[i]));
+    const made = await encoderFeatures(frozen(subject), [labelled, test], backend, room);
     encoderHashes[subject] = made.encoderHash;
     return made.features;
   }
 
-  type Measure = (fit: Features, on: Features, draw: number, drawn: Drawn) => Promise<{ accuracy: number }>;
-  const readOuts: Record<ReadOut, Measure> = {
-    paper: (fit, on, draw, { subject, chosen }) => {
-      const { epochs, learningRate, batch } = options;
-      const told = { epochs, learningRate, batch, seed: draw };
-      if (augmentation.kind === "none") return linearProbe(fit, on, told, backend);
-      const reader = subject === "pixels" ? { network } : { network, valueRange, normalise, weights: frozen[subject] };
-      return augmentedProbe(
-        reader,
-        { train: pool, chosen, test },
-        { ...told, augmentation, onEpoch: (done, of) => onEpoch?.(subject, done, of) },
-        backend,
-      );
-    },
-    scaleFree: (fit, on, draw) => scaleFreeProbe(fit, on, draw, backend),
-    kNN: (fit, on, draw) => kNearest(fit, on, draw, backend),
-  };
+  /** The paper's read-out of some draws, each a list of images of the pool, from views. */
+  async function* measureViews(subject: string, seed: number, draws: readonly Int32Array[], augmentation: RandomCrop) {
+    const { epochs, learningRate, batch } = options;
+    const told: AugmentedProbeOptions = {
+      ...{ epochs, learningRate, batch, seed, augmentation },
+      onEpoch: (epoch, of) => onEpoch?.(subject, epoch, of, scores.length + epoch / of, total),
+    };
+    const reader = subject === "pixels" ? { network } : frozen(subject);
+    for (const chosen of draws) yield augmentedProbe(reader, { train: pool, chosen, test }, told, backend);
+  }
 
-  for (const subject of subjects) {
-    const [all, tested] = await featuresOf(subject);
-    for (const labelsPerClass of options.labelsPerClass)
-      for (let draw = 0; draw < options.seeds; draw++) {
-        const chosen = drawLabels(all.labels, all.classes, labelsPerClass, draw);
-        const some = chosen.length === all.count ? all : selectRows(all, chosen);
-        for (const readOut of options.readOuts) {
-          const { accuracy, ...details } = await readOuts[readOut](some, tested, draw, { subject, chosen });
-          const score = { subject, readOut, labelsPerClass, seed: draw, accuracy, details };
+  const opened = keepOpen(options, backend);
+  async function measure(subject: string): Promise<void> {
+    const [features, tested] = await featuresOf(subject);
+    for (const [draw, { rows, draws }] of drawn.seeds.entries()) {
+      const largest = rows.length === features.count ? features : selectRows(features, rows);
+      const own = { rows: largest, draws, seed: draw };
+      for (const readOut of readOuts) {
+        let i = 0;
+        const results =
+          readOut === "paper" && augmentation.kind === "crop"
+            ? measureViews(
+                subject,
+                draw,
+                draws.map((one) => one.map((k) => drawn.images[rows[k]])),
+                augmentation,
+              )
+            : (await opened.of(readOut, own)).measure(own, tested);
+        for await (const { accuracy, ...details } of results) {
+          const score = { subject, readOut, labelsPerClass: labelsPerClass[i++], seed: draw, accuracy, details };
           scores.push(score);
           onScore?.(score, scores.length, total);
         }
       }
+    }
+  }
+  try {
+    for (const subject of subjects) await measure(subject);
+  } finally {
+    await opened.dispose();
   }
 
   return {
@@ -150,14 +184,8 @@ export async function probe(
     chance: 1 / test.classes.length,
     encoderHashes,
     options,
-    scores,
+    scores: inOrder(scores, { ...options, subjects }),
   };
-}
-
-/** Of which images of the pool a read-out learns, and what it reads of them. */
-interface Drawn {
-  readonly subject: Subject;
-  readonly chosen: Int32Array;
 }
 
 /** What a report says of the pictures' augmentation. */
@@ -167,10 +195,87 @@ function seenBy(augmentation: NoAugmentation | RandomCrop): string {
   return `the paper's read-out learns from random crops${flips}, new in every epoch, and is tested on centre crops (of pixels too); the others without augmentation`;
 }
 
+/** The images of all draws of labels; for each seed the rows of its largest draw among them, and its draws among these. */
+interface Drawn {
+  readonly images: Int32Array;
+  readonly seeds: readonly { readonly rows: Int32Array; readonly draws: readonly Int32Array[] }[];
+}
+
+/** A seed's draws are one within the other, so that a read-out can measure all of them on the rows of the largest. */
+function drawAll({ labels, classes }: ImageSet, labelsPerClass: readonly (number | "all")[], seeds: number): Drawn {
+  const drawn = Array.from({ length: seeds }, (_, seed) => {
+    const draws = labelsPerClass.map((perClass) => drawLabels(labels, classes.length, perClass, seed, classes));
+    return { largest: draws.reduce((a, b) => (b.length > a.length ? b : a)), draws };
+  });
+  const images = Int32Array.from(new Set(drawn.flatMap(({ largest }) => [...largest]))).sort();
+  return {
+    images,
+    seeds: drawn.map(({ largest, draws }) => ({
+      rows: placesOf(largest, images),
+      draws: draws.map((draw) => placesOf(draw, largest)),
+    })),
+  };
+}
+
+/** Where some numbers stand in a list that holds them; both ascend. */
+function placesOf(numbers: Int32Array, list: Int32Array): Int32Array {
+  let at = 0;
+  return numbers.map((number) => {
+    while (list[at] < number) at++;
+    return at;
+  });
+}
+
+/** Bytes of engines that are kept for the next subject; larger ones are closed when they have been used. */
+export const keptBytes = 2 ** 28;
+
+/** Read-outs that stay open while sets of one shape come. */
+function keepOpen({ epochs, learningRate, batch }: ProbeOptions, backend: Backend) {
+  const open: Record<ReadOut, (like: Draws) => Promise<OpenReadOut<{ accuracy: number }>>> = {
+    paper: (like) => openLinearProbe(like, { epochs, learningRate, batch }, backend),
+    scaleFree: (like) => openScaleFreeProbe(like, backend),
+    kNN: (like) => openKnn(like, backend),
+  };
+  const kept = new Map<ReadOut, { readonly width: number; readonly readOut: OpenReadOut<{ accuracy: number }> }>();
+  async function close(name: ReadOut): Promise<void> {
+    await kept.get(name)?.readOut.dispose();
+    kept.delete(name);
+  }
+  return {
+    of: async (name: ReadOut, like: Draws) => {
+      const { width } = like.rows;
+      for (const [other, { readOut, ...had }] of kept)
+        if (other === name ? had.width !== width : readOut.bytes > keptBytes) await close(other);
+      const readOut = kept.get(name)?.readOut ?? (await open[name](like));
+      kept.set(name, { width, readOut });
+      return readOut;
+    },
+    dispose: async () => {
+      for (const name of kept.keys()) await close(name);
+    },
+  };
+}
+
+/** Scores by subject, number of labels, draw and read-out, in the order of the options. */
+function inOrder(
+  scores: readonly Score[],
+  { subjects, labelsPerClass, readOuts }: ProbeOptions & { readonly subjects: readonly string[] },
+): Score[] {
+  const places = ({ subject, labelsPerClass: labels, seed, readOut }: Score): number[] => [
+    subjects.indexOf(subject),
+    labelsPerClass.indexOf(labels),
+    seed,
+    readOuts.indexOf(readOut),
+  ];
+  const sorted = scores.map((score) => ({ score, at: places(score) }));
+  sorted.sort((a, b) => a.at.map((place, i) => place - b.at[i]).find((difference) => difference !== 0) ?? 0);
+  return sorted.map(({ score }) => score);
+}
+
 export interface Mean {
   readonly readOut: ReadOut;
   readonly labelsPerClass: number | "all";
-  readonly subject: Subject;
+  readonly subject: string;
   readonly mean: number;
   /** Sample standard deviation over probe seeds; NaN for one. */
   readonly sd: number;

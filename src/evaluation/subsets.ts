@@ -20,7 +20,7 @@ export function drawLabels(
   if (perClass === "all") return Int32Array.from(labels, (_, i) => i);
   const chosen: number[] = [];
   for (let label = 0; label < classes; label++) {
-    const members = Int32Array.from([...labels.keys()].filter((i) => labels[i] === label));
+    const members = membersOf(labels, label);
     if (members.length < perClass) {
       const named = names?.[label] ?? label;
       throw wrong("probe", "labelsPerClass", `at most ${members.length}, the images of class ${named}`, perClass);
@@ -31,6 +31,9 @@ export function drawLabels(
   return Int32Array.from(chosen).sort();
 }
 
+const membersOf = (labels: Int32Array, label: number): Int32Array =>
+  Int32Array.from(labels.keys()).filter((i) => labels[i] === label);
+
 /** Splits rows into a training part and a validation part of about one fifth, at least one of each class with two or more. */
 export function splitValidation(
   labels: Int32Array,
@@ -40,13 +43,27 @@ export function splitValidation(
   const fit: number[] = [];
   const held: number[] = [];
   for (let label = 0; label < classes; label++) {
-    const members = Int32Array.from([...labels.keys()].filter((i) => labels[i] === label));
+    const members = membersOf(labels, label);
     randomStream(seed, validationDraw, label).shuffle(members);
     const size = members.length < 2 ? 0 : Math.max(1, Math.round(members.length / 5));
     held.push(...members.subarray(0, size));
     fit.push(...members.subarray(size));
   }
   return { fit: Int32Array.from(fit).sort(), held: Int32Array.from(held).sort() };
+}
+
+/** The same split of some rows, by their numbers. */
+export function splitRows(
+  { labels, classes }: { readonly labels: Int32Array; readonly classes: number },
+  rows: Int32Array,
+  seed: number,
+): { fit: Int32Array; held: Int32Array } {
+  const { fit, held } = splitValidation(
+    rows.map((row) => labels[row]),
+    classes,
+    seed,
+  );
+  return { fit: fit.map((i) => rows[i]), held: held.map((i) => rows[i]) };
 }
 
 /** Rows of `train` whose picture, byte for byte, is also in `test`: they must not train a read-out. */
@@ -66,18 +83,26 @@ export function overlap(train: ImageSet, test: ImageSet): Set<number> {
 /** The set without some of its rows. */
 export function without(set: ImageSet, rows: ReadonlySet<number>): ImageSet {
   if (rows.size === 0) return set;
-  const kept = Array.from({ length: set.count }, (_, i) => i).filter((i) => !rows.has(i));
+  return only(
+    set,
+    Int32Array.from({ length: set.count }, (_, i) => i).filter((i) => !rows.has(i)),
+  );
+}
+
+/** Some rows of a set, ascending. */
+export function only(set: ImageSet, rows: Int32Array): ImageSet {
+  if (rows.length === set.count) return set;
   const size = set.pixels.length / set.count;
-  const pixels = new Uint8Array(kept.length * size);
-  kept.forEach((from, to) => {
+  const pixels = new Uint8Array(rows.length * size);
+  rows.forEach((from, to) => {
     pixels.set(set.pixels.subarray(from * size, (from + 1) * size), to * size);
   });
   const { files } = set;
   return {
     ...set,
     pixels,
-    count: kept.length,
-    labels: Int32Array.from(kept, (i) => set.labels[i]),
-    ...(files ? { files: kept.map((i) => files[i]) } : {}),
+    count: rows.length,
+    labels: rows.map((from) => set.labels[from]),
+    ...(files ? { files: Array.from(rows, (from) => files[from]) } : {}),
   };
 }

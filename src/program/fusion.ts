@@ -1,7 +1,8 @@
 // Fusion: which operations of a program stand together, so that what lies between them is never stored.
 //
 // Forward: convolution → bias → activation / max pooling. Backward: unpooling and activation derivative → the three
-// gradients of a convolution → optimiser. A backend may run a stage's operations one after another; the result is the same.
+// gradients of a convolution → optimiser. Rows gathered for products with few units: the gather stands in each product's stage.
+// A backend may run a stage's operations one after another; the result is the same.
 
 import {
   type AnyOperation,
@@ -33,11 +34,37 @@ export interface ConvolutionBackwardStage {
   readonly optimiser: readonly Plasticity[];
 }
 
-/** linearWeightGradient → adam | sgd. */
+/** gatherRows? → linearWeightGradient → adam | sgd. */
 export interface LinearUpdateStage {
   readonly kind: "linearUpdate";
+  readonly gather?: Operation<"gatherRows">;
   readonly gradient: Operation<"linearWeightGradient">;
   readonly optimiser: Plasticity;
+}
+
+/** gatherRows → a product whose wide side is what was gathered. */
+export interface GatheredStage {
+  readonly kind: "gathered";
+  readonly gather: Operation<"gatherRows">;
+  readonly product: NarrowProduct;
+}
+
+/** The products that read the rows of `dy` where they stand, if there are few units on the other side. */
+export type NarrowProduct = Operation<"linearInputGradient"> | Operation<"linearWeightGradient">;
+
+/** Units up to which a product reads its wide side in place rather than pack it. */
+const fewUnits = 32;
+
+/** The operation, if it is a product with few units: w [c, o] of an input gradient, or x [n, c] of a weight gradient, with few c. */
+export function narrowProduct(operation: AnyOperation): NarrowProduct | undefined {
+  switch (operation.kind) {
+    case "linearInputGradient":
+      return (operation.inputs.w.shape[0] ?? 0) <= fewUnits ? operation : undefined;
+    case "linearWeightGradient":
+      return (operation.inputs.x.shape[1] ?? 0) <= fewUnits ? operation : undefined;
+    default:
+      return undefined;
+  }
 }
 
 export interface SingleStage {
@@ -45,7 +72,9 @@ export interface SingleStage {
   readonly operation: AnyOperation;
 }
 
-export type Stage = (ConvolutionStage | ConvolutionBackwardStage | LinearUpdateStage | SingleStage) & {
+type Kinds = ConvolutionStage | ConvolutionBackwardStage | LinearUpdateStage | GatheredStage | SingleStage;
+
+export type Stage = Kinds & {
   /** Every operation of the stage, in an order in which they may run. */
   readonly operations: readonly AnyOperation[];
   /** Tensors that only this stage writes and reads: they need no memory outside it. */
@@ -71,6 +100,19 @@ export function fuse(program: Program): Stage[] {
     tensor.window === undefined && tensor.lifetime === "step" && !results.has(tensor);
   const readersOf = (tensor: Tensor): AnyOperation[] => readers.get(ownerOf(tensor)) ?? [];
 
+  /** Gathers that are done anew in the stage of every reader, for all of these read the rows in place, out of what no operation changes. */
+  const gathers = new Map<Tensor, Operation<"gatherRows">>();
+  const changed = new Set(operations.flatMap(updatesOf).map(ownerOf));
+  for (const operation of operations) {
+    if (operation.kind !== "gatherRows") continue;
+    const { y } = operation.outputs;
+    const still = inputsOf(operation).every((tensor) => tensor.lifetime === "run" && !changed.has(ownerOf(tensor)));
+    const narrow = readersOf(y).every(
+      (reader) => narrowProduct(reader)?.inputs.dy === y && inputsOf(reader).filter((one) => one === y).length === 1,
+    );
+    if (still && narrow && internal(y) && readersOf(y).length > 0) gathers.set(y, operation);
+  }
+
   /** May `operation` run right after the stage that starts at `start`, ahead of the operations in between? */
   function mayMoveUp(operation: AnyOperation, start: number, stage: readonly AnyOperation[]): boolean {
     const reads = new Set(inputsOf(operation).map(ownerOf));
@@ -84,7 +126,7 @@ export function fuse(program: Program): Stage[] {
     return true;
   }
 
-  function push(stage: ConvolutionStage | ConvolutionBackwardStage | LinearUpdateStage | SingleStage): void {
+  function push(stage: Kinds): void {
     const members: AnyOperation[] =
       stage.kind === "convolution"
         ? [stage.convolution, ...(stage.bias ? [stage.bias] : []), ...stage.epilogue]
@@ -97,12 +139,17 @@ export function fuse(program: Program): Stage[] {
               ...stage.optimiser,
             ]
           : stage.kind === "linearUpdate"
-            ? [stage.gradient, stage.optimiser]
-            : [stage.operation];
+            ? [...(stage.gather ? [stage.gather] : []), stage.gradient, stage.optimiser]
+            : stage.kind === "gathered"
+              ? [stage.gather, stage.product]
+              : [stage.operation];
     for (const member of members) taken.add(member);
     const elided = members
       .flatMap(outputsOf)
-      .filter((tensor) => internal(tensor) && readersOf(tensor).every((reader) => members.includes(reader)));
+      .filter(
+        (tensor) =>
+          gathers.has(tensor) || (internal(tensor) && readersOf(tensor).every((reader) => members.includes(reader))),
+      );
     // What nobody reads is still written by its own operation, unless it lies between two of the stage's operations.
     stages.push({
       ...stage,
@@ -192,9 +239,16 @@ export function fuse(program: Program): Stage[] {
     const { dw } = gradient.outputs;
     const [optimiser, ...others] = readersOf(dw);
     if (optimiser === undefined || !isPlasticity(optimiser) || others.length > 0) return undefined;
+    const gather = gathers.get(gradient.inputs.dy);
     return internal(dw) && mayMoveUp(optimiser, start, [gradient])
-      ? { kind: "linearUpdate", gradient, optimiser }
+      ? { kind: "linearUpdate", ...(gather ? { gather } : {}), gradient, optimiser }
       : undefined;
+  }
+
+  function alone(operation: AnyOperation): GatheredStage | SingleStage {
+    const product = narrowProduct(operation);
+    const gather = product && gathers.get(product.inputs.dy);
+    return product && gather ? { kind: "gathered", gather, product } : { kind: "single", operation };
   }
 
   for (const [i, operation] of operations.entries()) {
@@ -210,10 +264,13 @@ export function fuse(program: Program): Stage[] {
         push(backward(i, operation) ?? { kind: "single", operation });
         break;
       case "linearWeightGradient":
-        push(linearUpdate(i, operation) ?? { kind: "single", operation });
+        push(linearUpdate(i, operation) ?? alone(operation));
+        break;
+      case "gatherRows":
+        if (!gathers.has(operation.outputs.y)) push(alone(operation));
         break;
       default:
-        push({ kind: "single", operation });
+        push(alone(operation));
     }
   }
   return stages;

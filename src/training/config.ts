@@ -221,7 +221,6 @@ const logs = z.strictObject({
 });
 
 export const readOutNames = ["paper", "scaleFree", "kNN"] as const;
-export const subjectNames = ["trained", "random", "pixels"] as const;
 
 /** What a probe is told besides its data. */
 const probeOptions = {
@@ -252,8 +251,9 @@ const probeOptions = {
 /** Labelled images for training and testing the read-outs, and how. */
 const probe = z.strictObject({ train: data, test: data, ...probeOptions });
 
-/** Of a program's own call, which names its subjects and may bring more than we read. */
-const calledProbe = z.looseObject({ ...probeOptions, subjects: z.array(z.enum(subjectNames)).min(1).optional() });
+/** Of a program's own call, which may choose among its subjects and bring more than we read. */
+const calledProbe = (subjects: readonly string[]) =>
+  z.looseObject({ ...probeOptions, subjects: z.array(z.enum(subjects)).min(1).optional() });
 
 export const configSchema = z.strictObject({
   /** Names the run folder. */
@@ -318,8 +318,8 @@ export function parseConfig(raw: unknown, where: string): Config {
 }
 
 /** The options of a probe that a program calls, complete and checked as in a configuration. */
-export function parseProbeOptions(raw: object): z.infer<typeof calledProbe> {
-  const options = parse(calledProbe, raw, "probe");
+export function parseProbeOptions(raw: object, subjects: readonly string[]): z.infer<ReturnType<typeof calledProbe>> {
+  const options = parse(calledProbe(subjects), raw, "probe");
   const nonsense = probeRefusal(options);
   if (nonsense) throw new SaccadeError(`probe: ${nonsense}`);
   return options;

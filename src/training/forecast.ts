@@ -3,7 +3,6 @@
 import { statfsSync } from "node:fs";
 import { freemem, totalmem } from "node:os";
 import type { ImageSet } from "../data/images.ts";
-import { countParameters } from "../encoders/encoder.ts";
 import { recordBlocks } from "../encoders/forward.ts";
 import { createModel } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
@@ -18,18 +17,12 @@ import { nearestFolder } from "./files.ts";
 import { healthEvery } from "./train.ts";
 import { runLength, type Trainer } from "./trainer.ts";
 
-/** Of a probe: its two sets. */
-export interface ProbedSets {
-  readonly train: ImageSet;
-  readonly test: ImageSet;
-}
-
 /** Bytes that a run will ask for beyond what the process has when the trainer is made. */
 export interface Needs {
   readonly memory: {
     /** While training: the engine but for the dataset, which is in it already, and copies of a checkpoint. */
     readonly training: number;
-    /** Afterwards: the features that a probe reads. */
+    /** Afterwards: what its probe takes. */
     readonly probe: number;
     /** The larger of the two: one follows the other. */
     readonly peak: number;
@@ -55,15 +48,11 @@ const [stepEvent, xrayEvent] = [130, 2000];
 const figuresBytes = 2 ** 20;
 /** Copies of a checkpoint while it is written: read from the engine, as tensors of a file, and what is not yet collected of the one before. */
 const checkpointCopies = 2.5;
-/** Copies of its features that a read-out holds: the encoder's, those of the labels drawn, and the engine's. */
-const featureCopies = 3;
-
-/** `fromStep` is where a run goes on: its checkpoints and metrics up to there are on the disk. */
-export function needsOf(trainer: Trainer, dataset: ImageSet, probed?: ProbedSets, fromStep = 0): Needs {
+/** `probe` is the bytes of its read-outs; `fromStep` where a run goes on: its checkpoints and metrics up to there are on the disk. */
+export function needsOf(trainer: Trainer, dataset: ImageSet, probe = 0, fromStep = 0): Needs {
   const { config, recorded, totalSteps, stepsPerEpoch } = trainer;
   const checkpoint = recorded.state.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
   const training = trainer.bytes - dataset.pixels.byteLength + checkpointCopies * checkpoint;
-  const probe = probed ? featureCopies * featureBytes(config, probed) : 0;
 
   const left = totalSteps - fromStep;
   const written = 1 + Math.ceil(left / (config.checkpointEvery * stepsPerEpoch));
@@ -84,13 +73,6 @@ function looksOf({ xrayEvery }: Config, steps: number): { all: number; between: 
   if (xrayEvery === 0) return { all: 0, between: 0 };
   const between = Math.ceil(steps / xrayEvery) - 1;
   return { all: between + 2, between };
-}
-
-/** Features of both sets, float32, of the encoder or of the pixels, whichever are more. */
-function featureBytes(config: Config, { train, test }: ProbedSets): number {
-  const pixels = train.height * train.width * train.channels;
-  const width = Math.max(pixels, countParameters(networks[config.encoder]).features);
-  return 4 * width * (train.count + test.count);
 }
 
 /** What there is: memory for this process, and disk where `folder` is or will be; undefined where the system does not say. */

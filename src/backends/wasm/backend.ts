@@ -11,7 +11,7 @@ import type { Launch, Places, Word } from "./launch.ts";
 import { lowerStage } from "./lower.ts";
 import { availableThreads } from "./platform.ts";
 import { askedSimd, chooseSimd, kernelModule, type Simd, simdNames } from "./simd.ts";
-import { control, controlPitch, type PreparedLaunch } from "./thread-job.ts";
+import { control, controlPitch, type PreparedKernel, type PreparedLaunch } from "./thread-job.ts";
 import { startThreads } from "./threads.ts";
 
 export interface WasmOptions {
@@ -120,15 +120,20 @@ function layOut(programs: readonly Program[], { firstFreeByte, panelColumns }: C
   let end = stageScratchAt + stageScratchBytes;
   let scratchBytes = 0;
   const parameters: { at: number; words: readonly Word[] }[] = [];
-  const prepared = lowered.map((launches) =>
-    launches.map(({ kernel, words, tasks, scratchBytes: needed = 0 }) => {
+  const prepared = lowered.map((launches) => {
+    const met: { kernels: PreparedKernel[]; tasks: number }[] = [];
+    for (const { kernel, words, tasks, scratchBytes: needed = 0 } of launches) {
       const at = end;
       parameters.push({ at, words });
       end += align(4 * words.length);
       scratchBytes = Math.max(scratchBytes, align(needed));
-      return { kernel, parameters: at, tasks };
-    }),
-  );
+      const before = met.at(-1);
+      // One task after another needs no meeting: whichever thread has the first goes on with the second.
+      if (tasks === 1 && before?.tasks === 1) before.kernels.push({ kernel, parameters: at });
+      else met.push({ kernels: [{ kernel, parameters: at }], tasks });
+    }
+    return met;
+  });
   return {
     addressOf,
     control: controlAt,
@@ -176,7 +181,7 @@ function view(
 async function wasmEngine(programs: readonly Program[], module: WebAssembly.Module, threads: number): Promise<Engine> {
   const layout = layOut(programs, constantsOf(module), threads);
   const known = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
-  for (const { kernel } of layout.programs.flat())
+  for (const { kernel } of layout.programs.flat().flatMap(({ kernels }) => kernels))
     if (!known.has(kernel)) throw new SaccadeError(`wasm: the built module has no kernel ${kernel}; npm run build`);
   const memory = openMemory(layout.bytes);
   const words = new DataView(memory.buffer);

@@ -1,6 +1,6 @@
 // A launch: one kernel of the WASM module called once for each of its tasks, by whichever thread comes first.
 //
-// Tasks of one launch write disjoint places, so the result does not depend on who ran which. Between launches all threads meet.
+// Tasks of one launch write disjoint places, so the result does not depend on who ran which. Between launches all threads meet, but between launches of one task each.
 import type { Tensor } from "../../program/tensor.ts";
 
 /** A word of a kernel's parameter block: a whole number (address, extent) or a float32. */

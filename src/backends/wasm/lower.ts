@@ -1,12 +1,12 @@
 // Lowering: a stage of a program becomes launches of WASM kernels. One row per operation kind; a missing one does not compile.
 
-import type { ConvolutionBackwardStage, Stage } from "../../program/fusion.ts";
+import { type ConvolutionBackwardStage, narrowProduct, type Stage } from "../../program/fusion.ts";
 import type { Kind } from "../../program/operations.ts";
 import type { AnyOperation, Operation } from "../../program/program.ts";
 import { bytesOf, offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
 import type { Launch, Places } from "./launch.ts";
 import { lowerConvolution, lowerConvolutionBackward } from "./lower/convolution.ts";
-import { lowerLinear, lowerLinearInputGradient, lowerLinearWeightGradient } from "./lower/linear.ts";
+import { lowerLinear, lowerLinearInputGradient, lowerLinearWeightGradient, lowerNarrow } from "./lower/linear.ts";
 import { lowerSimple } from "./lower/simple.ts";
 import { lowerTransposed } from "./lower/transposed.ts";
 import { chooseConvolution, lowerWinograd, lowerWinogradBackward } from "./lower/winograd.ts";
@@ -69,7 +69,12 @@ function lowerFused(stage: Stage, places: Places): Launch[] | undefined {
           : lowerDirectBackward(stage, places);
       return launches && [...launches, ...stage.optimiser.flatMap((step) => lowerOperation(step, places))];
     }
-    case "linearUpdate":
+    case "gathered":
+      return lowerNarrow(stage.product, places, stage.gather);
+    case "linearUpdate": {
+      const product = stage.gather && narrowProduct(stage.gradient);
+      return product && [...lowerNarrow(product, places, stage.gather), ...lowerOperation(stage.optimiser, places)];
+    }
     case "single":
       return undefined;
     default:

@@ -19,10 +19,15 @@ export const control = {
 /** Bytes between control words, so that no two of them share a cache line. */
 export const controlPitch = 64;
 
-/** A launch with its parameter block in memory. */
-export interface PreparedLaunch {
+/** A kernel with its parameter block in memory. */
+export interface PreparedKernel {
   readonly kernel: string;
   readonly parameters: number;
+}
+
+/** Kernels that follow one another between two meetings of the threads: one kernel of any number of tasks, or several of one task each. */
+export interface PreparedLaunch {
+  readonly kernels: readonly PreparedKernel[];
   readonly tasks: number;
 }
 

@@ -19,7 +19,10 @@ function serve(
     ["command", "program", "task", "arrived", "barrier", "ended"] as const
   ).map(word);
   const prepared = programs.map((launches) =>
-    launches.map((launch) => ({ ...launch, run: exports[launch.kernel] as KernelFunction })),
+    launches.map(({ kernels, tasks }) => ({
+      tasks,
+      kernels: kernels.map((one) => ({ ...one, run: exports[one.kernel] as KernelFunction })),
+    })),
   );
 
   /** Waits for all threads; true in the one that came last. */
@@ -46,10 +49,14 @@ function serve(
     if (called === seen) continue;
     seen = called;
     let last = false;
-    for (const { kernel, parameters, tasks, run } of prepared[Atomics.load(words, program)]) {
+    for (const { kernels, tasks } of prepared[Atomics.load(words, program)]) {
+      let kernel = "";
       try {
         for (let task = Atomics.add(words, nextTask, 1); task < tasks; task = Atomics.add(words, nextTask, 1))
-          run(parameters, task, scratch);
+          for (const { kernel: name, parameters, run } of kernels) {
+            kernel = name;
+            run(parameters, task, scratch);
+          }
       } catch (error) {
         // The others stay at the barrier; whoever reads this message ends them.
         post({ kind: "failed", reason: `kernel ${kernel}: ${error instanceof Error ? error.message : error}` });

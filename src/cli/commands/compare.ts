@@ -4,8 +4,10 @@ import { statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Backend } from "../../backends/backend.ts";
 import type { ImageSet } from "../../data/images.ts";
+import { createModel, synapsesOf } from "../../encoders/model.ts";
+import { type NetworkName, networkNamed } from "../../encoders/networks.ts";
 import { type CodeFigure, drawComparison } from "../../evaluation/comparison-figure.ts";
-import { type Mean, probe, type ReadOut, type Score, type Subject, summarise } from "../../evaluation/probe.ts";
+import { floors, type Mean, probe, type ReadOut, type Score, summarise } from "../../evaluation/probe.ts";
 import { type Condition, conditions, type Verdict } from "../../program/audit.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { auditVerdicts } from "../../training/audit-rule.ts";
@@ -52,14 +54,13 @@ export async function compareCommand(words: readonly string[], options: CompareO
     throw new SaccadeError(
       "compare: needs a configuration or a run, for example: saccade compare configs/quickstart.yaml configs/plausible.yaml",
     );
-  const named: Contestant[] = [];
-  for (const path of paths) named.push(await contestantOf(path, overrides, options));
-  // Two of one rule are told apart by what they were given as.
-  const contestants = named.map((one, i) =>
-    named.some(({ name }, k) => k !== i && name === one.name)
-      ? { ...one, name: `${one.name} (${basename(paths[i])})` }
-      : one,
+  const given: Contestant[] = [];
+  for (const path of paths) given.push(await contestantOf(path, overrides, options));
+  const names = distinctNames(
+    given.map(({ name }) => name),
+    paths.map((path) => basename(path)),
   );
+  const contestants = given.map((one, i) => ({ ...one, name: names[i] }));
   const first = requireComparable(contestants);
   const say = (line: string): void => {
     if (!options.json) process.stdout.write(`${line}\n`);
@@ -109,6 +110,13 @@ export async function compareCommand(words: readonly string[], options: CompareO
   }
 }
 
+/** Names of which no two are alike: those that are stand with their file, and where that is the same with their number. */
+function distinctNames(names: readonly string[], files: readonly string[]): string[] {
+  const isShared = (list: readonly string[], i: number): boolean => list.indexOf(list[i]) !== list.lastIndexOf(list[i]);
+  const filed = names.map((name, i) => (isShared(names, i) ? `${name} (${files[i]})` : name));
+  return filed.map((name, i) => (isShared(filed, i) ? `${name} ${i + 1}` : name));
+}
+
 async function contestantOf(path: string, overrides: readonly string[], options: CompareOptions): Promise<Contestant> {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     if (overrides.length > 0)
@@ -142,7 +150,7 @@ function requireComparable(contestants: readonly Contestant[]): {
     },
   ] = contestants;
   for (const { wanted } of contestants.slice(1))
-    for (const key of ["data", "encoder", "valueRange", "seed", "probe"] as const) {
+    for (const key of ["data", "encoder", "valueRange", "normalise", "seed", "probe"] as const) {
       const [a, b] = [config, wanted.config].map((one) => JSON.stringify(one[key]) ?? "nothing");
       if (a !== b)
         throw wrong(
@@ -160,7 +168,7 @@ function requireComparable(contestants: readonly Contestant[]): {
 
 async function readOut(
   runs: readonly { readonly name: string; readonly config: Config; readonly run: RunFolder }[],
-  { probe: wanted }: { readonly probe: ProbeConfig },
+  { config, probe: wanted }: { readonly config: Config; readonly probe: ProbeConfig },
   { train, test }: ProbeSets,
   backend: Backend,
   signals: Signals,
@@ -170,46 +178,32 @@ async function readOut(
     process.exit(code);
   });
   const progress = showProgress("probing", "read-outs");
-  const perSubject = wanted.labelsPerClass.length * wanted.seeds * wanted.readOuts.length;
-  const total = (2 + runs.length) * perSubject;
-  let before = 0;
-  const measure = async (config: Config, run: RunFolder, subjects: readonly Subject[]): Promise<readonly Score[]> => {
-    const checkpoint = latestCheckpoint(run.checkpoints);
-    if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
-    const { encoder: network, valueRange, seed } = config;
-    const onScore = (score: Score, done: number): void =>
-      progress.update(before + done, total, `${score.subject}: ${(100 * score.accuracy).toFixed(1)} %`);
-    const { scores } = await probe(
-      { network, valueRange, weights: checkpoint.state, seed },
-      train,
-      test,
-      { ...wanted, subjects },
-      backend,
-      { onScore },
-    );
-    before += subjects.length * perSubject;
-    return scores;
-  };
   try {
-    const rows: Row[] = [];
-    for (const [i, { name, config, run }] of runs.entries()) {
-      const scores = await measure(config, run, i === 0 ? ["pixels", "random", "trained"] : ["trained"]);
-      for (const subject of i === 0 ? (["pixels", "random"] as const) : [])
-        rows.push({
-          name: subject === "random" ? "random encoder" : subject,
-          verdicts: undefined,
-          scores: scores.filter((score) => score.subject === subject),
-        });
-      rows.push({
-        name,
-        verdicts: await auditVerdicts(config),
-        scores: scores.filter((score) => score.subject === "trained"),
-      });
-    }
+    const { encoder: network, valueRange, normalise, seed } = config;
+    const encoders = Object.fromEntries(runs.map(({ name, run }) => [name, encoderOf(run, network)]));
+    const { scores } = await probe({ network, valueRange, normalise, encoders, seed }, train, test, wanted, backend, {
+      onScore: ({ subject, accuracy }, done, total) =>
+        progress.update(done, total, `${subject}: ${(100 * accuracy).toFixed(1)} %`),
+    });
+    const of = (wanted: string): Score[] => scores.filter(({ subject }) => subject === wanted);
+    const rows: Row[] = [...floors].reverse().map((floor) => ({
+      name: floor === "random" ? "random encoder" : floor,
+      verdicts: undefined,
+      scores: of(floor),
+    }));
+    for (const { name, config: own } of runs) rows.push({ name, verdicts: await auditVerdicts(own), scores: of(name) });
     return rows;
   } finally {
     progress.end();
   }
+}
+
+/** The encoder's synapses of a run's newest checkpoint, without heads and optimiser. */
+function encoderOf(run: RunFolder, network: NetworkName): ReadonlyMap<string, Float32Array> {
+  const checkpoint = latestCheckpoint(run.checkpoints);
+  if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
+  const names = new Set(synapsesOf(createModel(networkNamed("compare", network))).map(({ name }) => name));
+  return new Map([...checkpoint.state].filter(([name]) => names.has(name)));
 }
 
 interface Cost {

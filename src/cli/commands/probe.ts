@@ -8,12 +8,12 @@ import { plainlySeen, requireCrops } from "../../data/augmentation.ts";
 import { type ImageSet, requireSameClasses } from "../../data/images.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { type NetworkName, networks } from "../../encoders/networks.ts";
-import { type ProbeReport, probe } from "../../evaluation/probe.ts";
+import { floors, type ProbeReport, probe } from "../../evaluation/probe.ts";
 import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
 import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { checkpointFiles, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
-import { type Config, override, type ProbeConfig, parseConfig, subjectNames } from "../../training/config.ts";
+import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
 import { readText, shellWord, writeWhole } from "../../training/files.ts";
 import { leftOutOf } from "../../training/run-data.ts";
@@ -24,7 +24,7 @@ import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue } from "../options.ts";
 import { showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
-import { formatTable, labelsPerClassText, probeRows, readOutNames, wrap } from "../table.ts";
+import { formatTable, labelsPerClassText, probeNotes, probeRows, readOutNames, wrap } from "../table.ts";
 
 export async function probeCommand(
   path: string,
@@ -105,8 +105,8 @@ export async function measureRun(
     process.exit(code);
   });
   const progress = showProgress("probing", "read-outs");
-  const { length: subjects } = subjectNames;
-  const total = subjects * wanted.labelsPerClass.length * wanted.seeds * wanted.readOuts.length;
+  // The trained encoder, and the floors.
+  const total = (1 + floors.length) * wanted.labelsPerClass.length * wanted.seeds * wanted.readOuts.length;
   let scored = 0;
   try {
     const report = await probe(
@@ -114,7 +114,7 @@ export async function measureRun(
         network: config.encoder,
         valueRange: config.valueRange,
         normalise: config.normalise,
-        weights: checkpoint.state,
+        encoders: { trained: checkpoint.state },
         seed: config.seed,
       },
       train,
@@ -166,7 +166,7 @@ const reportSchema = z.looseObject({
   options: z.looseObject({ seeds: z.number() }),
   scores: z.array(
     z.looseObject({
-      subject: z.enum(["trained", "random", "pixels"]),
+      subject: z.string(),
       readOut: z.enum(["paper", "scaleFree", "kNN"]),
       labelsPerClass: z.union([z.number(), z.literal("all")]),
       accuracy: z.number(),
@@ -215,6 +215,7 @@ export function printProbe(report: ProbeReport): void {
     wrap(`Accuracy in %, ${spread}; chance is ${(100 * chance).toFixed(0)}.`),
     wrap(`${measured}.`),
     wrap(`Labels from ${train} (${trainImages} images), tested on ${test} (${testImages}); ${shared}.`),
+    ...probeNotes(report.scores).map((note) => wrap(note)),
   ];
   process.stdout.write(`${lines.join("\n")}\n`);
 }

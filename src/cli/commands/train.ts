@@ -6,6 +6,7 @@ import type { Backend } from "../../backends/backend.ts";
 import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
 import { fromHome } from "../../data/folders.ts";
 import { networks } from "../../encoders/networks.ts";
+import { probeMemory } from "../../evaluation/memory.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
@@ -142,7 +143,8 @@ async function trainHeld(
     // A signal that came while data was read is heard here: between timers and immediates the event loop looks for it.
     await setTimeout(1);
     await setImmediate();
-    const needs = needsOf(trainer, dataset, probed?.sets, from?.position.step);
+    const probeBytes = probed ? probeMemory({ network: config.encoder, ...probed.sets }, probed.wanted) : 0;
+    const needs = needsOf(trainer, dataset, probeBytes, from?.position.step);
     const folder = resumed?.path ?? options.runs;
     const room = roomFor(folder);
     requireRoom(needs, room, folder);

@@ -4,6 +4,7 @@ export * from "./elementwise";
 export * from "./linear";
 export * from "./loss";
 export * from "./micro-kernels";
+export * from "./narrow";
 export * from "./optimiser";
 export * from "./packing";
 export * from "./pairs";

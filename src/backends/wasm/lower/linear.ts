@@ -1,5 +1,7 @@
-// Lowering of linear layers: y = x·w, dx = dy·wᵀ and dw = xᵀ·dy, each a product with its right side packed into panels.
+// Lowering of linear layers: y = x·w, dx = dy·wᵀ and dw = xᵀ·dy, each a product with its right side packed into panels; where there are
+// few units, dx and dw read their wide side in place.
 
+import { type NarrowProduct, narrowProduct } from "../../../program/fusion.ts";
 import type { Operation } from "../../../program/program.ts";
 import type { Launch, Places } from "../launch.ts";
 import { packPanels, packTransposed, padded } from "./packing.ts";
@@ -83,11 +85,54 @@ export function lowerLinear({ inputs: { x, w }, outputs: { y } }: Operation<"lin
   );
 }
 
+/** Rows of a task of rowProducts, and with many rows. */
+const [rowsPerTask, manyRowsPerTask] = [16, 32];
+const manyRows = 2048;
+/** Floats of a row that are taken at a time: of ten units as many take 20 KiB. */
+const rowBlock = 512;
+/** Columns of a task of columnProducts: their sums for ten units take 20 KiB. */
+const columnsPerTask = 512;
+/** Rows that are summed by themselves, so that rounding does not grow with the number of rows. */
+const summedRows = 512;
+/** Addresses of rows in columnProducts' scratch, in bytes: kernels/narrow.ts. */
+const addressBytes = 64;
+
+/** dy [n, k] with w [o, k] → [n, o], or x [n, o] with dy [n, k] → [o, k]; dy's rows stand in a table where there is a gather. */
+export function lowerNarrow(product: NarrowProduct, { at }: Places, gather?: Operation<"gatherRows">): Launch[] {
+  const { dy } = product.inputs;
+  const [n, k] = dy.shape as [number, number];
+  const wide = gather ? [at(gather.inputs.table), at(gather.inputs.indices)] : [at(dy), 0];
+  if (product.kind === "linearInputGradient") {
+    const o = product.inputs.w.shape[0];
+    const perTask = n < manyRows ? rowsPerTask : manyRowsPerTask;
+    return [
+      {
+        kernel: "rowProducts",
+        words: [...wide, at(product.inputs.w), at(product.outputs.dx), n, k, o, perTask, rowBlock],
+        tasks: Math.ceil(n / perTask),
+        scratchBytes: 32 * perTask * o,
+      },
+    ];
+  }
+  const o = product.inputs.x.shape[1];
+  return [
+    {
+      kernel: "columnProducts",
+      words: [...wide, at(product.inputs.x), at(product.outputs.dw), n, k, o, columnsPerTask, summedRows],
+      tasks: Math.ceil(k / columnsPerTask),
+      scratchBytes: 4 * columnsPerTask * o + addressBytes,
+    },
+  ];
+}
+
 /** dy [n, o] · wᵀ [o, c] → dx [n, c]. */
-export function lowerLinearInputGradient(
-  { inputs: { dy, w }, outputs: { dx } }: Operation<"linearInputGradient">,
-  places: Places,
-): Launch[] {
+export function lowerLinearInputGradient(operation: Operation<"linearInputGradient">, places: Places): Launch[] {
+  const narrow = narrowProduct(operation);
+  if (narrow) return lowerNarrow(narrow, places);
+  const {
+    inputs: { dy, w },
+    outputs: { dx },
+  } = operation;
   const [m, k] = dy.shape as [number, number];
   const n = w.shape[0];
   const from = places.at(w);
@@ -107,10 +152,13 @@ export function lowerLinearInputGradient(
 }
 
 /** xᵀ [c, n] · dy [n, o] → dw [c, o]. */
-export function lowerLinearWeightGradient(
-  { inputs: { x, dy }, outputs: { dw } }: Operation<"linearWeightGradient">,
-  places: Places,
-): Launch[] {
+export function lowerLinearWeightGradient(operation: Operation<"linearWeightGradient">, places: Places): Launch[] {
+  const narrow = narrowProduct(operation);
+  if (narrow) return lowerNarrow(narrow, places);
+  const {
+    inputs: { x, dy },
+    outputs: { dw },
+  } = operation;
   const [k, m] = x.shape as [number, number];
   const n = dy.shape[1];
   const b = places.at(dy);
