@@ -69,8 +69,8 @@ export interface ProbeReport {
 export interface ProbeEvents {
   /** One more read-out is done. */
   readonly onScore?: (score: Score, done: number, total: number) => void;
-  /** One more epoch of a read-out that learns from augmented pictures is done. */
-  readonly onEpoch?: (subject: Subject, done: number, total: number) => void;
+  /** One more epoch of a read-out that learns from augmented pictures is done, and with it a part of one more read-out. */
+  readonly onEpoch?: (subject: Subject, epoch: number, epochs: number, done: number, total: number) => void;
 }
 
 export async function probe(
@@ -117,7 +117,11 @@ export async function probe(
       return augmentedProbe(
         reader,
         { train: pool, chosen, test },
-        { ...told, augmentation, onEpoch: (done, of) => onEpoch?.(subject, done, of) },
+        {
+          ...told,
+          augmentation,
+          onEpoch: (epoch, of) => onEpoch?.(subject, epoch, of, scores.length + epoch / of, total),
+        },
         backend,
       );
     },

@@ -13,7 +13,7 @@ import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
 import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { checkpointFiles, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
-import { type Config, override, type ProbeConfig, parseConfig, subjectNames } from "../../training/config.ts";
+import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
 import { readText, shellWord, writeWhole } from "../../training/files.ts";
 import { leftOutOf } from "../../training/run-data.ts";
@@ -105,9 +105,6 @@ export async function measureRun(
     process.exit(code);
   });
   const progress = showProgress("probing", "read-outs");
-  const { length: subjects } = subjectNames;
-  const total = subjects * wanted.labelsPerClass.length * wanted.seeds * wanted.readOuts.length;
-  let scored = 0;
   try {
     const report = await probe(
       {
@@ -122,20 +119,14 @@ export async function measureRun(
       wanted,
       backend,
       {
-        onScore: ({ subject, readOut, labelsPerClass, accuracy }, done) => {
-          scored = done;
+        onScore: ({ subject, readOut, labelsPerClass, accuracy }, done, total) =>
           progress.update(
             done,
             total,
             `${subject}, ${readOutNames[readOut]}, ${labelsPerClassText(labelsPerClass)}: ${(100 * accuracy).toFixed(1)} %`,
-          );
-        },
-        onEpoch: (subject, done, of) =>
-          progress.update(
-            scored + done / of,
-            total,
-            `${subject}, ${readOutNames.paper}, on new crops: epoch ${done} of ${of}`,
           ),
+        onEpoch: (subject, epoch, of, done, total) =>
+          progress.update(done, total, `${subject}, ${readOutNames.paper}, on new crops: epoch ${epoch} of ${of}`),
       },
     );
     const whole = {
