@@ -214,6 +214,7 @@ describe("a probe with random crops", () => {
   test("changes the paper's read-out alone, of every subject, and says so", async () => {
     const plain = await probe(subject, train, held, told, backend);
     const epochs: string[] = [];
+    const parts: number[] = [];
     const augmented = await probe(
       subject,
       train,
@@ -221,7 +222,10 @@ describe("a probe with random crops", () => {
       { ...told, augmentation: { kind: "crop", flip: 0.5 } },
       backend,
       {
-        onEpoch: (whose, done, total) => epochs.push(`${whose} ${done}/${total}`),
+        onEpoch: (whose, epoch, of, done) => {
+          epochs.push(`${whose} ${epoch}/${of}`);
+          parts.push(done);
+        },
       },
     );
     const details = (report: typeof plain, readOut: string) =>
@@ -231,6 +235,7 @@ describe("a probe with random crops", () => {
       expect(score.details.loss).not.toBe(details(plain, "paper")[i].details.loss);
     });
     expect(epochs).toEqual(["trained", "random", "pixels"].flatMap((of) => [1, 2, 3].map((done) => `${of} ${done}/3`)));
+    expect(parts.map((part) => Math.round(3 * part))).toEqual([1, 2, 3, 7, 8, 9, 13, 14, 15]);
     expect(plain.measured).toContain("encoder frozen, no augmentation; accuracy on");
     expect(augmented.measured).toContain(
       "the paper's read-out learns from random crops, flipped with probability 0.5, new in every epoch, and is tested on centre crops",

@@ -321,8 +321,8 @@ const foundation: readonly Fault[] = [
   {
     name: "probe-trains-on-test",
     file: "src/evaluation/probe.ts",
-    find: "await readOuts[readOut](some, tested, draw, { subject, chosen });",
-    replace: "await readOuts[readOut](tested, tested, draw, { subject, chosen });",
+    find: "(await opened.of(readOut, own)).measure(own, tested);",
+    replace: "(await opened.of(readOut, own)).measure({ ...own, rows: tested }, tested);",
     breaks: "read-outs are trained on the rows that they are tested on",
     tests: ["behaviour"],
     only: "read-outs",

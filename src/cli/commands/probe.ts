@@ -8,7 +8,7 @@ import { plainlySeen, requireCrops } from "../../data/augmentation.ts";
 import { type ImageSet, requireSameClasses } from "../../data/images.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { type NetworkName, networks } from "../../encoders/networks.ts";
-import { floors, type ProbeReport, probe } from "../../evaluation/probe.ts";
+import { type ProbeReport, probe } from "../../evaluation/probe.ts";
 import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
 import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
@@ -105,9 +105,6 @@ export async function measureRun(
     process.exit(code);
   });
   const progress = showProgress("probing", "read-outs");
-  // The trained encoder, and the floors.
-  const total = (1 + floors.length) * wanted.labelsPerClass.length * wanted.seeds * wanted.readOuts.length;
-  let scored = 0;
   try {
     const report = await probe(
       {
@@ -122,20 +119,14 @@ export async function measureRun(
       wanted,
       backend,
       {
-        onScore: ({ subject, readOut, labelsPerClass, accuracy }, done) => {
-          scored = done;
+        onScore: ({ subject, readOut, labelsPerClass, accuracy }, done, total) =>
           progress.update(
             done,
             total,
             `${subject}, ${readOutNames[readOut]}, ${labelsPerClassText(labelsPerClass)}: ${(100 * accuracy).toFixed(1)} %`,
-          );
-        },
-        onEpoch: (subject, done, of) =>
-          progress.update(
-            scored + done / of,
-            total,
-            `${subject}, ${readOutNames.paper}, on new crops: epoch ${done} of ${of}`,
           ),
+        onEpoch: (subject, epoch, of, done, total) =>
+          progress.update(done, total, `${subject}, ${readOutNames.paper}, on new crops: epoch ${epoch} of ${of}`),
       },
     );
     const whole = {
