@@ -127,8 +127,7 @@ command(
   "Train configurations on the same pictures, and read them out side by side.",
   [
     "compare configs/quickstart.yaml configs/plausible.yaml",
-    "compare configs/quickstart.yaml configs/plausible.yaml seed=1 --out figures",
-    "compare runs/2026-11-24_10-00-00_quickstart_1a2b3c runs/2026-11-25_09-00-00_quickstart_4d5e6f",
+    "compare configs/quickstart.yaml configs/plausible.yaml seed=1",
   ],
   device,
 )
