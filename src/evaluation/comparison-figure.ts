@@ -9,6 +9,7 @@ import type { Config } from "../training/config.ts";
 import { firstViews } from "../training/data-figures.ts";
 import { comparisonFigure } from "../training/figures/comparison.ts";
 import { svgToPng, writeFigure } from "../training/figures.ts";
+import { viewBoxes } from "../training/run-figures.ts";
 import { encoderFeatures, type Features } from "./features.ts";
 import type { ReadOut } from "./probe.ts";
 
@@ -59,7 +60,6 @@ export async function drawComparison(
   const { views, images } = await firstViews(config, dataset, backend);
   const { height, width, channels } = model.encoder;
   const size = height * width * channels;
-  const view = (row: number): Float32Array => views.subarray(row * size, (row + 1) * size);
   const passed = verdicts
     ? conditions.filter((one) => verdicts[one].verdict === "pass").map((one) => numerals[one])
     : [];
@@ -73,8 +73,9 @@ export async function drawComparison(
       height,
       width,
       channels,
+      ...seenBy(config),
       range: config.valueRange,
-      pairs: Array.from({ length: Math.min(pairsShown, images) }, (_, i) => [view(i), view(images + i)] as const),
+      boxes: viewBoxes(config, size, views, { images, most: pairsShown }),
     },
     alike: {
       height: test.height,
@@ -94,6 +95,26 @@ export async function drawComparison(
     chance: 1 / test.classes.length,
   });
   await writeFigure(folder, "compare", svg, await svgToPng(svg));
+}
+
+/** What a configuration learns from, as a heading and a note. */
+function seenBy({ augmentation: { kind }, loss, pairing }: Config): { heading: string; note: string } {
+  if (loss.kind === "crossEntropy" || loss.kind === "amitHinge")
+    return { heading: "It sees pictures and their labels", note: "The other rules see no label" };
+  if (kind === "patches")
+    return { heading: "It sees patches of pictures, and no label", note: "A patch, and one below that it predicts" };
+  const change = {
+    simclr: ", cropped, flipped and tinted at random",
+    affine: ", moved, turned and stretched at random",
+    none: "",
+  }[kind];
+  const pair = {
+    augmentation: "Two views of one picture",
+    frames: "Two frames of one object",
+    shuffledImages: "A control: views of pictures that do not belong together",
+    shuffledFrames: "A control: frames that do not belong together",
+  }[pairing ?? "augmentation"];
+  return { heading: "It sees pairs of views, and no label", note: pair + change };
 }
 
 /** The first picture of each of the first so many classes. */

@@ -54,21 +54,31 @@ export async function viewsFigure(
   { images, most }: { readonly images: number; readonly most: number },
 ): ReturnType<typeof pictureGrid> {
   const size = height * width * channels;
-  const { title, caption, seen } = shown(config, views.length / size / images);
-  const { normalise } = config;
-  // Drawn as the pictures are before they are normalised.
-  const undone = (value: number, i: number): number =>
-    normalise ? value * normalise.std[i % channels] + normalise.mean[i % channels] : value;
-  const view = (row: number): Float32Array => views.subarray(row * size, (row + 1) * size).map(undone);
+  const { title, caption } = shown(config, views.length / size / images);
   return pictureGrid({
     title: `${config.name}: ${title}`,
     caption,
-    boxes: Array.from({ length: Math.min(most, images) }, (_, s) => seen.map((number) => view(number * images + s))),
+    boxes: viewBoxes(config, size, views, { images, most }),
     height,
     width,
     channels,
     range: [config.valueRange[0], config.valueRange[1]],
   });
+}
+
+/** The views of each of the first `most` images that stand side by side, [h, w, c] of `size` numbers, as they are before they are normalised. */
+export function viewBoxes(
+  config: Config,
+  size: number,
+  views: Float32Array,
+  { images, most }: { readonly images: number; readonly most: number },
+): Float32Array[][] {
+  const { seen } = shown(config, views.length / size / images);
+  const { normalise } = config;
+  const undone = (value: number, i: number): number =>
+    normalise ? value * normalise.std[i % normalise.std.length] + normalise.mean[i % normalise.mean.length] : value;
+  const view = (row: number): Float32Array => views.subarray(row * size, (row + 1) * size).map(undone);
+  return Array.from({ length: Math.min(most, images) }, (_, s) => seen.map((number) => view(number * images + s)));
 }
 
 /** Which of an image's `count` pictures stand in its box, by their numbers. */

@@ -15,10 +15,12 @@ export interface Pictures {
 export interface ComparisonFigure {
   readonly title: string;
   readonly caption: string;
-  /** Views, [low, high]. */
+  /** What is learnt from: boxes of pictures in [low, high], side by side. */
   readonly views: Pictures & {
+    readonly heading: string;
+    readonly note: string;
     readonly range: readonly [number, number];
-    readonly pairs: readonly (readonly [Float32Array, Float32Array])[];
+    readonly boxes: readonly (readonly Float32Array[])[];
   };
   /** Rows: a picture, and the nearest to it in each code, nearest first; `right` where it shows the same thing. */
   readonly alike: Pictures & {
@@ -57,14 +59,10 @@ export async function comparisonFigure(figure: ComparisonFigure): Promise<string
     parts.push(markup);
     y += height + sectionGap;
   };
+  await section(`1. ${figure.views.heading}`, figure.views.note, (top) => drawViews(figure.views, top));
   await section(
-    "1. It sees pairs of views, and no label",
-    "Two views of one picture, cropped, flipped and tinted at random",
-    (top) => drawViews(figure.views, top),
-  );
-  await section(
-    `2. What it then holds to be alike`,
-    "Beside each picture the four nearest others in a code; framed: of the same class",
+    "2. What it then holds to be alike",
+    "Beside each picture the most similar others; framed: of the same class",
     (top) => drawAlike(figure.alike, top),
   );
   await section("3. What can be read out", figure.readOutCaption, (top) => drawReadOuts(figure, top));
@@ -76,13 +74,15 @@ export async function comparisonFigure(figure: ComparisonFigure): Promise<string
   });
 }
 
-async function drawViews({ pairs, range, ...size }: ComparisonFigure["views"], top: number) {
+async function drawViews({ boxes, range, height, width, channels }: ComparisonFigure["views"], top: number) {
+  const size = { height, width, channels };
   const gap = 16;
-  const side = Math.floor((inner - (pairs.length - 1) * gap) / pairs.length / 2) - 2;
+  // As large as in pairs.
+  const side = Math.floor((inner - (boxes.length - 1) * gap) / boxes.length / 2) - 2;
   const images = await Promise.all(
-    pairs.flatMap((pair, i) =>
-      pair.map(async (picture, k) => {
-        const x = margin + i * ((inner + gap) / pairs.length) + k * (side + 2);
+    boxes.flatMap((box, i) =>
+      box.map(async (picture, k) => {
+        const x = margin + i * ((inner + gap) / boxes.length) + k * (side + 2);
         return pixelImage({ ...size, picture, range }, { x, y: top, width: side, height: side });
       }),
     ),
