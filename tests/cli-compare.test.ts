@@ -93,6 +93,29 @@ describe("two configurations", () => {
     expect(runs()).toEqual(before);
   });
 
+  test("are trained with several seeds, from their own on; the table has means, and each seed its own random encoder", async () => {
+    const before = runs();
+    const ended = await saccade("compare", ...paths, ...small, "--seeds", "2", "--out", "seeds");
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(runs().length - before.length).toBe(4);
+    const { rows } = JSON.parse(readFileSync(join(root, "seeds/compare.json"), "utf8"));
+    const single = JSON.parse(readFileSync(join(root, "figures/compare.json"), "utf8")).rows;
+    type Told = { trainingSeed: number; accuracy: number; readOut: string; labelsPerClass: number };
+    for (const [i, { scores }] of rows.entries()) {
+      expect(scores.map(({ trainingSeed }: Told) => trainingSeed)).toEqual([...Array(6).fill(0), ...Array(6).fill(1)]);
+      // The same seed gives the same numbers.
+      expect(scores.slice(0, 6)).toEqual(single[i].scores);
+    }
+    const kNN = rows[1].scores.filter(({ readOut, labelsPerClass }: Told) => readOut === "kNN" && labelsPerClass === 5);
+    const [a, b] = kNN.map(({ accuracy }: Told) => 100 * accuracy);
+    expect(ended.stdout).toMatch(new RegExp(`^random encoder .* / ${((a + b) / 2).toFixed(1)}$`, "m"));
+    expect(ended.stdout).toMatch(/^Means over 2 seeds of training, whose standard deviation is at most \d+\.\d\.$/m);
+    const [run] = before;
+    const refused = await saccade("compare", run, "--seeds", "2");
+    expect(refused.stderr).toMatch(/^saccade: compare: .* is a run, which has one seed; leave --seeds out, or give/);
+    expect(refused.code).toBe(1);
+  });
+
   test.each([
     [
       ["seed=1"],

@@ -127,13 +127,18 @@ command(
   "Train configurations on the same pictures, and read them out side by side.",
   [
     "compare configs/quickstart.yaml configs/plausible.yaml",
-    "compare configs/quickstart.yaml configs/plausible.yaml seed=1",
+    "compare configs/quickstart.yaml configs/plausible.yaml --seeds 3",
   ],
   device,
 )
   .argument("<configs...>", "YAML files, or run folders; key=value holds for all")
-  .option("--runs <folder>", "where run folders are made", "runs")
-  .option("--out <folder>", "where the picture and the numbers are put", "figures")
+  .option("--runs <folder>", "where run folders are made", fromHome, "runs")
+  .option("--out <folder>", "where the picture and the numbers are put", fromHome, "figures")
+  .option(
+    "--seeds <number>",
+    "how many seeds to train with, from the configuration's on; the table has means",
+    wholeNumber(1, 100),
+  )
   .action(async (words, options) => {
     const { compareCommand } = await import("./commands/compare.ts");
     process.exitCode = await compareCommand(words, options);

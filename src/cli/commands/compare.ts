@@ -27,6 +27,8 @@ import { loadProbeSets, type ProbeSets } from "./probe.ts";
 import { configuration, trainRun, type Wanted } from "./train.ts";
 
 interface CompareOptions extends CommonOptions {
+  /** How many seeds each configuration is trained with, from its own on. */
+  readonly seeds?: number;
   readonly runs: string;
   readonly out: string;
 }
@@ -39,11 +41,20 @@ interface Contestant {
   readonly trained: boolean;
 }
 
+/** A trained one. */
+interface Compared {
+  readonly name: string;
+  readonly config: Config;
+  readonly run: RunFolder;
+  /** Of training, where it was trained now. */
+  readonly seconds?: number;
+}
+
 /** A row of the table. */
 interface Row {
   readonly name: string;
   readonly verdicts: Readonly<Record<Condition, Verdict>> | undefined;
-  readonly scores: readonly Score[];
+  readonly scores: readonly (Score & { readonly trainingSeed: number })[];
 }
 
 export async function compareCommand(words: readonly string[], options: CompareOptions): Promise<number> {
@@ -54,14 +65,8 @@ export async function compareCommand(words: readonly string[], options: CompareO
     throw new SaccadeError(
       "compare: needs a configuration or a run, for example: saccade compare configs/quickstart.yaml configs/plausible.yaml",
     );
-  const given: Contestant[] = [];
-  for (const path of paths) given.push(await contestantOf(path, overrides, options));
-  const names = distinctNames(
-    given.map(({ name }) => name),
-    paths.map((path) => basename(path)),
-  );
-  const contestants = given.map((one, i) => ({ ...one, name: names[i] }));
-  const first = requireComparable(contestants);
+  const rounds = await roundsOf(paths, overrides, options);
+  const [first] = rounds.map(requireComparable);
   const say = (line: string): void => {
     if (!options.json) process.stdout.write(`${line}\n`);
   };
@@ -69,45 +74,72 @@ export async function compareCommand(words: readonly string[], options: CompareO
   try {
     const backend = await openBackend(options);
     const sets = await loadProbeSets(first.probe, first.config.encoder);
-    const runs: {
-      readonly name: string;
-      readonly config: Config;
-      readonly run: RunFolder;
-      readonly seconds?: number;
-    }[] = [];
-    for (const { name, wanted, trained } of contestants) {
-      if (trained && wanted.resumed) {
-        runs.push({ name, config: wanted.config, run: wanted.resumed });
-        continue;
+    const runs: Compared[][] = [];
+    for (const contestants of rounds) {
+      const round: Compared[] = [];
+      for (const { name, wanted, trained } of contestants) {
+        const { config } = wanted;
+        if (trained && wanted.resumed) {
+          round.push({ name, config, run: wanted.resumed });
+          continue;
+        }
+        const seed = rounds.length > 1 ? `, seed ${config.seed}` : "";
+        say(`${runs.length + round.length === 0 ? "" : "\n"}rule     ${name}${seed}`);
+        const ended = await trainRun(wanted, { ...options, resume: "auto", probe: false }, signals);
+        if (typeof ended === "number") return ended;
+        ended.release();
+        round.push({ name, config, run: ended.run, seconds: ended.result.seconds });
       }
-      say(`${runs.length === 0 ? "" : "\n"}rule     ${name}`);
-      const ended = await trainRun(wanted, { ...options, resume: "auto", probe: false }, signals);
-      if (typeof ended === "number") return ended;
-      ended.release();
-      runs.push({ name, config: wanted.config, run: ended.run, seconds: ended.result.seconds });
+      runs.push(round);
     }
     const rows = await readOut(runs, first, sets, backend, signals);
     const dataset = await loadShown(first.config.data);
-    const costs = runs.map(({ name, config, seconds }) => ({
-      name,
-      ...costsOf(config, dataset),
-      ...(seconds === undefined ? {} : { seconds }),
-    }));
-    await draw(runs, rows, first, { dataset, ...sets }, backend, options.out);
+    const costs = runs[0].map(({ name, config }, i) => {
+      const known = runs.flatMap((round) => round[i].seconds ?? []);
+      return { name, ...costsOf(config, dataset), ...(known.length > 0 ? { seconds: mean(known) } : {}) };
+    });
+    await draw(runs[0], rows, first, { dataset, ...sets }, backend, options.out);
     const report = {
       environment: environment(backend),
       probe: first.probe,
-      runs: runs.map(({ name, run }) => ({ name, run: run.path })),
+      runs: runs.flatMap((round) => round.map(({ name, config: { seed }, run }) => ({ name, seed, run: run.path }))),
       costs,
       rows,
     };
     await writeWhole(join(options.out, "compare.json"), `${JSON.stringify(report, null, 2)}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else print(rows, costs, first, sets, options.out);
+    else print(rows, costs, first, sets, { out: options.out, seeds: rounds.length });
     return exitCodes.done;
   } finally {
     signals.end();
   }
+}
+
+const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
+
+/** What is compared, once for each seed. */
+async function roundsOf(
+  paths: readonly string[],
+  overrides: readonly string[],
+  options: CompareOptions,
+): Promise<Contestant[][]> {
+  const { seeds = 1 } = options;
+  const rounds: Contestant[][] = [];
+  for (let i = 0; i < seeds; i++) {
+    const given: Contestant[] = [];
+    for (const path of paths) {
+      const from = rounds[0]?.[given.length]?.wanted.config.seed;
+      given.push(
+        await contestantOf(path, from === undefined ? overrides : [...overrides, `seed=${from + i}`], options),
+      );
+    }
+    const names = distinctNames(
+      given.map(({ name }) => name),
+      paths.map((path) => basename(path)),
+    );
+    rounds.push(given.map((one, k) => ({ ...one, name: names[k] })));
+  }
+  return rounds;
 }
 
 /** Names of which no two are alike: those that are stand with their file, and where that is the same with their number. */
@@ -121,6 +153,10 @@ async function contestantOf(path: string, overrides: readonly string[], options:
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     if (overrides.length > 0)
       throw new SaccadeError(`compare: ${path} is a run, which is as it is; leave ${overrides[0]} out`);
+    if ((options.seeds ?? 1) > 1)
+      throw new SaccadeError(
+        `compare: ${path} is a run, which has one seed; leave --seeds out, or give its configuration`,
+      );
     const { run, config } = openRun(path);
     return { name: nameOf(config), wanted: { config, resumed: run }, trained: true };
   }
@@ -129,13 +165,14 @@ async function contestantOf(path: string, overrides: readonly string[], options:
 }
 
 /** "GLL URF, block, 5 negatives". */
-export function nameOf({ learning, update, loss }: Config): string {
+export function nameOf({ learning, update, loss, pairing = "augmentation" }: Config): string {
   const parts = [`${learning} ${update}`];
   if (loss.kind !== "contrastiveHinge") parts.push(loss.kind);
   else {
     if (loss.gradientBlock) parts.push("block");
     if (loss.negatives !== "all") parts.push(`${loss.negatives} ${loss.negatives === 1 ? "negative" : "negatives"}`);
   }
+  if (pairing.startsWith("shuffled")) parts.push("shuffled pairs");
   return parts.join(", ");
 }
 
@@ -166,8 +203,9 @@ function requireComparable(contestants: readonly Contestant[]): {
   return { config, probe: config.probe };
 }
 
+/** The rows of the table; each seed's encoders are read out beside the random one that they started from. */
 async function readOut(
-  runs: readonly { readonly name: string; readonly config: Config; readonly run: RunFolder }[],
+  rounds: readonly (readonly Compared[])[],
   { config, probe: wanted }: { readonly config: Config; readonly probe: ProbeConfig },
   { train, test }: ProbeSets,
   backend: Backend,
@@ -179,19 +217,25 @@ async function readOut(
   });
   const progress = showProgress("probing", "read-outs");
   try {
-    const { encoder: network, valueRange, normalise, seed } = config;
-    const encoders = Object.fromEntries(runs.map(({ name, run }) => [name, encoderOf(run, network)]));
-    const { scores } = await probe({ network, valueRange, normalise, encoders, seed }, train, test, wanted, backend, {
-      onScore: ({ subject, accuracy }, done, total) =>
-        progress.update(done, total, `${subject}: ${(100 * accuracy).toFixed(1)} %`),
-    });
-    const of = (wanted: string): Score[] => scores.filter(({ subject }) => subject === wanted);
+    const { encoder: network, valueRange, normalise } = config;
+    const scores: Row["scores"][number][] = [];
+    for (const [i, runs] of rounds.entries()) {
+      const { seed } = runs[0].config;
+      const encoders = Object.fromEntries(runs.map(({ name, run }) => [name, encoderOf(run, network)]));
+      const report = await probe({ network, valueRange, normalise, encoders, seed }, train, test, wanted, backend, {
+        onScore: ({ subject, accuracy }, done, total) =>
+          progress.update(i * total + done, rounds.length * total, `${subject}: ${(100 * accuracy).toFixed(1)} %`),
+      });
+      scores.push(...report.scores.map((score) => ({ ...score, trainingSeed: seed })));
+    }
+    const of = (wanted: string): Row["scores"] => scores.filter(({ subject }) => subject === wanted);
     const rows: Row[] = [...floors].reverse().map((floor) => ({
       name: floor === "random" ? "random encoder" : floor,
       verdicts: undefined,
       scores: of(floor),
     }));
-    for (const { name, config: own } of runs) rows.push({ name, verdicts: await auditVerdicts(own), scores: of(name) });
+    for (const { name, config: own } of rounds[0])
+      rows.push({ name, verdicts: await auditVerdicts(own), scores: of(name) });
     return rows;
   } finally {
     progress.end();
@@ -234,7 +278,7 @@ function print(
   costs: readonly (Cost & { readonly name: string; readonly seconds?: number })[],
   { probe: wanted }: { readonly probe: ProbeConfig },
   { train, test }: ProbeSets,
-  out: string,
+  { out, seeds }: { readonly out: string; readonly seeds: number },
 ): void {
   const { readOuts, labelsPerClass } = wanted;
   const table = [
@@ -253,6 +297,7 @@ function print(
     wrap(
       `Accuracy in % with ${labels} labels a class: the paper's linear probe, a scale-free linear probe, k nearest neighbours.`,
     ),
+    ...(seeds > 1 ? [wrap(spreadOf(rows, seeds))] : []),
     wrap(`Labels from ${train.name} (${train.count} images), tested on ${test.name} (${test.count}).`),
     wrap(
       "Conditions of the paper: (i) activities at hand alone, (ii) no normalisation, inner product or division, (iii) no weight transport, (iv) no labels; saccade audit says why.",
@@ -268,8 +313,14 @@ function print(
   process.stdout.write(`${lines.join("\n")}\n`);
 }
 
+/** What the table's means are over, and how far apart the seeds are. */
+function spreadOf(rows: readonly Row[], seeds: number): string {
+  const largest = Math.max(...rows.flatMap(({ scores }) => summarise(scores).map(({ sd }) => sd)));
+  return `Means over ${seeds} seeds of training, whose standard deviation is at most ${(100 * largest).toFixed(1)}.`;
+}
+
 async function draw(
-  runs: readonly { readonly name: string; readonly config: Config; readonly run: RunFolder }[],
+  runs: readonly Compared[],
   rows: readonly Row[],
   { probe: wanted }: { readonly probe: ProbeConfig },
   sets: ProbeSets & { readonly dataset: ImageSet },
