@@ -140,8 +140,11 @@ describe("docs/recipes.md", () => {
     expect(files.filter((file) => !rows.has(file))).toEqual([]);
   });
 
-  test("has a row for every command that a page tells its reader to train with", () => {
-    const told = commands.filter(({ words }) => words[0] === "train").map(({ words }) => trained(words.slice(1)));
+  test("has a row for every command that a page or the help tells its reader to train with", () => {
+    const help = [...run(["train", "--help"]).matchAll(/^ {2}\$ saccade (train configs.+)$/gm)];
+    expect(help.length).toBeGreaterThan(2);
+    const all = [...commands.map(({ words }) => words), ...help.map(([, line]) => shellWords(line))];
+    const told = all.filter(([command]) => command === "train").map((words) => trained(words.slice(1)));
     expect(told.filter((command) => !rows.has(command))).toEqual([]);
   });
 

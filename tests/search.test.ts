@@ -10,7 +10,14 @@ import { override, parseConfig } from "../src/training/config.ts";
 import { costOf } from "../src/training/forecast.ts";
 
 let root: string;
-let cells: { rule: string; varied: string[]; steps: number; epochs: number; scores: { readOut: string }[] }[];
+let cells: {
+  rule: string;
+  varied: string[];
+  steps: number;
+  epochs: number;
+  scores: { readOut: string }[];
+  xray: object[];
+}[];
 
 const budget = 5e9;
 const space = `
@@ -58,6 +65,7 @@ test("every cell stands once, after the random encoder, whatever was searched be
     ["E2E BP", "optimiser.learningRate=0.0001"],
     ["GLL URF", "optimiser.learningRate=0.001"],
   ]);
+  expect(cells.map(({ xray }) => xray.length)).toEqual([0, 1, 1, 3]);
   for (const { scores } of cells) expect(scores.map(({ readOut }) => readOut)).toEqual(["paper", "scaleFree", "kNN"]);
 });
 

@@ -492,6 +492,17 @@ describe("a loss that runs away", () => {
     expect(alarms.every(([, two]) => two === undefined)).toBe(true);
     expect(alarms[10][0]).not.toContain("URF");
   });
+
+  test("is not told while it falls back from a first leap, and told if it stays up there", () => {
+    const { see } = watchLosses({ update: "URF" });
+    see(100);
+    for (let i = 0; i < 100; i++) expect(see(3000 * 0.95 ** i)).toBeUndefined();
+    const stays = watchLosses({ update: "URF" });
+    stays.see(100);
+    const told = Array.from({ length: 60 }, (_, i) => stays.see(i < 10 ? 3000 - 100 * i : 2000));
+    expect(told.findIndex((message) => message !== undefined)).toBeGreaterThan(18);
+    expect(told.some((message) => message !== undefined)).toBe(true);
+  });
 });
 
 describe("collapse", () => {

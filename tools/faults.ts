@@ -336,11 +336,11 @@ const foundation: readonly Fault[] = [
     tests: ["evaluation"],
   },
   {
-    name: "probe-lets-test-choose",
+    name: "neighbours-chosen-on-known-rows",
     file: "src/evaluation/knn.ts",
-    find: "selectRows(train, fit), selectRows(train, held), neighbourCounts",
-    replace: "train, test, neighbourCounts",
-    breaks: "the number of neighbours is chosen on the test set",
+    find: "nearest(fits[d], found,",
+    replace: "nearest(wholes[d], found,",
+    breaks: "the number of neighbours is chosen on rows that are among the neighbours themselves",
     tests: ["evaluation"],
   },
   {

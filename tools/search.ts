@@ -94,7 +94,8 @@ function combinations(of: z.infer<typeof grid>): string[][] {
 function configOf(rule: string, varied: readonly string[], epochs: number): Config & { probe: ProbeConfig } {
   const raw: unknown = parse(readFileSync(space.base, "utf8"));
   const own = space.rules[rule] ?? [];
-  for (const assignment of [...space.set, ...own, ...varied, `epochs=${epochs}`, "xrayEvery=0"])
+  // One X-ray, at the end.
+  for (const assignment of [...space.set, ...own, ...varied, `epochs=${epochs}`, "xrayEvery=1000000"])
     override(raw, assignment, parse);
   const config = parseConfig(raw, rule);
   if (config.probe === undefined) throw new Error(`${space.base}: a search needs a probe`);

@@ -82,7 +82,7 @@ const train = command(
   "Train an encoder, then measure its code.",
   [
     "train configs/quickstart.yaml",
-    "train configs/cifar-bp.yaml epochs=10 optimiser.learningRate=1e-3",
+    "train configs/quickstart.yaml update=SSF",
     "train --resume runs/2026-11-24_10-00-00_quickstart_1a2b3c",
     "train configs/quickstart.yaml --resume auto",
     "train configs/cifar-bp.yaml --dry-run",

@@ -79,15 +79,17 @@ export function collapseAlarm({ spread, effectiveRank: rank }: Health): string |
   return undefined;
 }
 
-/** Losses that are averaged, and how many times the first one their mean may be. */
+/** Losses that are averaged, and how many times the first one their mean may be. One that falls may be on its way back from a first leap. */
 const runaway = { window: 20, most: 3 } as const;
 
 export interface LossWatch {
-  /** Takes a noted loss; a sentence once the mean of a layer's last 20 is more than three times its first. */
+  /** Takes a noted loss; a sentence once the mean of a layer's last 20 is more than three times its first, and does not fall. */
   readonly see: (loss: number, layer?: number) => string | undefined;
   /** Whether it has a loss of this layer; undefined: of all together. */
   readonly knows: (layer?: number) => boolean;
 }
+
+const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 
 /** Watches the losses of every layer that learns by itself, or of all together. */
 export function watchLosses({ update }: Pick<Config, "update">): LossWatch {
@@ -99,8 +101,10 @@ export function watchLosses({ update }: Pick<Config, "update">): LossWatch {
       seen.set(layer, { first, last });
       last.push(loss);
       if (last.length > runaway.window) last.shift();
-      const now = last.reduce((sum, one) => sum + one, 0) / last.length;
-      if (last.length < runaway.window || now <= runaway.most * first) return undefined;
+      const half = runaway.window / 2;
+      const [older, newer] = [last.slice(0, half), last.slice(half)].map((some) => mean(some));
+      const now = mean(last);
+      if (last.length < runaway.window || now <= runaway.most * first || newer < older) return undefined;
       const whose = layer === undefined ? "the loss" : `the loss of layer ${layer}`;
       const fixed = update === "RF" || update === "DFA";
       const follow = fixed ? ", or feedback that learns with its weights (update=URF)" : "";
