@@ -159,10 +159,10 @@ describe("training from the movie", () => {
   const configuration = readFileSync(new URL("../configs/movie.yaml", import.meta.url), "utf8");
   const batch = 2 * pairsPerClip + 2;
   const shipped = parseYaml(configuration);
-  // A buffer of two, for a batch of two clips and a little.
+  // A buffer of two clips, for a batch of two and a little.
   const raw = (change: object = {}): unknown => ({
     ...shipped,
-    loss: { ...shipped.loss, negatives: 2 },
+    loss: { ...shipped.loss, negatives: 2, spacing: pairsPerClip },
     batch,
     epochs: 12,
     xrayEvery: 0,
@@ -197,9 +197,9 @@ describe("training from the movie", () => {
     return results;
   }
 
-  test("configs/movie.yaml satisfies all four conditions, and its negatives stand whole clips back", () => {
+  test("configs/movie.yaml satisfies all four conditions, and its negative stands a whole clip back", () => {
     const parsed = parseConfig(shipped, "movie.yaml");
-    const past = { negativesReading: "past", gap: pairsPerClip, spacing: pairsPerClip };
+    const past = { negativesReading: "past", negatives: 1, gap: pairsPerClip };
     expect(parsed).toMatchObject({ framesApart: apart, augmentation: { kind: "none" }, loss: past });
     const words = Object.values(auditVerdicts(parsed)).map(({ word }) => word);
     expect(words).toEqual(["pass", "pass", "pass", "none"]);
