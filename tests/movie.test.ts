@@ -162,7 +162,9 @@ describe("training from the movie", () => {
   // A buffer of two clips, for a batch of two and a little.
   const raw = (change: object = {}): unknown => ({
     ...shipped,
-    loss: { ...shipped.loss, negatives: 2, spacing: pairsPerClip },
+    loss: { ...shipped.loss, m1: 2, negatives: 2, spacing: pairsPerClip },
+    // Twelve updates of each layer: no time to warm up.
+    optimiser: { ...shipped.optimiser, schedule: { kind: "cosine" } },
     batch,
     epochs: 12,
     xrayEvery: 0,
