@@ -9,7 +9,13 @@ import type { ImageSet } from "../src/data/images.ts";
 import { SaccadeError } from "../src/program/errors.ts";
 import { randomStream } from "../src/program/random.ts";
 import type { Shape } from "../src/program/tensor.ts";
-import { collapseAlarm, embeddingHealth, symmetricEigenvalues, watchLosses } from "../src/training/alarms.ts";
+import {
+  collapseAlarm,
+  embeddingHealth,
+  symmetricEigenvalues,
+  watchCollapse,
+  watchLosses,
+} from "../src/training/alarms.ts";
 import {
   bestCheckpoint,
   checkpointFiles,
@@ -481,16 +487,16 @@ describe("a loss that runs away", () => {
     expect(told).toEqual([]);
   });
 
-  test("is watched layer by layer, from three times the first loss on", () => {
+  test("is watched layer by layer, from five times the first loss on", () => {
     const { see, knows } = watchLosses({ update: "BP" });
     for (let i = 0; i < 20; i++) for (const layer of [1, 2]) expect(see(10 * layer, layer)).toBeUndefined();
     expect([1, 2, 3, undefined].map((layer) => knows(layer))).toEqual([true, true, false, false]);
-    // The mean of the last twenty passes 30 when more than half of them are 50, and layer 2 is far from 60.
-    const alarms = Array.from({ length: 20 }, () => [see(50, 1), see(50, 2)]);
-    expect(alarms.findIndex(([one]) => one !== undefined)).toBe(10);
-    expect(alarms[10][0]).toMatch(/^the loss of layer 1 has run away: it began at 10\.0 and is 32\.0 on average now; /);
+    // The mean of the last twenty passes 50 when twelve of them are 80, and layer 2 does not reach 100.
+    const alarms = Array.from({ length: 20 }, () => [see(80, 1), see(80, 2)]);
+    expect(alarms.findIndex(([one]) => one !== undefined)).toBe(11);
+    expect(alarms[11][0]).toMatch(/^the loss of layer 1 has run away: it began at 10\.0 and is 52\.0 on average now; /);
     expect(alarms.every(([, two]) => two === undefined)).toBe(true);
-    expect(alarms[10][0]).not.toContain("URF");
+    expect(alarms[11][0]).not.toContain("URF");
   });
 
   test("is not told while it falls back from a first leap, and told if it stays up there", () => {
@@ -506,6 +512,17 @@ describe("a loss that runs away", () => {
 });
 
 describe("collapse", () => {
+  test("is told when two looks in a row see it, of every layer by itself", () => {
+    const see = watchCollapse();
+    const [line, healthy] = [
+      { spread: 1, effectiveRank: 1.2 },
+      { spread: 1, effectiveRank: 4 },
+    ];
+    expect([see(line, 1), see(line, 2), see(healthy, 1), see(line, 1)]).toEqual(Array(4).fill(undefined));
+    expect(see(line, 1)).toBe("the embeddings have collapsed to a line (effective rank 1.20)");
+    expect(see(healthy, 2)).toBeUndefined();
+  });
+
   const still = { kind: "affine", share: 0, flip: 0, saturation: 0, hue: 0 };
 
   test("is told once, on the way and in the metrics, also when the run is resumed after it", async () => {

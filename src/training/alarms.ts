@@ -79,11 +79,22 @@ export function collapseAlarm({ spread, effectiveRank: rank }: Health): string |
   return undefined;
 }
 
+/** Watches the embeddings of every layer that learns by itself, or of all together: a collapse that two looks in a row see is told. */
+export function watchCollapse(): (health: Health, layer?: number) => string | undefined {
+  const collapsed = new Map<number | undefined, boolean>();
+  return (health, layer) => {
+    const message = collapseAlarm(health);
+    const again = collapsed.get(layer) === true;
+    collapsed.set(layer, message !== undefined);
+    return again ? message : undefined;
+  };
+}
+
 /** Losses that are averaged, and how many times the first one their mean may be. One that falls may be on its way back from a first leap. */
-const runaway = { window: 20, most: 3 } as const;
+const runaway = { window: 20, most: 5 } as const;
 
 export interface LossWatch {
-  /** Takes a noted loss; a sentence once the mean of a layer's last 20 is more than three times its first, and does not fall. */
+  /** Takes a noted loss; a sentence once the mean of a layer's last 20 is more than five times its first, and does not fall. */
   readonly see: (loss: number, layer?: number) => string | undefined;
   /** Whether it has a loss of this layer; undefined: of all together. */
   readonly knows: (layer?: number) => boolean;

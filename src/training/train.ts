@@ -4,11 +4,11 @@ import { existsSync } from "node:fs";
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
 import {
-  collapseAlarm,
   embeddingHealth,
   type Health,
   requireFinite,
   requireFiniteState,
+  watchCollapse,
   watchLosses,
 } from "./alarms.ts";
 import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
@@ -60,6 +60,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   /** What the run has been warned of: each once. */
   const alarmed = new Set<string>();
   const watched = watchLosses(config);
+  const collapses = watchCollapse();
   let saved = "";
   let lines = 0;
   let losses: Losses = from?.losses ?? { sum: 0, steps: 0 };
@@ -106,7 +107,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     lines = before.length;
     for (const metric of before) {
       if (metric.kind === "alarm") alarmed.add(metric.about);
-      if (metric.kind === "step") watched.see(metric.loss, metric.layer);
+      if (metric.kind !== "step") continue;
+      watched.see(metric.loss, metric.layer);
+      const { spread, effectiveRank, layer } = metric;
+      if (spread !== undefined && effectiveRank !== undefined) collapses({ spread, effectiveRank }, layer);
     }
     if (!from || !isRecorded(run)) await recordData(run, dataset);
     if (!from) {
@@ -131,8 +135,9 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         const seen = look ? await trainer.embeddings() : undefined;
         const health = seen && embeddingHealth(seen.numbers, seen.width);
         note(stepMetric(trainer.stepsPerEpoch, result, health));
+        const collapse = health && collapses(health, result.layer);
         const alarms = {
-          collapse: health && step >= healthFrom ? collapseAlarm(health) : undefined,
+          collapse: step >= healthFrom ? collapse : undefined,
           loss: watched.see(result.loss, result.layer),
         };
         for (const about of ["collapse", "loss"] as const) {
