@@ -90,6 +90,8 @@ const short = [
   "batch=4",
   "loss.negatives=2",
   "epochs=2",
+  // A run that is to be lengthened: no schedule that ends with it.
+  "optimiser.schedule={kind: constant}",
   "xrayEvery=0",
   "probe.readOuts=[kNN]",
   "probe.labelsPerClass=[all]",
