@@ -26,7 +26,7 @@ const fixed = 48 * mebi;
 /** Right sides of products that are packed at a time. */
 const packed = 64 * mebi;
 /** What V8 lets lie of L-BFGS before it collects it, which comes as so many copies of the parameters; and of an encoder's results. */
-const [ofMinimising, parameterCopies, ofEncoding] = [170 * mebi, 200, 40 * mebi];
+const [ofMinimising, parameterCopies, ofEncoding] = [170 * mebi, 250, 40 * mebi];
 /** Rows that are scored at a time, and rows that are sought neighbours for at a time. */
 const [scored, sought] = [500, 1024];
 /** Copies of a product of all keys that lie about beside the one in use: the engine's result is read anew for each. */
