@@ -173,7 +173,6 @@ test("the nearest rows are those of the largest cosine, the pool's mean taken of
         [9, 1.1],
         [1, 5],
       ]),
-      [0, 1],
       2,
     ),
   ).toEqual([

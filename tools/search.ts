@@ -6,7 +6,7 @@
 // A finished cell stands as a line in OUT/cells.jsonl and is not run again, so the command can be stopped and started at will, and several
 // can share the work (--rules). A page in OUT holds the table; --table makes it anew and trains nothing.
 
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
 import { parseArgs } from "node:util";
 import { parse } from "yaml";
@@ -15,12 +15,15 @@ import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { loadDataset } from "../src/data/datasets.ts";
 import type { ImageSet } from "../src/data/images.ts";
 import { probe, type ReadOut, type Score } from "../src/evaluation/probe.ts";
+import { only } from "../src/evaluation/subsets.ts";
+import { mean } from "../src/program/mean.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../src/training/config.ts";
 import { environment } from "../src/training/environment.ts";
 import { costOf } from "../src/training/forecast.ts";
 import { fingerprint } from "../src/training/run-folder.ts";
 import { createTrainer } from "../src/training/trainer.ts";
 import type { Xray } from "../src/training/xray.ts";
+import { addCell, readCells } from "./cells.ts";
 
 const assignments = z.array(z.string());
 const grid = z.record(z.string(), z.array(z.unknown()).min(1));
@@ -77,13 +80,7 @@ const file = join(out, "cells.jsonl");
 const untrained = "random encoder";
 mkdirSync(out, { recursive: true });
 
-const lines = (): Line[] =>
-  existsSync(file)
-    ? readFileSync(file, "utf8")
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => JSON.parse(line) as Line)
-    : [];
+const lines = (): Line[] => readCells(file);
 
 /** Every combination of the values of all keys, as overrides. */
 function combinations(of: z.infer<typeof grid>): string[][] {
@@ -110,12 +107,6 @@ function datasetOf(data: Config["data"]): Promise<ImageSet> {
   return loading;
 }
 
-function rowsOf(set: ImageSet, first: number, end: number): ImageSet {
-  const size = set.height * set.width * set.channels;
-  const pixels = set.pixels.subarray(first * size, end * size);
-  return { ...set, count: end - first, pixels, labels: set.labels.subarray(first, end) };
-}
-
 const backend = wasmBackend({ threads: Number(values.threads) });
 
 async function readOut(
@@ -124,19 +115,18 @@ async function readOut(
   subjects: readonly string[],
 ): Promise<readonly Score[]> {
   const labelled = await datasetOf(config.probe.train);
+  const rows = Int32Array.from({ length: labelled.count }, (_, i) => i);
   const kept = labelled.count - space.holdOut;
   const { encoder: network, valueRange, normalise, seed } = config;
   const { scores } = await probe(
     { network, valueRange, normalise, encoders: { trained: weights }, seed },
-    rowsOf(labelled, 0, kept),
-    rowsOf(labelled, kept, labelled.count),
+    only(labelled, rows.subarray(0, kept)),
+    only(labelled, rows.subarray(kept)),
     { ...config.probe, subjects },
     backend,
   );
   return scores;
 }
-
-const mean = (some: readonly number[]): number => some.reduce((sum, one) => sum + one, 0) / some.length;
 
 async function run(rule: string, varied: readonly string[]): Promise<Line> {
   const dataset = await datasetOf(configOf(rule, varied, 1).data);
@@ -161,7 +151,7 @@ async function run(rule: string, varied: readonly string[]): Promise<Line> {
       xray: ended ? (await trainer.xray()).map((look) => ({ ...look, synapses: [] })) : [],
       commit: environment(backend).commit,
     };
-    appendFileSync(file, `${JSON.stringify(line)}\n`);
+    addCell(file, line);
     return line;
   } finally {
     await trainer.dispose();
@@ -187,7 +177,7 @@ async function measureRandom(): Promise<void> {
       xray: [],
       commit,
     };
-    appendFileSync(file, `${JSON.stringify(line)}\n`);
+    addCell(file, line);
   } finally {
     await trainer.dispose();
   }

@@ -7,7 +7,7 @@
 // command can be stopped and started at will, and several can share the work (--only). --page makes the page in OUT anew and trains nothing.
 
 import { spawn } from "node:child_process";
-import { appendFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -27,12 +27,14 @@ import {
 } from "../src/experiments/table1.ts";
 import { type Condition, conditions } from "../src/program/audit.ts";
 import { formatBytes } from "../src/program/explain.ts";
+import { mean } from "../src/program/mean.ts";
 import { auditConfigured } from "../src/training/audit-rule.ts";
 import { latestCheckpoint } from "../src/training/checkpoints.ts";
 import { environment } from "../src/training/environment.ts";
 import { describeRate } from "../src/training/rate-schedule.ts";
 import { configText, fingerprint, openRun, readMetrics } from "../src/training/run-folder.ts";
 import type { LayerNumbers } from "../src/training/xray.ts";
+import { addCell, readCells } from "./cells.ts";
 
 const { values } = parseArgs({
   options: {
@@ -91,13 +93,7 @@ interface Line {
   readonly scores: readonly Score[];
 }
 
-const lines = (): Line[] =>
-  existsSync(file)
-    ? readFileSync(file, "utf8")
-        .split("\n")
-        .filter((line) => line !== "")
-        .map((line) => JSON.parse(line) as Line)
-    : [];
+const lines = (): Line[] => readCells(file);
 
 const backend = wasmBackend({ threads: Number(values.threads) });
 const range = [-1, 1] as const;
@@ -121,7 +117,6 @@ async function run(cell: Cell, work: string): Promise<Line> {
   const metrics = readMetrics(opened.run);
   const steps = metrics.filter((metric) => metric.kind === "step");
   const own = steps.filter(({ layer }) => layer === steps.at(-1)?.layer).map(({ loss }) => loss);
-  const mean = (some: readonly number[]): number => some.reduce((sum, one) => sum + one, 0) / some.length;
   const newest = new Map<string, LayerNumbers>();
   for (const metric of metrics)
     if (metric.kind === "xray") for (const layer of metric.layers) newest.set(layer.name, layer);
@@ -165,16 +160,13 @@ if (!values.page) {
     const floor = `floor-${seed}`;
     if (!lines().some(({ cell }) => cell === floor)) {
       const scores = await measure({}, seed, ["random", "pixels"]);
-      appendFileSync(
-        file,
-        `${JSON.stringify({ cell: floor, key: "", seed, commit: environment(backend).commit, scores })}\n`,
-      );
+      addCell(file, { cell: floor, key: "", seed, commit: environment(backend).commit, scores });
     }
     for (const cell of cells(seed)) {
       if (!new RegExp(values.only).test(cell.name) || lines().some((line) => line.cell === cell.name)) continue;
       const started = performance.now();
       const line = { ...(await run(cell, values.work)), seconds: (performance.now() - started) / 1000 };
-      appendFileSync(file, `${JSON.stringify(line)}\n`);
+      addCell(file, line);
       console.log(`${cell.name}: ${line.seconds.toFixed(0)} s`);
       writeFileSync(join(out, "README.md"), await report(lines()));
     }

@@ -11,7 +11,11 @@ import { comparisonFigure } from "../training/figures/comparison.ts";
 import { svgToPng, writeFigure } from "../training/figures.ts";
 import { viewBoxes } from "../training/run-figures.ts";
 import { encoderFeatures, type Features } from "./features.ts";
+import { largestIndices } from "./knn.ts";
+import { dot } from "./lbfgs.ts";
 import type { ReadOut } from "./probe.ts";
+import { meanOf } from "./standardise.ts";
+import { only } from "./subsets.ts";
 
 export interface CodeFigure {
   /** The rule whose code is looked into. */
@@ -48,14 +52,15 @@ export async function drawComparison(
   const random = new Map([...initialise(model, config.seed)].map(([tensor, values]) => [tensor.name, values]));
   const codes = [random, weights];
   const queries = firstOfClasses(test, picturesShown);
+  const asked = only(test, Int32Array.from(queries));
   const nearest: number[][][] = [];
   for (const of of codes) {
     const { features } = await encoderFeatures(
       { network: config.encoder, valueRange: config.valueRange, normalise: config.normalise, weights: of },
-      [train, test],
+      [train, asked],
       backend,
     );
-    nearest.push(nearestRows(features[0], features[1], queries, neighbours));
+    nearest.push(nearestRows(features[0], features[1], neighbours));
   }
   const { views, images } = await firstViews(config, dataset, backend);
   const { height, width, channels } = model.encoder;
@@ -129,31 +134,18 @@ function pictureOf({ pixels, height, width, channels }: ImageSet, i: number): Fl
   return Float32Array.from(pixels.subarray(i * size, (i + 1) * size), (value) => value / 255);
 }
 
-/** Rows of `pool` with the largest cosine to each of some rows of `set`, after the pool's mean is taken off; largest first. */
-export function nearestRows(pool: Features, set: Features, rows: readonly number[], count: number): number[][] {
+/** Rows of `pool` with the largest cosine to each row of `asked`, after the pool's mean is taken off; largest first. */
+export function nearestRows(pool: Features, asked: Features, count: number): number[][] {
   const { width } = pool;
-  const mean = new Float64Array(width);
-  for (let i = 0; i < pool.count; i++) for (let k = 0; k < width; k++) mean[k] += pool.rows[i * width + k] / pool.count;
-  const centred = ({ rows: all }: Features, i: number): Float64Array => {
-    const row = new Float64Array(width);
-    for (let k = 0; k < width; k++) row[k] = all[i * width + k] - mean[k];
-    return row;
-  };
-  const queries = rows.map((row) => centred(set, row));
+  const mean = meanOf(pool.rows, width, Int32Array.from(pool.labels.keys()));
+  const centred = ({ rows }: Features, i: number): Float64Array => mean.map((value, k) => rows[i * width + k] - value);
+  const queries = Array.from({ length: asked.count }, (_, q) => centred(asked, q));
   const similarities = queries.map(() => new Float64Array(pool.count));
   for (let i = 0; i < pool.count; i++) {
     const row = centred(pool, i);
-    let squares = 0;
-    for (const value of row) squares += value * value;
-    for (const [q, query] of queries.entries()) {
-      let sum = 0;
-      for (let k = 0; k < width; k++) sum += row[k] * query[k];
-      similarities[q][i] = squares > 0 ? sum / Math.sqrt(squares) : 0;
-    }
+    const square = dot(row, row);
+    if (square > 0)
+      for (const [q, query] of queries.entries()) similarities[q][i] = dot(row, query) / Math.sqrt(square);
   }
-  return similarities.map((values) =>
-    Array.from(values.keys())
-      .sort((a, b) => values[b] - values[a])
-      .slice(0, count),
-  );
+  return similarities.map((values) => largestIndices(values, count));
 }

@@ -1,6 +1,7 @@
 // The orders that the paper claims of Table 1, each held against accuracies: holds, does not hold, or not decided, with the numbers.
 
 import type { Score } from "../evaluation/probe.ts";
+import { mean } from "../program/mean.ts";
 import { rowName, type Table1Row, table1 } from "./table1.ts";
 
 export type Side = "random" | string;
@@ -124,8 +125,6 @@ function decide(difference: number, error: number, kind: Claim["kind"], by: numb
   const distance = Math.abs(difference);
   return distance + margin < by ? "holds" : distance - margin > by ? "does not hold" : "not decided";
 }
-
-const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 
 /** Squared standard error of a mean of accuracies: over seeds where there are several, else of a share of the test set. */
 function squaredError(accuracies: readonly number[], testImages: number): number {

@@ -2,6 +2,7 @@
 
 import { SaccadeError } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
+import { mean } from "../program/mean.ts";
 import type { Config } from "./config.ts";
 
 /** What makes numbers grow without end. */
@@ -99,8 +100,6 @@ export interface LossWatch {
   /** Whether it has a loss of this layer; undefined: of all together. */
   readonly knows: (layer?: number) => boolean;
 }
-
-const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 
 /** Watches the losses of every layer that learns by itself, or of all together. */
 export function watchLosses({ update }: Pick<Config, "update">): LossWatch {

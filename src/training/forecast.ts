@@ -8,6 +8,7 @@ import { createModel } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain, formatBytes } from "../program/explain.ts";
+import { mean } from "../program/mean.ts";
 import { recordProgram } from "../program/program.ts";
 import { bytesOf, persistent } from "../program/tensor.ts";
 import { embeddingHealth } from "./alarms.ts";
@@ -196,12 +197,11 @@ export async function timeSteps(trainer: Trainer, budget: number): Promise<Durat
       times = spent < budget / parts / 4 || step === from + 1 ? [took] : [...times, took];
       spent += took;
     }
-    const mean = times.reduce((sum, one) => sum + one, 0) / times.length;
-    means.push(mean);
-    variances.push(times.reduce((sum, one) => sum + (one - mean) ** 2, 0) / Math.max(1, times.length - 1));
+    const middle = mean(times);
+    means.push(middle);
+    variances.push(times.reduce((sum, one) => sum + (one - middle) ** 2, 0) / Math.max(1, times.length - 1));
     stepsTimed += times.length;
   }
-  const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
   const health = await seconds(async () => {
     const seen = await trainer.embeddings();
     if (seen) embeddingHealth(seen.numbers, seen.width);

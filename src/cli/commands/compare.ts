@@ -10,6 +10,7 @@ import { type CodeFigure, drawComparison } from "../../evaluation/comparison-fig
 import { floors, type Mean, probe, type ReadOut, type Score, summarise } from "../../evaluation/probe.ts";
 import { type Condition, conditions, type Verdict } from "../../program/audit.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
+import { mean } from "../../program/mean.ts";
 import { auditVerdicts } from "../../training/audit-rule.ts";
 import { latestCheckpoint } from "../../training/checkpoints.ts";
 import type { Config, ProbeConfig } from "../../training/config.ts";
@@ -24,7 +25,7 @@ import { duration, showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
 import { formatTable, wrap } from "../table.ts";
 import { loadProbeSets, type ProbeSets } from "./probe.ts";
-import { configuration, trainRun, type Wanted } from "./train.ts";
+import { configuration, sayUnless, trainRun, type Wanted } from "./train.ts";
 
 interface CompareOptions extends CommonOptions {
   /** How many seeds each configuration is trained with, from its own on. */
@@ -67,9 +68,7 @@ export async function compareCommand(words: readonly string[], options: CompareO
     );
   const rounds = await roundsOf(paths, overrides, options);
   const [first] = rounds.map(requireComparable);
-  const say = (line: string): void => {
-    if (!options.json) process.stdout.write(`${line}\n`);
-  };
+  const say = sayUnless(options.json);
   const signals = catchSignals();
   try {
     const backend = await openBackend(options);
@@ -114,8 +113,6 @@ export async function compareCommand(words: readonly string[], options: CompareO
     signals.end();
   }
 }
-
-const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / numbers.length;
 
 /** What is compared, once for each seed. */
 async function roundsOf(

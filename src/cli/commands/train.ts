@@ -89,7 +89,7 @@ export interface TrainedRun {
   readonly release: () => void;
 }
 
-const sayUnless =
+export const sayUnless =
   (quiet = false) =>
   (line: string): void => {
     if (!quiet) process.stdout.write(`${line}\n`);
