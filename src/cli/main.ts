@@ -5,6 +5,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { fromHome } from "../data/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { experimentNames, launcherNames, presetNames, scaleNames } from "./words.ts";
 
 /** A run is worth more than what is printed about it: where stdout is lost, these commands go on. */
 const working = ["train", "probe"];
@@ -44,6 +45,14 @@ const wholeNumber =
 function positive(text: string): number {
   if (!(Number(text) > 0)) throw new InvalidArgumentError("It must be a number above 0.");
   return Number(text);
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new InvalidArgumentError(`It must be a regular expression: ${(error as Error).message}.`);
+  }
 }
 
 type Shared = "seed" | "threads" | "device";
@@ -142,6 +151,55 @@ command(
   .action(async (words, options) => {
     const { compareCommand } = await import("./commands/compare.ts");
     process.exitCode = await compareCommand(words, options);
+  });
+
+command(
+  "reproduce",
+  "Reproduce the paper's tables and figures, with the published numbers beside ours, in one report.",
+  [
+    "reproduce all --scale smoke",
+    "reproduce table1 --scale small --only block --seeds 3",
+    "reproduce table1 --scale medium --list",
+    "reproduce table3 --scale small --dry-run",
+  ],
+  { seed: "the first seed (default: 0)", ...device },
+)
+  .argument("<what...>", `all, ${experimentNames.join(", ")}`)
+  .addOption(
+    new Option("--scale <name>", "how much of the paper's training is spent").choices(scaleNames).default("small"),
+  )
+  .addOption(
+    new Option("--preset <name>", "whose learning rates and choices hold").choices(presetNames).default("ours"),
+  )
+  .option("--seeds <number>", "how many seeds to train with", wholeNumber(1, 100), 1)
+  .option("--only <pattern>", "tasks whose names match this regular expression; --list shows the names", pattern)
+  .option("--substitute", "another dataset stands in for one that is not here, and the report says so")
+  .option("--out <folder>", "where runs and results are kept (default: reproduced/<scale>)", fromHome)
+  .option("--report <folder>", "where the report is put (default: report/ in --out)", fromHome)
+  .option("--records <folder>", "results that are taken and not made again", fromHome, "records")
+  .option("--jobs <number>", "tasks that run at once (default: one for each core)", wholeNumber(1, 256))
+  .addOption(
+    new Option("--launcher <name>", "where tasks run: on this machine, or as jobs of Slurm")
+      .choices(launcherNames)
+      .default("local"),
+  )
+  .option("--list", "list the tasks and which are done; run nothing")
+  .option("--dry-run", "say what it will take; run nothing")
+  .action(async (what, options) => {
+    const { reproduceCommand } = await import("./commands/reproduce.ts");
+    process.exitCode = await reproduceCommand(what, options);
+  });
+
+program
+  .command("worker", { hidden: true })
+  .description("Do tasks of a reproduction's folder: what saccade reproduce starts.")
+  .argument("<folder>")
+  .argument("[keys...]")
+  .addOption(shared.threads(""))
+  .addOption(shared.device(""))
+  .action(async (folder, keys, options) => {
+    const { workerCommand } = await import("./commands/worker.ts");
+    process.exitCode = await workerCommand(folder, keys, options);
   });
 
 command(

@@ -1,86 +1,24 @@
-// The orders that the paper claims of Table 1, each held against accuracies: holds, does not hold, or not decided, with the numbers.
+// Claims of the paper, held against accuracies: each holds, does not hold, or is not decided, with the numbers.
 
 import type { Score } from "../evaluation/probe.ts";
 import { mean } from "../program/mean.ts";
-import { rowName, type Table1Row, table1 } from "./table1.ts";
-
-export type Side = "random" | string;
+import type { Decision, ReportedClaim } from "./report.ts";
+import { readOutTitles } from "./rows.ts";
 
 /** `above` reads out above `below` by at least `by` per cent points; `alike`: within `by` of each other. */
 export interface Claim {
   readonly text: string;
-  readonly pairs: readonly (readonly [better: Side, worse: Side])[];
+  readonly source: string;
+  /** Titles of rows, or `random`. */
+  readonly pairs: readonly (readonly [better: string, worse: string])[];
   readonly kind: "above" | "alike";
   /** Per cent points. */
   readonly by: number;
 }
 
-const rowOf = (learning: Table1Row["learning"], update: Table1Row["update"], constrained: boolean): string => {
-  const row = table1.find(
-    (one) => one.loss === "contrastiveHinge" && one.learning === learning && one.update === update,
-  );
-  if (row === undefined) throw new Error(`Table 1 has no row ${learning} ${update}`);
-  return rowName(row, constrained);
-};
-const both = (make: (constrained: boolean) => readonly [Side, Side][]): (readonly [Side, Side])[] => [
-  ...make(true),
-  ...make(false),
-];
-
-export const table1Claims: readonly Claim[] = [
-  {
-    text: "trained encoders read out above the random one",
-    kind: "above",
-    by: 0,
-    pairs: both((constrained) =>
-      table1
-        .filter(({ freeOnly = false, loss }) => loss === "contrastiveHinge" && !(constrained && freeOnly))
-        .map((row) => [rowName(row, constrained), "random"]),
-    ),
-  },
-  {
-    text: "URF is as good as BP",
-    kind: "alike",
-    by: 1.5,
-    pairs: both((c) => (["E2E", "GLL", "RLL"] as const).map((l) => [rowOf(l, "URF", c), rowOf(l, "BP", c)])),
-  },
-  {
-    text: "RF is below BP",
-    kind: "above",
-    by: 0,
-    pairs: both((c) => (["E2E", "GLL", "RLL"] as const).map((l) => [rowOf(l, "BP", c), rowOf(l, "RF", c)])),
-  },
-  {
-    text: "under RF layer-wise learning is above end-to-end learning",
-    kind: "above",
-    by: 0,
-    pairs: both((c) => (["GLL", "RLL"] as const).map((l) => [rowOf(l, "RF", c), rowOf("E2E", "RF", c)])),
-  },
-  {
-    text: "under BP layer-wise learning is as good as end-to-end learning, or better",
-    kind: "above",
-    by: -1.5,
-    pairs: both((c) => (["GLL", "RLL"] as const).map((l) => [rowOf(l, "BP", c), rowOf("E2E", "BP", c)])),
-  },
-  {
-    text: "DTP with pooling is as good as BP",
-    kind: "alike",
-    by: 1.5,
-    pairs: [[rowOf("E2E", "DTP", false), rowOf("E2E", "BP", false)]],
-  },
-  {
-    text: "gradient block and 5 negatives cost 1 to 2 points under BP",
-    kind: "alike",
-    by: 2.5,
-    pairs: (["E2E", "GLL", "RLL"] as const).map((l) => [rowOf(l, "BP", true), rowOf(l, "BP", false)]),
-  },
-];
-
-export type Decision = "holds" | "does not hold" | "not decided";
-
 /** Two sides under one read-out: difference of their means in per cent points, and its standard error. */
 export interface Difference {
-  readonly readOut: string;
+  readonly readOut: Score["readOut"];
   readonly labelsPerClass: number | "all";
   readonly difference: number;
   readonly error: number;
@@ -142,4 +80,27 @@ export function overall(decisions: readonly Decision[]): Decision {
   if (holds > decisions.length / 2 && not === 0) return "holds";
   if (not > decisions.length / 2 && holds === 0) return "does not hold";
   return "not decided";
+}
+
+/** Claims with their decisions; a claim of which nothing was measured has none. */
+export function judge(
+  claims: readonly Claim[],
+  runsOf: (title: string) => Runs,
+  testImages: number,
+): ReportedClaim[] {
+  return claims.map(({ text, source, pairs, kind, by }) => {
+    const found = pairs.flatMap(([a, b]) =>
+      differences(runsOf(a), runsOf(b), { kind, by }, testImages).map((difference) => ({ a, b, difference })),
+    );
+    return {
+      text,
+      source,
+      decision: found.length === 0 ? undefined : overall(found.map(({ difference }) => difference.decision)),
+      evidence: found.map(({ a, b, difference: { readOut, labelsPerClass, difference, error, decision } }) => {
+        const labels = labelsPerClass === "all" ? "all labels" : `${labelsPerClass} labels a class`;
+        const sign = difference >= 0 ? "+" : "−";
+        return `${a} against ${b}, ${readOutTitles[readOut]}, ${labels}: ${sign}${Math.abs(difference).toFixed(1)} ± ${error.toFixed(1)} points (${decision})`;
+      }),
+    };
+  });
 }

@@ -1,15 +1,14 @@
-// Table 1 of the paper as data: CIFAR-100 → CIFAR-10, linear evaluation, with the published accuracies, and its cells at a scale.
+// Table 1 of the paper: CIFAR-100 → CIFAR-10, every rule without constraints, and with gradient block and 5 negatives.
 
-import { createModel } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
-import { explain } from "../program/explain.ts";
-import type { Combination } from "../rules/combinations.ts";
-import { type Config, parseConfig } from "../training/config.ts";
-import { recordConfigured } from "../training/configured-rule.ts";
-import { cifarRecipe } from "./recipes.ts";
+import { judge, type Claim } from "./claims.ts";
+import type { Experiment } from "./experiment.ts";
+import { planRows, type Row } from "./rows.ts";
+import { type Cell, cellConfig, probeConfig, rolesOf, type Study } from "./study.ts";
+
+type Rule = Pick<Cell, "loss" | "learning" | "update">;
 
 /** One row; `published` in per cent: all negatives and no gradient block, then 5 negatives and gradient block. */
-export interface Table1Row extends Combination {
+export interface Table1Row extends Rule {
   readonly published: { readonly free?: number; readonly constrained?: number };
   /** The row has no second column. */
   readonly freeOnly?: boolean;
@@ -18,7 +17,7 @@ export interface Table1Row extends Combination {
 const hinge = "contrastiveHinge";
 
 /** The paper prints one number for BP and URF of a layer that learns alone; URF end to end is ours. */
-export const table1: readonly Table1Row[] = [
+export const table1Rows: readonly Table1Row[] = [
   { loss: hinge, learning: "E2E", update: "BP", published: { free: 71.44, constrained: 70.35 } },
   { loss: hinge, learning: "E2E", update: "URF", published: {} },
   { loss: hinge, learning: "E2E", update: "DTP", published: { free: 71.29, constrained: 67.74 } },
@@ -37,82 +36,105 @@ export const table1: readonly Table1Row[] = [
 /** The untrained encoder under the same classifier, in per cent. */
 export const table1Random = 61.23;
 
-/** How much of the paper's 50,000 images × 400 epochs in batches of 500 a run spends. */
-export interface Scale {
-  readonly name: string;
-  readonly images: number;
-  readonly batch: number;
-  /** Passes over the images of the rows that learn end to end. Layer-wise rows get as many as cost the same. */
-  readonly epochs: number;
-}
+const lossTitles: Readonly<Record<string, string>> = { contrastiveHinge: "hinge", simclr: "SimCLR", clapp: "CLAPP" };
 
-export const scales = {
-  /** For tests: shows that every cell runs. */
-  smoke: { name: "smoke", images: 100, batch: 20, epochs: 1 },
-  medium: { name: "medium", images: 50_000, batch: 250, epochs: 20 },
-} as const satisfies Record<string, Scale>;
+/** "hinge, GLL, URF, block and 5 negatives". */
+export const rowTitle = ({ loss, learning, update }: Rule, constrained: boolean): string =>
+  `${lossTitles[loss]}, ${learning}, ${update}${constrained ? ", block and 5 negatives" : ""}`;
 
-export interface Cell {
-  readonly name: string;
-  readonly row: Table1Row;
-  readonly constrained: boolean;
-  readonly seed: number;
-}
+/** A cell of Table 1, as any other experiment on CIFAR may ask for it. */
+export const table1Cell = (rule: Rule, constrained: boolean): Cell => ({
+  ...{ loss: rule.loss, learning: rule.learning, update: rule.update },
+  ...{ setting: "cifar", negatives: constrained ? 5 : "all", block: constrained },
+});
 
-/** Every cell of a seed, those first that the paper's claims are about: constrained ones, and the cheaper before the dearer. */
-export function cells(seed: number): Cell[] {
-  const all = [true, false].flatMap((constrained) =>
-    table1
+/** Constrained rows first: they are cheaper, and most claims are about them. */
+export function table1Columns(study: Study): Row[] {
+  return [true, false].flatMap((constrained) =>
+    table1Rows
       .filter(({ freeOnly = false }) => !(constrained && freeOnly))
-      .map((row) => ({ name: `${rowName(row, constrained)}-${seed}`, row, constrained, seed })),
+      .map((row): Row => {
+        const published = row.published[constrained ? "constrained" : "free"];
+        return {
+          title: rowTitle(row, constrained),
+          published: published === undefined ? undefined : [published],
+          config: (seed) => cellConfig(study, table1Cell(row, constrained), seed),
+        };
+      }),
   );
-  const dear = ({ row: { update } }: Cell): number => (update === "DTP" ? 1 : 0);
-  const last = ({ constrained }: Cell): number => (constrained ? 0 : 1);
-  return all.sort((a, b) => last(a) - last(b) || dear(a) - dear(b));
 }
 
-export const rowName = ({ loss, learning, update }: Table1Row, constrained: boolean): string =>
-  [loss, learning, update, constrained ? "constrained" : "free"].join("-");
+const titleOf = (learning: Rule["learning"], update: Rule["update"], constrained: boolean): string =>
+  rowTitle({ loss: hinge, learning, update }, constrained);
+const both = (make: (constrained: boolean) => readonly (readonly [string, string])[]) => [...make(true), ...make(false)];
+const source = "Table 1";
 
-/** The configuration of a cell. */
-export function cellConfig({ name, row, constrained, seed }: Cell, scale: Scale): Config {
-  const configured = (of: Table1Row, epochs: number): Config => {
-    const { loss, learning, update } = of;
-    return parseConfig(
-      {
-        name,
-        seed,
-        data: { dataset: "cifar-100", split: "train", limit: scale.images },
-        augmentation: { kind: "simclr" },
-        valueRange: [-1, 1],
-        encoder: "cifar",
-        loss:
-          loss === hinge
-            ? { kind: hinge, m1: 1, m2: 3, negatives: constrained ? 5 : "all", gradientBlock: constrained }
-            : { kind: loss },
-        learning,
-        update,
-        ...cifarRecipe(of, constrained),
-        batch: scale.batch,
-        epochs,
-        metricsEvery: 10,
-        xrayEvery: 500,
-        checkpointEvery: 1,
-        checkpointsKept: 1,
-        logs: { tensorboard: false },
-      },
-      name,
-    );
-  };
-  if (row.learning === "E2E") return configured(row, scale.epochs);
-  const alone = flopsPerEpoch(configured(row, 1), scale);
-  const together = flopsPerEpoch(configured({ ...row, loss: hinge, learning: "E2E", update: "BP" }, 1), scale);
-  return configured(row, Math.max(1, Math.round((scale.epochs * together) / alone)));
-}
+export const table1Claims: readonly Claim[] = [
+  {
+    text: "trained encoders read out above the random one",
+    ...{ source, kind: "above", by: 0 },
+    pairs: both((constrained) =>
+      table1Rows
+        .filter(({ freeOnly = false, loss }) => loss === hinge && !(constrained && freeOnly))
+        .map((row) => [rowTitle(row, constrained), "random"] as const),
+    ),
+  },
+  {
+    text: "URF is as good as BP",
+    ...{ source, kind: "alike", by: 1.5 },
+    pairs: both((c) => (["E2E", "GLL", "RLL"] as const).map((l) => [titleOf(l, "URF", c), titleOf(l, "BP", c)] as const)),
+  },
+  {
+    text: "RF is below BP",
+    ...{ source, kind: "above", by: 0 },
+    pairs: both((c) => (["E2E", "GLL", "RLL"] as const).map((l) => [titleOf(l, "BP", c), titleOf(l, "RF", c)] as const)),
+  },
+  {
+    text: "under RF layer-wise learning is above end-to-end learning",
+    ...{ source, kind: "above", by: 0 },
+    pairs: both((c) => (["GLL", "RLL"] as const).map((l) => [titleOf(l, "RF", c), titleOf("E2E", "RF", c)] as const)),
+  },
+  {
+    text: "under BP layer-wise learning is as good as end-to-end learning, or better",
+    ...{ source, kind: "above", by: -1.5 },
+    pairs: both((c) => (["GLL", "RLL"] as const).map((l) => [titleOf(l, "BP", c), titleOf("E2E", "BP", c)] as const)),
+  },
+  {
+    text: "DTP with pooling is as good as BP",
+    ...{ source, kind: "alike", by: 1.5 },
+    pairs: [[titleOf("E2E", "DTP", false), titleOf("E2E", "BP", false)]],
+  },
+  {
+    text: "gradient block and 5 negatives cost 1 to 2 points under BP",
+    ...{ source, kind: "alike", by: 2.5 },
+    pairs: (["E2E", "GLL", "RLL"] as const).map((l) => [titleOf(l, "BP", true), titleOf(l, "BP", false)] as const),
+  },
+];
 
-/** Floating-point operations of one pass over the images, of every layer. */
-function flopsPerEpoch(config: Config, { images, batch }: Scale): number {
-  const network = networks[config.encoder];
-  const { lessons } = recordConfigured(config, createModel(network), { ...network, count: images, classes: 100 });
-  return Math.floor(images / batch) * lessons.reduce((sum, { program }) => sum + explain(program).flops, 0);
-}
+export const table1: Experiment = {
+  name: "table1",
+  title: "Table 1: linear evaluation on CIFAR-10 of encoders trained on CIFAR-100",
+  roles: rolesOf("cifar"),
+  plan: async (study, plan) => {
+    const probe = probeConfig(study, "cifar");
+    const planned = await planRows(study, plan, {
+      experiment: "table1",
+      rows: table1Columns(study),
+      probe,
+      publishedRandom: table1Random,
+      audited: true,
+    });
+    return async (read) => ({
+      text: planned.methods(read),
+      tables: [
+        planned.table(read, {
+          name: "table1",
+          caption: "Every rule of Table 1 under three read-outs, with so many labels. The paper prints single runs of its own probe with all labels.",
+        }),
+      ],
+      claims: judge(table1Claims, (title) => planned.runsOf(read, title), study.scale.settings.cifar.tested),
+      figures: [],
+      ledger: planned.ledger(read),
+    });
+  },
+};

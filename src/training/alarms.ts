@@ -5,6 +5,9 @@ import { requireNumbers } from "../program/finite.ts";
 import { mean } from "../program/mean.ts";
 import type { Config } from "./config.ts";
 
+/** A run whose numbers are none any more: what it would end in is known, and training on would not mend it. */
+export class DivergedError extends SaccadeError {}
+
 /** What makes numbers grow without end. */
 const mend = "lower optimiser.learningRate, or look at the loss's margins and at valueRange";
 
@@ -18,7 +21,7 @@ export interface Health {
 /** Spread and effective rank of embeddings [n, d]; embeddings that are not numbers end the run. */
 export function embeddingHealth(embeddings: Float32Array, d: number): Health {
   if (!embeddings.every(Number.isFinite))
-    throw new SaccadeError(`train: the embeddings are no longer numbers; ${mend}`);
+    throw new DivergedError(`train: the embeddings are no longer numbers; ${mend}`);
   const n = embeddings.length / d;
   const mean = new Float64Array(d);
   for (let i = 0; i < embeddings.length; i++) mean[i % d] += embeddings[i] / n;
@@ -126,10 +129,15 @@ export function watchLosses({ update }: Pick<Config, "update">): LossWatch {
 /** Stops a run whose loss is no longer a number. */
 export function requireFinite(loss: number, step: number): void {
   if (!Number.isFinite(loss))
-    throw new SaccadeError(`train: the loss of step ${step} must be a number, got ${loss}; ${mend}`);
+    throw new DivergedError(`train: the loss of step ${step} must be a number, got ${loss}; ${mend}`);
 }
 
 /** Stops a run whose synapses, or what its optimiser remembers, are no longer numbers: a loss may hide it, as a hinge makes 0 of NaN. */
 export function requireFiniteState(state: ReadonlyMap<string, Float32Array>, step: number): void {
-  for (const [name, numbers] of state) requireNumbers("train", `${name} after step ${step}`, numbers, mend);
+  for (const [name, numbers] of state)
+    try {
+      requireNumbers("train", `${name} after step ${step}`, numbers, mend);
+    } catch (error) {
+      throw new DivergedError((error as Error).message);
+    }
 }

@@ -1,0 +1,37 @@
+// What runs the tasks of a plan: processes of this machine, or jobs of a cluster's scheduler.
+
+import type { Planned } from "../../experiments/plan.ts";
+import type { Store } from "../../experiments/store.ts";
+import type { CommonOptions } from "../options.ts";
+
+export interface LauncherOptions extends Pick<CommonOptions, "threads" | "device"> {
+  /** Tasks that run at once; undefined: as many as there are cores. */
+  readonly jobs?: number | undefined;
+}
+
+/** What is told while tasks run. */
+export interface LauncherEvents {
+  readonly onStart: (task: Planned) => void;
+  /** The share of a task that is done. */
+  readonly onProgress: (task: Planned, share: number) => void;
+  readonly onEnd: (task: Planned, failure: string | undefined) => void;
+}
+
+export interface Failure {
+  readonly task: Planned;
+  readonly message: string;
+}
+
+export interface Launched {
+  readonly failures: readonly Failure[];
+  /** The exit code of a signal that ended it before its time. */
+  readonly stopped?: number | undefined;
+}
+
+/** Runs the tasks; the runs that a task waits for stand before it, or have an encoder in the store. */
+export type Launcher = (
+  store: Store,
+  tasks: readonly Planned[],
+  options: LauncherOptions,
+  events: LauncherEvents,
+) => Promise<Launched>;

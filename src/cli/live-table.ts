@@ -1,0 +1,68 @@
+// The tasks that run just now, on stderr: a few lines that move on a terminal, a line for each that ends elsewhere.
+
+import type { Planned } from "../experiments/plan.ts";
+import { duration } from "./progress.ts";
+
+export interface LiveTable {
+  readonly start: (task: Planned) => void;
+  readonly progress: (task: Planned, share: number) => void;
+  readonly end: (task: Planned, failure: string | undefined) => void;
+  /** Leaves the last lines standing. */
+  readonly close: () => void;
+}
+
+interface Running {
+  readonly title: string;
+  readonly since: number;
+  share: number;
+}
+
+/** Milliseconds between redrawings. */
+const redrawEvery = 200;
+
+export function showTasks(total: number, stream: NodeJS.WriteStream = process.stderr): LiveTable {
+  const terminal = stream.isTTY === true;
+  const running = new Map<string, Running>();
+  const began = performance.now();
+  let done = 0;
+  let drawn = 0;
+  let last = 0;
+
+  function draw(now: boolean): void {
+    if (!terminal || (!now && performance.now() - last < redrawEvery)) return;
+    last = performance.now();
+    const columns = stream.columns || 80;
+    const lines = [...running.values()].map(({ title, since, share }) => {
+      const spent = (performance.now() - since) / 1000;
+      const left = share > 0.01 && share < 1 ? `, ${duration((spent * (1 - share)) / share)} left` : "";
+      return `  ${String(Math.floor(100 * share)).padStart(3)} %  ${title}${left}`;
+    });
+    const all = [`${done} of ${total} tasks done, ${duration((performance.now() - began) / 1000)}`, ...lines];
+    // Up to the first of the old lines, then each new one over it.
+    stream.write(`${drawn > 0 ? `\x1b[${drawn}F` : ""}${all.map((line) => `\x1b[2K${line.slice(0, columns - 1)}\n`).join("")}\x1b[0J`);
+    drawn = all.length;
+  }
+
+  return {
+    start: ({ key, title }) => {
+      running.set(key, { title, since: performance.now(), share: 0 });
+      draw(true);
+    },
+    progress: ({ key }, share) => {
+      const task = running.get(key);
+      if (task) task.share = share;
+      draw(false);
+    },
+    end: ({ key, title }, failure) => {
+      const since = running.get(key)?.since;
+      running.delete(key);
+      done++;
+      if (!terminal && since !== undefined) {
+        const took = duration((performance.now() - since) / 1000);
+        stream.write(`${done} of ${total}: ${title}: ${failure === undefined ? took : "failed"}\n`);
+      }
+      draw(true);
+    },
+    close: () => draw(true),
+  };
+}

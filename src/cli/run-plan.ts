@@ -1,0 +1,95 @@
+// Runs what of a plan is still to be done, says beforehand what it will take, and afterwards what failed.
+
+import { describeDataset } from "../data/known-datasets.ts";
+import { missing, type Plan, type Planned } from "../experiments/plan.ts";
+import type { Store } from "../experiments/store.ts";
+import { costOf } from "../training/forecast.ts";
+import { exitCodes } from "./exit-codes.ts";
+import type { Launcher } from "./launchers/launcher.ts";
+import { showTasks } from "./live-table.ts";
+import type { CommonOptions } from "./options.ts";
+import { duration } from "./progress.ts";
+import { wrap } from "./table.ts";
+import type { LauncherName } from "./words.ts";
+import { trainingSpeed } from "./training-speed.ts";
+
+export interface PlanOptions extends CommonOptions {
+  /** Tasks whose titles match. */
+  readonly only?: RegExp | undefined;
+  readonly jobs?: number | undefined;
+  readonly launcher: LauncherName;
+  readonly list?: boolean;
+  readonly dryRun?: boolean;
+}
+
+/** Tasks of a plan that are still to be done. */
+export const todoOf = (plan: Plan, store: Store, only: RegExp | undefined): Planned[] =>
+  missing(plan.tasks(), {
+    only,
+    hasResult: (key) => store.outcome(key) !== undefined,
+    hasEncoder: (key) => store.hasEncoder(key) || isDiverged(store, key),
+  });
+
+const isDiverged = (store: Store, key: string): boolean => {
+  const value = store.outcome(key)?.value;
+  return value !== undefined && "diverged" in value;
+};
+
+/** What listing a plan prints: every task and whether it is done. */
+export function listPlan(plan: Plan, store: Store, only: RegExp | undefined): string {
+  const shown = plan.tasks().filter(({ title }) => only?.test(title) ?? true);
+  return shown.map(({ key, title }) => `${store.outcome(key) ? "done" : "    "}  ${title}\n`).join("");
+}
+
+/** Runs what is to be done; the exit code where that is not all that was asked for. */
+export async function runPlan(plan: Plan, store: Store, options: PlanOptions): Promise<number | undefined> {
+  const todo = todoOf(plan, store, options.only);
+  const say = (line: string): void => {
+    process.stderr.write(`${wrap(line)}\n`);
+  };
+  const known = plan.tasks().filter(({ key }) => store.outcome(key) !== undefined).length;
+  say(await forecastOf(todo, known, options));
+  if (options.dryRun) return exitCodes.done;
+  if (todo.length === 0) return undefined;
+  for (const planned of todo) await store.putTask(planned.key, planned);
+  const launch = await launcherNamed(options.launcher);
+  const table = showTasks(todo.length);
+  const { failures, stopped } = await launch(store, todo, options, {
+    onStart: table.start,
+    onProgress: table.progress,
+    onEnd: table.end,
+  }).finally(table.close);
+  for (const { task, message } of failures) say(`failed: ${task.title}: ${message}`);
+  if (stopped !== undefined) {
+    say("stopped; the same command goes on where it was");
+    return stopped;
+  }
+  return failures.length > 0 ? exitCodes.refused : undefined;
+}
+
+async function launcherNamed(name: PlanOptions["launcher"]): Promise<Launcher> {
+  if (name === "slurm") return (await import("./launchers/slurm.ts")).launchSlurm;
+  return (await import("./launchers/local.ts")).launchLocal;
+}
+
+/** Floating-point operations from which on a forecast times a few steps. */
+const worthTiming = 20e12;
+
+async function forecastOf(todo: readonly Planned[], known: number, options: PlanOptions): Promise<string> {
+  let flops = 0;
+  let runs = 0;
+  for (const { task } of todo) {
+    if (task.kind !== "train") continue;
+    const { config } = task.of;
+    const described = await describeDataset(config.data);
+    flops += costOf(config, { ...described, classes: described.classes.length }).flops;
+    runs++;
+  }
+  const had = known > 0 ? `${known} results are there already; ` : "";
+  const what = `${had}${runs} networks to train, ${todo.length - runs} measurements to make`;
+  if (runs === 0) return `${what}.`;
+  const amount = `${what}: ${(flops / 1e12).toPrecision(3)} TFLOP of training`;
+  if (flops < worthTiming) return `${amount}.`;
+  const speed = await trainingSpeed(options);
+  return `${amount}, about ${duration(flops / speed)} here at the ${(speed / 1e9).toFixed(0)} GFLOP/s that a few steps of the CIFAR network made on all threads, and the measurements.`;
+}

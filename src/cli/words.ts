@@ -1,0 +1,12 @@
+// Words that options take, known before the command that uses them is loaded.
+
+import type { PresetName } from "../experiments/recipes.ts";
+import type { ScaleName } from "../experiments/scales.ts";
+
+export const scaleNames = ["smoke", "small", "medium", "paper"] as const satisfies readonly ScaleName[];
+export const presetNames = ["ours", "paper-text", "authors-code"] as const satisfies readonly PresetName[];
+export const launcherNames = ["local", "slurm"] as const;
+export type LauncherName = (typeof launcherNames)[number];
+
+/** Names of the experiments, as src/experiments/experiments.ts has them. */
+export const experimentNames = ["table1"] as const;

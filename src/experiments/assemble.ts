@@ -1,0 +1,137 @@
+// From experiments and results to a report: each experiment's part, what its claims come to, and how all of it was made.
+
+import { knownDatasets } from "../data/known-datasets.ts";
+import type { Experiment, ExperimentPart } from "./experiment.ts";
+import type { Plan, Planned, Read } from "./plan.ts";
+import type { Decision, ExperimentReport, Report } from "./report.ts";
+import type { Outcome } from "./store.ts";
+import { missingDataset, type Study, standIn } from "./study.ts";
+
+export interface PlannedExperiment {
+  readonly experiment: Experiment;
+  /** Why it is not run. */
+  readonly missing: string | undefined;
+  readonly part: ((read: Read) => Promise<ExperimentPart>) | undefined;
+}
+
+/** Asks every experiment for its tasks; one whose dataset is missing has none. */
+export async function planExperiments(
+  chosen: readonly Experiment[],
+  study: Study,
+  plan: Plan,
+): Promise<PlannedExperiment[]> {
+  const planned: PlannedExperiment[] = [];
+  for (const experiment of chosen) {
+    const missing = experiment.roles.map((role) => missingDataset(role, study)).find((why) => why !== undefined);
+    const part = missing === undefined ? await experiment.plan(study, plan) : undefined;
+    planned.push({ experiment, missing, part });
+  }
+  return planned;
+}
+
+export async function assemble(
+  planned: readonly PlannedExperiment[],
+  study: Study,
+  tasks: readonly Planned[],
+  outcomeOf: (key: string) => Outcome | undefined,
+  command: string,
+): Promise<Report> {
+  const read: Read = ({ key }) => outcomeOf(key)?.value as never;
+  const parts: ExperimentReport[] = [];
+  for (const { experiment, missing, part } of planned) {
+    const { name, title, roles } = experiment;
+    const nothing: ExperimentPart = { text: [], tables: [], claims: [], figures: [], ledger: [] };
+    const made = part ? await part(read) : nothing;
+    const substitutes = missing === undefined ? roles.flatMap((role) => standIn(role, study) ?? []) : [];
+    parts.push({ name, title, substitutes, missing, ...made });
+  }
+  const outcomes = tasks.flatMap(({ key }) => outcomeOf(key) ?? []);
+  return {
+    title: "Tang, Yang & Amit (2022), reproduced",
+    scale: study.scale.name,
+    preset: study.preset,
+    scope: [
+      "Biologically Plausible Training Mechanisms for Self-Supervised Learning in Deep Networks (doi 10.3389/fncom.2022.789253): do encoders that learn from pairs of views by local rules represent pictures as well as those that backpropagation trains?",
+      `Scale ${study.scale.name}: ${study.scale.about}. Preset ${study.preset}: ${presetWords[study.preset]}.`,
+    ],
+    done: doneWords(tasks, outcomes, study),
+    results: resultWords(parts),
+    experiments: parts,
+    methods: methodsOf(outcomes, study),
+    seconds: outcomes.reduce((sum, { seconds }) => sum + seconds, 0),
+    deviations: deviationsOf(study),
+    command,
+  };
+}
+
+const presetWords = {
+  ours: "our own learning rates and schedules, inputs in [−1, 1]",
+  "paper-text": "what the paper's text says",
+  "authors-code": "what the authors' code does where it differs from the paper's text",
+} as const;
+
+function doneWords(tasks: readonly Planned[], outcomes: readonly Outcome[], { seeds }: Study): string[] {
+  const runs = tasks.filter(({ task }) => task.kind === "train").length;
+  const trained = outcomes.filter(({ kind }) => kind === "train");
+  const diverged = trained.filter(({ value }) => "diverged" in value);
+  const measured = outcomes.length - trained.length;
+  const one = seeds.length === 1;
+  return [
+    `${trained.length} of ${runs} networks were trained, with ${one ? "one seed" : `${seeds.length} seeds`} (${seeds.join(", ")}); ${measured} of ${tasks.length - runs} measurements were made.`,
+    ...(diverged.length > 0
+      ? [`${diverged.length} of the networks diverged: ${diverged.map(({ title }) => title).join("; ")}.`]
+      : []),
+  ];
+}
+
+function resultWords(parts: readonly ExperimentReport[]): string[] {
+  const claims = parts.flatMap((part) => part.claims);
+  const those = (wanted: Decision | undefined): string[] =>
+    claims.filter(({ decision }) => decision === wanted).map(({ text, source }) => `${text} (${source})`);
+  const line = (words: string, list: readonly string[]): string[] =>
+    list.length === 0 ? [] : [`${words}: ${list.join("; ")}.`];
+  return [
+    `Of ${claims.length} claims of the paper ${those("holds").length} hold here, ${those("does not hold").length} do not, ${those("not decided").length} are not decided by these runs, and ${those(undefined).length} were not measured.`,
+    ...line("Does not hold", those("does not hold")),
+    ...line("Holds", those("holds")),
+    ...line("Not decided", those("not decided")),
+  ];
+}
+
+function methodsOf(outcomes: readonly Outcome[], study: Study): [string, string][] {
+  const of = (pick: (outcome: Outcome) => string): string => [...new Set(outcomes.map(pick))].sort().join("; ");
+  const data = Object.entries(study.scale.settings).map(
+    ([name, { images, batch, epochs, labelled, tested }]) =>
+      `${name}: ${images.toLocaleString("en-US")} pictures, batches of ${batch}, ${epochs} epochs end to end; labels of ${labelled.toLocaleString("en-US")}, tested on ${tested.toLocaleString("en-US")}`,
+  );
+  return [
+    ["scale", study.scale.name],
+    ["preset", study.preset],
+    ["seeds", study.seeds.join(", ")],
+    ["sizes", data.join("; ")],
+    [
+      "layers that learn alone",
+      study.scale.sameCompute
+        ? "as many epochs as cost the same floating-point operations as BP end to end in the same column"
+        : "as many epochs each as the network has end to end",
+    ],
+    ["Saccade", of(({ saccade, commit }) => `${saccade}${commit === null ? "" : `, commit ${commit}`}`)],
+    ["machine", of(({ processor, cores, backend }) => `${processor}, ${cores} cores, ${backend}`)],
+  ];
+}
+
+function deviationsOf({ scale, preset }: Study): string[] {
+  const rendered = scale.rendered ? ["All pictures are rendered solids: no number says anything of the paper's."] : [];
+  const shorter =
+    scale.name === "paper"
+      ? [`${knownDatasets["stl-10"].title} is trained in batches of 100; the authors' are of 250.`]
+      : [`The paper trains far longer (400 epochs of all pictures on CIFAR-100): its numbers stand beside ours, not against them.`];
+  const own = preset === "ours" ? ["Learning rates, schedules and the range of inputs are ours, found on rendered solids."] : [];
+  return [
+    ...rendered,
+    ...shorter,
+    ...own,
+    "The paper prints single numbers without a spread, and for Tables 3 and 4 and Supplement C none are at hand: there the order that its text claims is checked.",
+    "The paper's classifier alone also measures how large the features are: two other read-outs stand beside it.",
+  ];
+}
