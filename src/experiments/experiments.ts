@@ -2,5 +2,7 @@
 
 import type { Experiment } from "./experiment.ts";
 import { table1 } from "./table1.ts";
+import { table2 } from "./table2.ts";
+import { tableC } from "./table-c.ts";
 
-export const experiments: readonly Experiment[] = [table1];
+export const experiments: readonly Experiment[] = [table1, table2, tableC];

@@ -2,6 +2,7 @@
 
 import type { Score } from "../evaluation/probe.ts";
 import { mean } from "../program/mean.ts";
+import type { Combination } from "../rules/combinations.ts";
 import { describeRate } from "../training/rate-schedule.ts";
 import type { Config, ProbeConfig } from "../training/config.ts";
 import type { Plan, Promised, Read } from "./plan.ts";
@@ -36,6 +37,17 @@ export interface Columns {
 }
 
 export const readOutTitles = { paper: "paper's probe", scaleFree: "scale-free", kNN: "kNN" } as const;
+
+const lossTitles: Readonly<Record<string, string>> = {
+  contrastiveHinge: "hinge",
+  simclr: "SimCLR",
+  clapp: "CLAPP",
+  clappPatches: "CLAPP on patches",
+};
+
+/** "hinge, GLL, URF". */
+export const ruleTitle = ({ loss, learning, update }: Pick<Combination, "loss" | "learning" | "update">): string =>
+  `${lossTitles[loss] ?? loss}, ${learning}, ${update}`;
 
 /** What no training has made: what stands in a table above its rows. */
 const floors = [

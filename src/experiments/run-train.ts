@@ -63,7 +63,7 @@ export async function runTrain(
   }
   try {
     const { end } = await train({
-      ...{ config, dataset, backend, run, trainer, signal },
+      ...{ config, dataset, backend, run, trainer, signal, figures: false },
       ...(from ? { from } : {}),
       onStep: ({ position }, { totalSteps }) => onProgress(position.step / totalSteps),
     });

@@ -1,5 +1,7 @@
 // Scales: how much of the paper's training a reproduction spends. The experiments are the same at every scale; sizes alone differ.
 
+import type { NetworkName } from "../encoders/networks.ts";
+
 /** Sizes of one of the paper's three settings. */
 export interface Sizes {
   /** Unlabelled pictures, pictures of a batch, and passes over them of what learns end to end. */
@@ -15,6 +17,8 @@ export interface Sizes {
   readonly probeBatch: number;
   /** Passes over its labelled pictures of a supervised network. */
   readonly supervisedEpochs: number;
+  /** A small network and small pictures, where they are not the paper's. */
+  readonly small?: { readonly encoder: NetworkName; readonly side: number };
 }
 
 export type SettingName = "cifar" | "stl" | "letters";
@@ -35,12 +39,13 @@ export type ScaleName = "smoke" | "small" | "medium" | "paper";
 export const scales: Readonly<Record<ScaleName, Scale>> = {
   smoke: {
     name: "smoke",
-    about: "a step or two of everything on rendered solids: shows that every cell runs, and nothing of what it learns",
+    about:
+      "a step or two of everything, mostly with a tiny network on rendered solids: shows that every cell runs, and nothing of what it learns",
     rendered: true,
     sameCompute: false,
     settings: {
-      cifar: smoke({ images: 20, batch: 10 }),
-      stl: smoke({ images: 2, batch: 2 }),
+      cifar: { ...smoke({ images: 20, batch: 10 }), small: { encoder: "tiny", side: 16 } },
+      stl: { ...smoke({ images: 20, batch: 10 }), small: { encoder: "tiny", side: 16 } },
       letters: smoke({ images: 20, batch: 10 }),
     },
   },

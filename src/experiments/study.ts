@@ -66,9 +66,9 @@ function isHere(role: Role): boolean {
 }
 
 /** A split of one of the paper's datasets as a configuration has it. */
-export function pictures(role: Role, split: Split, limit: number, study: Study): object {
+export function pictures(role: Role, split: Split, limit: number, study: Study, side?: number): object {
   const { rendered, substitute } = standIns[role];
-  if (study.scale.rendered) return { ...rendered, split, limit };
+  if (study.scale.rendered) return { ...rendered, split, limit, ...(side === undefined ? {} : { size: side }) };
   if (substitute && study.substitute && !isHere(role))
     return { ...substitute, split: split === "unlabelled" && role !== "stl-10" ? "train" : split, limit };
   return { dataset: role, split, limit };
@@ -142,20 +142,23 @@ export async function cellConfig(study: Study, cell: Cell, seed: number): Promis
 function configured(study: Study, cell: Cell, seed: number, epochs: number): Config {
   const { scale, preset } = study;
   const { setting, loss, learning, update, negatives, block } = cell;
-  const { encoder, unlabelled, augmentation, margins } = settings[setting];
+  const { unlabelled, augmentation, margins } = settings[setting];
   const sizes = scale.settings[setting];
   const patches = loss === "clappPatches";
+  const grey = patches && !sizes.small;
+  const { crop, ...patch } = patchesOf(sizes);
+  const side = patches && sizes.small ? crop : sideOf(sizes, cell.encoder);
   const constrained = block || negatives !== "all";
   const hinge = { kind: "contrastiveHinge", ...margins, negatives, gradientBlock: block };
   const name = [setting, loss, learning, update, negatives, block ? "block" : "free"].join("-");
   return parseConfig(
     {
       ...{ name, seed, ...recipe(preset, setting, cell, constrained) },
-      ...(patches ? { valueRange: greyRange } : {}),
-      data: { ...pictures(...unlabelled, sizes.images, study), ...(patches ? { grey: true } : {}) },
-      augmentation: patches ? { kind: "patches", crop: 64, size: 16, stride: 8 } : augmentation,
-      encoder: cell.encoder ?? (patches ? "vgg6-grey" : encoder),
-      loss: loss === "contrastiveHinge" ? hinge : { kind: loss },
+      ...(grey ? { valueRange: greyRange } : {}),
+      data: { ...pictures(...unlabelled, sizes.images, study, side), ...(grey ? { grey } : {}) },
+      augmentation: patches ? { kind: "patches", crop, ...patch } : augmentation,
+      encoder: encoderOf(study, setting, cell.encoder ?? (grey ? "vgg6-grey" : undefined)),
+      loss: loss === "contrastiveHinge" ? hinge : { kind: loss, ...(patches && sizes.small ? { steps: 1 } : {}) },
       ...{ learning, update, epochs, ...everyRun(study) },
       // 49 patches of every picture.
       batch: patches ? Math.min(16, sizes.batch) : sizes.batch,
@@ -167,11 +170,21 @@ function configured(study: Study, cell: Cell, seed: number, epochs: number): Con
 /** Black and white after normalising by the mean 0.412 and standard deviation 0.257 of STL-10's grey pictures. */
 const greyRange = [-1.603, 2.288] as const;
 
+/** Crops and patches of CLAPP, in pixels. */
+const patchesOf = ({ small }: Sizes) => ({ crop: small ? 32 : 64, size: 16, stride: 8 });
+
+/** The network of a setting: the one that a cell asks for, a small one at a scale that has it, or the paper's. */
+const encoderOf = ({ scale }: Study, setting: SettingName, own?: NetworkName): NetworkName =>
+  own ?? scale.settings[setting].small?.encoder ?? settings[setting].encoder;
+
+/** Pixels along each side of rendered pictures for the small network of a scale. */
+const sideOf = ({ small }: Sizes, own?: NetworkName): number | undefined => (own === undefined ? small?.side : undefined);
+
 /** What a run writes: its losses and X-rays go into the result, nothing else of it is read. */
 const everyRun = ({ scale }: Study): object => ({
   metricsEvery: scale.name === "smoke" ? 1 : 10,
   xrayEvery: scale.name === "smoke" ? 0 : 500,
-  checkpointEvery: 1,
+  checkpointEvery: scale.name === "smoke" ? 1000 : 1,
   checkpointsKept: 1,
   logs: { tensorboard: false },
 });
@@ -192,16 +205,17 @@ export function supervisedConfig(
   },
   seed: number,
 ): Config {
-  const { encoder: own, labelled: role } = settings[setting];
-  const { batch, supervisedEpochs: epochs } = study.scale.settings[setting];
+  const { labelled: role } = settings[setting];
+  const sizes = study.scale.settings[setting];
+  const { batch, supervisedEpochs: epochs } = sizes;
   const { preset, valueRange } = recipe(study.preset, setting, { loss: "crossEntropy", learning: "E2E", update }, false);
   const name = [setting, "supervised", update, labelled].join("-");
   return parseConfig(
     {
       ...{ name, seed, preset, valueRange },
-      data: pictures(role, "train", labelled, study),
+      data: pictures(role, "train", labelled, study, sideOf(sizes, encoder)),
       augmentation: { kind: "none" },
-      encoder: encoder ?? own,
+      encoder: encoderOf(study, setting, encoder),
       loss: { kind: "crossEntropy" },
       learning: "E2E",
       update,
@@ -215,10 +229,15 @@ export function supervisedConfig(
 }
 
 /** The read-outs of a setting. */
-export function probeConfig(study: Study, setting: SettingName, { grey = false } = {}): ProbeConfig {
+export function probeConfig(
+  study: Study,
+  setting: SettingName,
+  { grey = false, encoder }: { readonly grey?: boolean; readonly encoder?: NetworkName } = {},
+): ProbeConfig {
   const { labelled, probeRate } = settings[setting];
   const sizes = study.scale.settings[setting];
-  const tone = grey ? { grey: true } : {};
+  const tone = grey && !sizes.small ? { grey } : {};
+  const side = sideOf(sizes, encoder);
   const crops = setting === "stl" && study.scale.name === "paper" ? { augmentation: { kind: "crop", flip: 0.5 } } : {};
   const { probe } = parseConfig(
     {
@@ -228,8 +247,8 @@ export function probeConfig(study: Study, setting: SettingName, { grey = false }
       batch: 10,
       epochs: 1,
       probe: {
-        train: { ...pictures(labelled, "train", sizes.labelled, study), ...tone },
-        test: { ...pictures(labelled, "test", sizes.tested, study), ...tone },
+        train: { ...pictures(labelled, "train", sizes.labelled, study, side), ...tone },
+        test: { ...pictures(labelled, "test", sizes.tested, study, side), ...tone },
         labelsPerClass: sizes.labelsPerClass,
         seeds: 1,
         epochs: sizes.probeEpochs,

@@ -2,7 +2,7 @@
 
 import { judge, type Claim } from "./claims.ts";
 import type { Experiment } from "./experiment.ts";
-import { planRows, type Row } from "./rows.ts";
+import { planRows, type Row, ruleTitle } from "./rows.ts";
 import { type Cell, cellConfig, probeConfig, rolesOf, type Study } from "./study.ts";
 
 type Rule = Pick<Cell, "loss" | "learning" | "update">;
@@ -36,11 +36,9 @@ export const table1Rows: readonly Table1Row[] = [
 /** The untrained encoder under the same classifier, in per cent. */
 export const table1Random = 61.23;
 
-const lossTitles: Readonly<Record<string, string>> = { contrastiveHinge: "hinge", simclr: "SimCLR", clapp: "CLAPP" };
-
 /** "hinge, GLL, URF, block and 5 negatives". */
-export const rowTitle = ({ loss, learning, update }: Rule, constrained: boolean): string =>
-  `${lossTitles[loss]}, ${learning}, ${update}${constrained ? ", block and 5 negatives" : ""}`;
+export const rowTitle = (rule: Rule, constrained: boolean): string =>
+  `${ruleTitle(rule)}${constrained ? ", block and 5 negatives" : ""}`;
 
 /** A cell of Table 1, as any other experiment on CIFAR may ask for it. */
 export const table1Cell = (rule: Rule, constrained: boolean): Cell => ({

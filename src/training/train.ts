@@ -36,6 +36,8 @@ export interface TrainOptions {
   readonly onNote?: (sentence: string) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
   readonly signal?: AbortSignal;
+  /** Whether the run's figures are drawn; default true. */
+  readonly figures?: boolean;
 }
 
 export interface TrainResult {
@@ -52,7 +54,7 @@ export const healthEvery = 20;
 const healthFrom = 100;
 
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config, dataset, backend, run, from, onStep, onAlarm, onNote, signal } = options;
+  const { config, dataset, backend, run, from, onStep, onAlarm, onNote, signal, figures = true } = options;
   if (from) for (const note of checkResume(run, config, dataset, from)) onNote?.(note);
   const trainer = options.trainer ?? (await createTrainer(config, dataset, backend));
   const key = configKey(config);
@@ -158,12 +160,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     }
     const end = trainer.position().step < trainer.totalSteps ? "stopped" : "done";
     if (saved === "") await save();
-    if (end === "done" && trainer.position().step === first) {
+    if (figures && end === "done" && trainer.position().step === first) {
       // It may have ended between its last checkpoint and its figures: the last step again, for what it saw. Nothing of it is kept.
       trainer.restore(await trainer.state(), { ...trainer.position(), step: first - 1 });
       await trainer.step();
     }
-    if (end === "done" || trainer.position().step > first) {
+    if (figures && (end === "done" || trainer.position().step > first)) {
       const pngs = await drawRunFigures(run, config, trainer);
       if (end === "done") events?.images(trainer.position().step, pngs);
     }
