@@ -20,29 +20,36 @@ export const signed = (value: number): string => {
   return digits === "0.0" ? digits : `${value < 0 ? "−" : "+"}${digits}`;
 };
 
-/** Accuracies in per cent, mean ± sd over probe seeds: one row per read-out and number of labels, with each encoder's gain over the random one. */
+/**
+ * Accuracies in per cent, mean ± sd over probe seeds: one row per read-out, number of labels and, where all were read, layer, with each
+ * encoder's gain over the random one. Pixels have no layers and stand in every row.
+ */
 export function probeRows({ scores }: ProbeReport): string[][] {
   const means = summarise(scores);
   const known: readonly string[] = floors;
   const found = [...new Set(means.map(({ subject }) => subject))].filter((subject) => !known.includes(subject));
   const encoders = found.length > 0 ? found : ["trained"];
+  const layers = [...new Set(means.flatMap(({ layer }) => layer ?? []))];
   const rows = new Map<string, Mean[]>();
-  for (const mean of means) {
-    const key = `${mean.readOut}/${mean.labelsPerClass}`;
-    rows.set(key, [...(rows.get(key) ?? []), mean]);
-  }
+  for (const mean of means)
+    for (const layer of layers.length > 0 ? layers : [undefined])
+      if (mean.layer === layer || mean.layer === undefined) {
+        const key = `${mean.readOut}/${mean.labelsPerClass}/${layer}`;
+        rows.set(key, [...(rows.get(key) ?? []), mean]);
+      }
   const order = [...rows.values()].sort(
     ([a], [b]) => Object.keys(readOutNames).indexOf(a.readOut) - Object.keys(readOutNames).indexOf(b.readOut),
   );
   const gains = encoders.length === 1 ? ["gain"] : encoders.map((encoder) => `${encoder} gains`);
   return [
-    ["read-out", "labels", ...encoders, ...floors, ...gains],
+    ["read-out", "labels", ...(layers.length > 0 ? ["layer"] : []), ...encoders, ...floors, ...gains],
     ...order.map((group) => {
       const of = (subject: string): Mean | undefined => group.find((mean) => mean.subject === subject);
       const random = of("random");
       return [
         readOutNames[group[0].readOut],
         group[0].labelsPerClass === "all" ? "all" : `${group[0].labelsPerClass} a class`,
+        ...(layers.length > 0 ? [group.find(({ layer }) => layer !== undefined)?.layer ?? "–"] : []),
         ...[...encoders, ...floors].map((subject) => {
           const mean = of(subject);
           return mean ? percent(mean) : "–";

@@ -58,6 +58,25 @@ export function pictures({ height, width, channels, blocks }: Encoder): Shape[] 
 export const headInputs = ({ averagePool }: Head, [h, w, c]: Shape): number =>
   Math.floor(h / averagePool) * Math.floor(w / averagePool) * c;
 
+/** Place of a block by its name; the last one's unless told. */
+export function blockPlace(operation: string, { name, blocks }: Encoder, layer?: string): number {
+  if (layer === undefined) return blocks.length - 1;
+  const place = blocks.findIndex((block) => block.name === layer);
+  if (place < 0)
+    throw wrong(operation, "layer", `a block of ${name}: ${blocks.map((block) => block.name).join(", ")}`, layer);
+  return place;
+}
+
+/** What read-outs do before they flatten a picture [h, w, c]: the head's average pooling, where the picture is as large as its window. */
+export const featurePool = ({ averagePool }: Pick<Head, "averagePool">, [h, w]: Shape): number =>
+  Math.min(h, w) < averagePool ? 1 : averagePool;
+
+/** Numbers that a read-out reads of a block's output, the last one's unless told. */
+export function layerWidth(encoder: Encoder, layer?: string): number {
+  const picture = pictures(encoder)[blockPlace("features", encoder, layer) + 1];
+  return headInputs({ ...encoder.head, averagePool: featurePool(encoder.head, picture) }, picture);
+}
+
 export interface EncoderCounts {
   /** Weights and biases of the blocks, without the head. */
   readonly blocks: readonly number[];

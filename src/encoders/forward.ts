@@ -67,7 +67,7 @@ export function recordHead(record: Recorder, { head, synapses }: HeadModel, x: T
   return { synapses, head, picture: x, input, output };
 }
 
-/** What a head or a classifier reads: average pooled where the network says so, then flattened. */
+/** What a head or a read-out reads: average pooled where the network says so, then flattened. */
 export function recordFeatures(record: Recorder, { averagePool }: Pick<Head, "averagePool">, x: Tensor): Tensor {
   return flatten(averagePool === 1 ? x : record.averagePool({ x }, { size: averagePool }, { y: "features" }).y);
 }

@@ -1,12 +1,12 @@
-// Features of labelled images: a frozen encoder's last block, flattened, or the pixels themselves. Computed once, then cached.
+// Features of labelled images: the output of a block of a frozen encoder, flattened, or the pixels themselves. Computed once, then cached.
 
 import { createHash } from "node:crypto";
 import type { Backend, Engine } from "../backends/backend.ts";
 import { plainView } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
-import { countParameters } from "../encoders/encoder.ts";
+import { blockPlace, featurePool, layerWidth } from "../encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
-import { createModel, synapsesOf } from "../encoders/model.ts";
+import { createModel, synapsesOf, tensorsOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
@@ -47,12 +47,14 @@ export interface FrozenEncoder {
   readonly weights: ReadonlyMap<string, Float32Array>;
   readonly valueRange: readonly [number, number];
   readonly normalise?: Normalise | undefined;
+  /** Name of the block whose output is read; the last one unless told. */
+  readonly layer?: string | undefined;
 }
 
 /** Images per forward pass. */
 const chunk = 250;
 
-/** Features of the last block for every set, and the fingerprint of the encoder that made them; they stand in `room` where there is some. */
+/** Features of one block for every set, and the fingerprint of the encoder that made them; they stand in `room` where there is some. */
 export async function encoderFeatures(
   encoder: FrozenEncoder,
   sets: readonly ImageSet[],
@@ -60,7 +62,7 @@ export async function encoderFeatures(
   room?: readonly Float32Array[],
 ): Promise<{ features: Features[]; encoderHash: string }> {
   const network = networkNamed("features", encoder.network);
-  const { features: width } = countParameters(network);
+  const width = layerWidth(network, encoder.layer);
   const features = sets.map(({ count, labels, classes }, i) => ({
     rows: room?.[i].subarray(0, count * width) ?? new Float32Array(count * width),
     count,
@@ -81,11 +83,14 @@ export interface SomeRows {
 }
 
 /** The program that reads features of pictures of the size of `set`. */
-export const featuresProgram = (network: NetworkName, set: Pick<ImageSet, "height" | "width">): Program =>
-  recordReader({ network, weights: new Map(), valueRange: [0, 1] }, set, chunk).program;
+export const featuresProgram = (
+  network: NetworkName,
+  set: Pick<ImageSet, "height" | "width">,
+  layer?: string,
+): Program => recordReader({ network, weights: new Map(), valueRange: [0, 1], layer }, set, chunk).program;
 
 /**
- * Features of the last block for every set, some rows at a time. The encoder is read back at the end: if a single bit of it moved, this is
+ * Features of one block for every set, some rows at a time. The encoder is read back at the end: if a single bit of it moved, this is
  * an error.
  */
 export async function* encoderRows(
@@ -174,14 +179,17 @@ export function recordReader(
   const indices = persistent("indices", [count], "input", "i32");
   const parameters = persistent("viewParameters", [count, viewParameters], "input");
   const record = recordProgram(`features of ${network}`);
-  const { valueRange: [low, high] = [0, 1], normalise = undefined } = weights ? subject : {};
+  const { valueRange: [low, high] = [0, 1], normalise = undefined, layer = undefined } = weights ? subject : {};
   const { x } = record.makeViews(
     { images, indices, parameters },
     { height, width, low, high, normalise },
     { x: "pictures" },
   );
-  const rows = weights ? recordFeatures(record, head, recordBlocks(record, model, x).at(-1)?.output ?? x) : flatten(x);
-  const synapses = weights ? synapsesOf(model) : [];
+  const end = weights ? blockPlace("features", model.encoder, layer) + 1 : 0;
+  const output = recordBlocks(record, model, x, 0, end).at(-1)?.output ?? x;
+  const averagePool = featurePool(head, output.shape.slice(1));
+  const rows = weights ? recordFeatures(record, { averagePool }, output) : flatten(x);
+  const synapses = model.blocks.slice(0, end).flatMap(tensorsOf);
   return {
     program: record.finish([rows]),
     images,

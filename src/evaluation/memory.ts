@@ -3,13 +3,12 @@
 // tests/probe-memory.test.ts holds it against what a process has taken.
 
 import type { ImageSet } from "../data/images.ts";
-import { countParameters } from "../encoders/encoder.ts";
-import { createModel } from "../encoders/model.ts";
+import { layerWidth } from "../encoders/encoder.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { fuse } from "../program/fusion.ts";
 import { planMemory } from "../program/plan.ts";
 import { featuresProgram, pixelWidth } from "./features.ts";
-import { keptBytes, type ProbeOptions, type ReadOut } from "./probe.ts";
+import { keptBytes, layersRead, type ProbeOptions, type ReadOut } from "./probe.ts";
 import { isWorthwhile } from "./row-space.ts";
 
 /** The two sets of a probe, as far as memory minds. */
@@ -84,9 +83,9 @@ const wide = (units: number, rows: number, width: number): number =>
 /** Bytes that a probe asks for beyond what the process has. */
 export function probeMemory(
   { network, train, test }: { readonly network: NetworkName } & ProbedSets,
-  { subjects, readOuts, labelsPerClass, seeds }: ProbeOptions,
+  { subjects, readOuts, labelsPerClass, seeds, layers }: ProbeOptions,
 ): number {
-  const model = createModel(networkNamed("probe", network));
+  const encoder = networkNamed("probe", network);
   const classes = train.classes.length;
   const draws = labelsPerClass.map((labels) =>
     labels === "all" ? train.count : Math.min(train.count, labels * classes),
@@ -95,9 +94,9 @@ export function probeMemory(
   /** Draws of several seeds are of different images. */
   const images = Math.min(train.count, seeds * rows);
   const pixels = pixelWidth(test);
-  const all = (subjects ?? ["trained", "pixels"]).map((subject) =>
-    subject === "pixels" ? pixels : countParameters(model.encoder).features,
-  );
+  // Of several layers one is held at a time.
+  const widths = layersRead(encoder, layers).map((layer) => layerWidth(encoder, layer));
+  const all = (subjects ?? ["trained", "pixels"]).flatMap((subject) => (subject === "pixels" ? pixels : widths));
   const [width, narrower] = [...new Set(all)].sort((a, b) => b - a);
   const features = float * width * (images + test.count + (images > rows ? 2 * rows : 0));
   const copied = images < train.count ? images * pixels : 0;

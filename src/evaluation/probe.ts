@@ -3,7 +3,7 @@
 import type { Backend } from "../backends/backend.ts";
 import { type NoAugmentation, type RandomCrop, requireCrops } from "../data/augmentation.ts";
 import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
-import { countParameters } from "../encoders/encoder.ts";
+import { type Encoder, layerWidth } from "../encoders/encoder.ts";
 import { createModel, initialise } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
@@ -33,6 +33,8 @@ export interface ProbeOptions {
   /** Names of encoders, `random`, `pixels`; all unless told: an accuracy means little without the others. */
   readonly subjects?: readonly string[] | undefined;
   readonly readOuts: readonly ReadOut[];
+  /** Outputs of encoders that are read: the last block's (default), or every block's. */
+  readonly layers?: "last" | "all" | undefined;
   readonly labelsPerClass: readonly (number | "all")[];
   readonly seeds: number;
   readonly epochs: number;
@@ -58,6 +60,8 @@ export interface Score {
   /** Name of an encoder, `random` or `pixels`. */
   readonly subject: string;
   readonly readOut: ReadOut;
+  /** Name of the block whose output was read, where all blocks' are. */
+  readonly layer?: string;
   readonly labelsPerClass: number | "all";
   readonly seed: number;
   /** Share of test images answered rightly. */
@@ -78,7 +82,7 @@ export interface ProbeReport {
   /** Fingerprints of the frozen encoders by subject, the same before and after. */
   readonly encoderHashes: Readonly<Record<string, string>>;
   readonly options: ProbeOptions;
-  /** By subject, number of labels, draw of labels, read-out. */
+  /** By subject, layer, number of labels, draw of labels, read-out. */
   readonly scores: readonly Score[];
 }
 
@@ -108,44 +112,52 @@ export async function probe(
   const pool = without(train, shared);
   for (const set of [pool, test]) requireLabels("probe", set.name, set, set.classes.length);
   const { subjects = [...Object.keys(encoders), ...floors], labelsPerClass, readOuts, seeds } = options;
-  const total = subjects.length * labelsPerClass.length * seeds * readOuts.length;
+  const { encoder } = model;
+  const layers = layersRead(encoder, options.layers);
+  const codes: readonly Code[] = subjects.flatMap((subject) =>
+    subject === "pixels" ? { subject } : layers.map((layer) => ({ subject, layer })),
+  );
+  const total = codes.length * labelsPerClass.length * seeds * readOuts.length;
   const encoderHashes: Record<string, string> = {};
   const scores: Score[] = [];
   const drawn = drawAll(pool, labelsPerClass, seeds);
   const labelled = only(pool, drawn.images);
   const widest = Math.max(
-    ...subjects.map((subject) => (subject === "pixels" ? pixelWidth(test) : countParameters(model.encoder).features)),
+    ...codes.map(({ subject, layer }) => (subject === "pixels" ? pixelWidth(test) : layerWidth(encoder, layer))),
   );
-  /** Where one subject's features stand after another's: memory that waits to be collected would come on top. */
+  /** Where one code's features stand after another's: memory that waits to be collected would come on top. */
   const room = [labelled, test].map(({ count }) => new Float32Array(count * widest));
 
   const random = new Map([...initialise(model, seed)].map(([{ name }, values]) => [name, values]));
-  const frozen = (subject: string): FrozenEncoder => ({
-    ...{ network, valueRange, normalise },
+  const frozen = ({ subject, layer }: Code): FrozenEncoder => ({
+    ...{ network, valueRange, normalise, layer },
     weights: encoders[subject] ?? random,
   });
 
-  async function featuresOf(subject: string): Promise<Features[]> {
-    if (subject === "pixels") return [labelled, test].map((set, i) => pixelFeatures(set, room[i]));
-    const made = await encoderFeatures(frozen(subject), [labelled, test], backend, room);
-    encoderHashes[subject] = made.encoderHash;
+  async function featuresOf(code: Code): Promise<Features[]> {
+    if (code.subject === "pixels") return [labelled, test].map((set, i) => pixelFeatures(set, room[i]));
+    const made = await encoderFeatures(frozen(code), [labelled, test], backend, room);
+    encoderHashes[code.subject] = made.encoderHash;
     return made.features;
   }
 
   /** The paper's read-out of some draws, each a list of images of the pool, from views. */
-  async function* measureViews(subject: string, seed: number, draws: readonly Int32Array[], augmentation: RandomCrop) {
+  async function* measureViews(code: Code, seed: number, draws: readonly Int32Array[], augmentation: RandomCrop) {
+    const { subject } = code;
     const { epochs, learningRate, batch } = options;
     const told: AugmentedProbeOptions = {
       ...{ epochs, learningRate, batch, seed, augmentation },
       onEpoch: (epoch, of) => onEpoch?.(subject, epoch, of, scores.length + epoch / of, total),
     };
-    const reader = subject === "pixels" ? { network } : frozen(subject);
+    const reader = subject === "pixels" ? { network } : frozen(code);
     for (const chosen of draws) yield augmentedProbe(reader, { train: pool, chosen, test }, told, backend);
   }
 
   const opened = keepOpen(options, backend);
-  async function measure(subject: string): Promise<void> {
-    const [features, tested] = await featuresOf(subject);
+  async function measure(code: Code): Promise<void> {
+    const [features, tested] = await featuresOf(code);
+    const { subject, layer } = code;
+    const named = layer === undefined ? { subject } : { subject, layer };
     for (const [draw, { rows, draws }] of drawn.seeds.entries()) {
       const largest = rows.length === features.count ? features : selectRows(features, rows);
       const own = { rows: largest, draws, seed: draw };
@@ -154,14 +166,14 @@ export async function probe(
         const results =
           readOut === "paper" && augmentation.kind === "crop"
             ? measureViews(
-                subject,
+                code,
                 draw,
                 draws.map((one) => one.map((k) => drawn.images[rows[k]])),
                 augmentation,
               )
             : (await opened.of(readOut, own)).measure(own, tested);
         for await (const { accuracy, ...details } of results) {
-          const score = { subject, readOut, labelsPerClass: labelsPerClass[i++], seed: draw, accuracy, details };
+          const score = { ...named, readOut, labelsPerClass: labelsPerClass[i++], seed: draw, accuracy, details };
           scores.push(score);
           onScore?.(score, scores.length, total);
         }
@@ -169,13 +181,13 @@ export async function probe(
     }
   }
   try {
-    for (const subject of subjects) await measure(subject);
+    for (const code of codes) await measure(code);
   } finally {
     await opened.dispose();
   }
 
   return {
-    measured: `${network}: output of the last block, flattened; encoder frozen, ${seenBy(augmentation)}; accuracy on ${test.name}`,
+    measured: `${network}: output of ${options.layers === "all" ? "each" : "the last"} block, flattened; encoder frozen, ${seenBy(augmentation)}; accuracy on ${test.name}`,
     train: train.name,
     test: test.name,
     overlapping: shared.size,
@@ -184,9 +196,19 @@ export async function probe(
     chance: 1 / test.classes.length,
     encoderHashes,
     options,
-    scores: inOrder(scores, { ...options, subjects }),
+    scores: inOrder(scores, codes, options),
   };
 }
+
+/** What is read of a subject: an encoder's block by its name, or the last where none is named. */
+interface Code {
+  readonly subject: string;
+  readonly layer?: string | undefined;
+}
+
+/** Names of the blocks that are read one after another; `undefined` for the last where only that is. */
+export const layersRead = ({ blocks }: Encoder, layers: ProbeOptions["layers"]): (string | undefined)[] =>
+  layers === "all" ? blocks.map(({ name }) => name) : [undefined];
 
 /** What a report says of the pictures' augmentation. */
 function seenBy(augmentation: NoAugmentation | RandomCrop): string {
@@ -256,13 +278,14 @@ function keepOpen({ epochs, learningRate, batch }: ProbeOptions, backend: Backen
   };
 }
 
-/** Scores by subject, number of labels, draw and read-out, in the order of the options. */
+/** Scores by code, number of labels, draw and read-out, in the order of the options. */
 function inOrder(
   scores: readonly Score[],
-  { subjects, labelsPerClass, readOuts }: ProbeOptions & { readonly subjects: readonly string[] },
+  codes: readonly Code[],
+  { labelsPerClass, readOuts }: ProbeOptions,
 ): Score[] {
-  const places = ({ subject, labelsPerClass: labels, seed, readOut }: Score): number[] => [
-    subjects.indexOf(subject),
+  const places = ({ subject, layer, labelsPerClass: labels, seed, readOut }: Score): number[] => [
+    codes.findIndex((code) => code.subject === subject && code.layer === layer),
     labelsPerClass.indexOf(labels),
     seed,
     readOuts.indexOf(readOut),
@@ -276,6 +299,7 @@ export interface Mean {
   readonly readOut: ReadOut;
   readonly labelsPerClass: number | "all";
   readonly subject: string;
+  readonly layer?: string;
   readonly mean: number;
   /** Sample standard deviation over probe seeds; NaN for one. */
   readonly sd: number;
@@ -286,14 +310,21 @@ export interface Mean {
 export function summarise(scores: readonly Score[]): Mean[] {
   const groups = new Map<string, Score[]>();
   for (const score of scores) {
-    const key = `${score.readOut}/${score.labelsPerClass}/${score.subject}`;
+    const key = `${score.readOut}/${score.labelsPerClass}/${score.subject}/${score.layer ?? ""}`;
     groups.set(key, [...(groups.get(key) ?? []), score]);
   }
   return [...groups.values()].map((group) => {
-    const [{ readOut, labelsPerClass, subject }] = group;
+    const [{ readOut, labelsPerClass, subject, layer }] = group;
     const n = group.length;
     const mean = group.reduce((sum, { accuracy }) => sum + accuracy, 0) / n;
     const variance = group.reduce((sum, { accuracy }) => sum + (accuracy - mean) ** 2, 0) / (n - 1);
-    return { readOut, labelsPerClass, subject, mean, sd: Math.sqrt(variance), seeds: n };
+    const named = layer === undefined ? { subject } : { subject, layer };
+    return { readOut, labelsPerClass, ...named, mean, sd: Math.sqrt(variance), seeds: n };
   });
+}
+
+/** Scores of the last block and of pixels: what an encoder as a whole is compared by. */
+export function ofLastLayer<Of extends Pick<Score, "layer">>(scores: readonly Of[]): Of[] {
+  const last = scores.findLast(({ layer }) => layer !== undefined)?.layer;
+  return scores.filter(({ layer }) => layer === undefined || layer === last);
 }

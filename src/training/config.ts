@@ -222,6 +222,8 @@ const logs = z.strictObject({
 
 export const readOutNames = ["paper", "scaleFree", "kNN"] as const;
 
+const layerChoices = ["last", "all"] as const;
+
 /** What a probe is told besides its data. */
 const probeOptions = {
   readOuts: z
@@ -233,6 +235,8 @@ const probeOptions = {
     .array(z.union([count, z.literal("all")]))
     .min(1)
     .default(["all"]),
+  /** What is read out: the output of the last block (default), or of every block in turn. */
+  layers: z.enum(layerChoices).optional(),
   /** Draws of the labelled subset and of the classifier's initial weights. */
   seeds: count.default(3),
   /** The paper's probe: cross-entropy, Adam. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { writeWhole } from "./files.ts";
 
 export { type AuditFigure, auditFigure } from "./figures/audit.ts";
+export { type LayerPanel, type LayerPanels, layerPanels } from "./figures/layer-panels.ts";
 export {
   type LossCurve,
   type LossCurves,

@@ -146,9 +146,14 @@ export function augmentedProbeFlops({ encoder, probe }: Config, train: Pick<Imag
   if (!probe || probe.augmentation.kind === "none") return 0;
   const model = createModel(networks[encoder]);
   const { height, width, channels } = model.encoder;
-  const record = recordProgram("one picture");
-  const blocks = recordBlocks(record, model, persistent("picture", [1, height, width, channels], "input"));
-  const { flops } = explain(record.finish([blocks[blocks.length - 1].output]));
+  const upTo = (end: number): number => {
+    const record = recordProgram("one picture");
+    const x = persistent("picture", [1, height, width, channels], "input");
+    return explain(record.finish([recordBlocks(record, model, x, 0, end)[end - 1].output])).flops;
+  };
+  const ends = model.blocks.map((_, i) => i + 1);
+  const read = probe.layers === "all" ? ends : ends.slice(-1);
+  const flops = read.reduce((sum, end) => sum + upTo(end), 0);
   const labels = probe.labelsPerClass.reduce<number>(
     (sum, perClass) => sum + (perClass === "all" ? train.count : perClass * train.classes.length),
     0,

@@ -1,7 +1,7 @@
 // saccade runs compare: what differs in the configurations of runs, and what came out, side by side.
 
 import { basename, extname } from "node:path";
-import { type Mean, type ProbeReport, summarise } from "../../evaluation/probe.ts";
+import { type Mean, ofLastLayer, type ProbeReport, summarise } from "../../evaluation/probe.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import type { Config } from "../../training/config.ts";
 import { lossCurves, mostCurves, svgToPng } from "../../training/figures.ts";
@@ -118,7 +118,7 @@ function row<R>(title: string, runs: readonly R[], cell: (run: R) => string | un
 
 /** One for each read-out and number of labels; and what else a score hangs on, where it differs. */
 function probeRows(runs: readonly Compared[]): string[][] {
-  const means = runs.map(({ probe }) => (probe ? summarise(probe.scores) : []));
+  const means = runs.map(({ probe }) => (probe ? summarise(ofLastLayer(probe.scores)) : []));
   const titleOf = ({ readOut, labelsPerClass }: Mean): string =>
     `${readOutNames[readOut]}, ${labelsPerClassText(labelsPerClass)}`;
   const order = Object.keys(readOutNames);

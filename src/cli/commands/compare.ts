@@ -219,7 +219,9 @@ async function readOut(
     for (const [i, runs] of rounds.entries()) {
       const { seed } = runs[0].config;
       const encoders = Object.fromEntries(runs.map(({ name, run }) => [name, encoderOf(run, network)]));
-      const report = await probe({ network, valueRange, normalise, encoders, seed }, train, test, wanted, backend, {
+      // Encoders are compared by what they end in, whatever probe.layers says.
+      const options = { ...wanted, layers: undefined };
+      const report = await probe({ network, valueRange, normalise, encoders, seed }, train, test, options, backend, {
         onScore: ({ subject, accuracy }, done, total) =>
           progress.update(i * total + done, rounds.length * total, `${subject}: ${(100 * accuracy).toFixed(1)} %`),
       });

@@ -119,11 +119,11 @@ export async function measureRun(
       wanted,
       backend,
       {
-        onScore: ({ subject, readOut, labelsPerClass, accuracy }, done, total) =>
+        onScore: ({ subject, layer, readOut, labelsPerClass, accuracy }, done, total) =>
           progress.update(
             done,
             total,
-            `${subject}, ${readOutNames[readOut]}, ${labelsPerClassText(labelsPerClass)}: ${(100 * accuracy).toFixed(1)} %`,
+            `${subject}${layer === undefined ? "" : ` ${layer}`}, ${readOutNames[readOut]}, ${labelsPerClassText(labelsPerClass)}: ${(100 * accuracy).toFixed(1)} %`,
           ),
         onEpoch: (subject, epoch, of, done, total) =>
           progress.update(done, total, `${subject}, ${readOutNames.paper}, on new crops: epoch ${epoch} of ${of}`),
@@ -154,11 +154,12 @@ const reportSchema = z.looseObject({
   trainImages: z.number(),
   testImages: z.number(),
   chance: z.number(),
-  options: z.looseObject({ seeds: z.number() }),
+  options: z.looseObject({ seeds: z.number(), layers: z.enum(["last", "all"]).optional() }),
   scores: z.array(
     z.looseObject({
       subject: z.string(),
       readOut: z.enum(["paper", "scaleFree", "kNN"]),
+      layer: z.string().optional(),
       labelsPerClass: z.union([z.number(), z.literal("all")]),
       accuracy: z.number(),
     }),
@@ -201,7 +202,7 @@ export function printProbe(report: ProbeReport): void {
     overlapping === 0 ? "no image is in both" : `${overlapping} that are in both were left out of the labels`;
   const lines = [
     "",
-    formatTable(probeRows(report)),
+    formatTable(probeRows(report), options.layers === "all" ? 3 : 2),
     "",
     wrap(`Accuracy in %, ${spread}; chance is ${(100 * chance).toFixed(0)}.`),
     wrap(`${measured}.`),

@@ -1,6 +1,6 @@
 // saccade runs list and show: what has been trained.
 
-import { summarise } from "../../evaluation/probe.ts";
+import { ofLastLayer, summarise } from "../../evaluation/probe.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import { imported } from "../../training/resume.ts";
 import { configText, listRuns, type RunSummary, runFolder, summariseRun } from "../../training/run-folder.ts";
@@ -74,7 +74,9 @@ function whatOf({ config }: RunSummary, withData: boolean): string {
 /** Of the trained code, as the newest probe found it: by the paper's read-out or else the first, with the most labels. */
 function accuracyOf({ path }: RunSummary, leftOut: (message: string) => void): number | undefined {
   try {
-    const trained = summarise(currentProbe(path)?.scores ?? []).filter(({ subject }) => subject === "trained");
+    const trained = summarise(ofLastLayer(currentProbe(path)?.scores ?? [])).filter(
+      ({ subject }) => subject === "trained",
+    );
     const labels = ({ labelsPerClass }: (typeof trained)[number]): number =>
       labelsPerClass === "all" ? Infinity : labelsPerClass;
     const readOut = trained.find((mean) => mean.readOut === "paper")?.readOut ?? trained[0]?.readOut;
