@@ -1,7 +1,8 @@
 // From experiments and results to a report: each experiment's part, what its claims come to, and how all of it was made.
 
 import { knownDatasets } from "../data/known-datasets.ts";
-import type { Experiment, ExperimentPart } from "./experiment.ts";
+import type { Backend } from "../backends/backend.ts";
+import type { Experiment, ExperimentPart, MakePart } from "./experiment.ts";
 import type { Plan, Planned, Read } from "./plan.ts";
 import type { Decision, ExperimentReport, Report } from "./report.ts";
 import type { Outcome } from "./store.ts";
@@ -11,7 +12,7 @@ export interface PlannedExperiment {
   readonly experiment: Experiment;
   /** Why it is not run. */
   readonly missing: string | undefined;
-  readonly part: ((read: Read) => Promise<ExperimentPart>) | undefined;
+  readonly part: MakePart | undefined;
 }
 
 /** Asks every experiment for its tasks; one whose dataset is missing has none. */
@@ -29,19 +30,25 @@ export async function planExperiments(
   return planned;
 }
 
+export interface Sources {
+  readonly outcomeOf: (key: string) => Outcome | undefined;
+  /** How the report is made again. */
+  readonly command: string;
+  readonly backend: Backend;
+}
+
 export async function assemble(
   planned: readonly PlannedExperiment[],
   study: Study,
   tasks: readonly Planned[],
-  outcomeOf: (key: string) => Outcome | undefined,
-  command: string,
+  { outcomeOf, command, backend }: Sources,
 ): Promise<Report> {
   const read: Read = ({ key }) => outcomeOf(key)?.value as never;
   const parts: ExperimentReport[] = [];
   for (const { experiment, missing, part } of planned) {
     const { name, title, roles } = experiment;
     const nothing: ExperimentPart = { text: [], tables: [], claims: [], figures: [], ledger: [] };
-    const made = part ? await part(read) : nothing;
+    const made = part ? await part(read, backend) : nothing;
     const substitutes = missing === undefined ? roles.flatMap((role) => standIn(role, study) ?? []) : [];
     parts.push({ name, title, substitutes, missing, ...made });
   }

@@ -15,6 +15,7 @@ import { SaccadeError, wrong } from "../../program/errors.ts";
 import { shellWord, writeWhole } from "../../training/files.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { listPlan, type PlanOptions, runPlan } from "../run-plan.ts";
+import { openBackend } from "../options.ts";
 import { wrap } from "../table.ts";
 
 export interface ReproduceOptions extends PlanOptions {
@@ -51,8 +52,11 @@ export async function reproduceCommand(names: readonly string[], options: Reprod
   }
   const ended = await runPlan(plan, store, options);
   if (options.dryRun) return ended ?? exitCodes.done;
-  const command = commandOf(names, options);
-  const report = await assemble(planned, study, plan.tasks(), store.outcome, command);
+  const report = await assemble(planned, study, plan.tasks(), {
+    outcomeOf: store.outcome,
+    command: commandOf(names, options),
+    backend: await openBackend(options),
+  });
   const folder = options.report ?? join(out, "report");
   await writeReport(folder, report);
   await writeOutcomes(folder, plan.tasks().map(({ key }) => key), store);
