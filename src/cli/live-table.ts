@@ -39,7 +39,9 @@ export function showTasks(total: number, stream: NodeJS.WriteStream = process.st
     });
     const all = [`${done} of ${total} tasks done, ${duration((performance.now() - began) / 1000)}`, ...lines];
     // Up to the first of the old lines, then each new one over it.
-    stream.write(`${drawn > 0 ? `\x1b[${drawn}F` : ""}${all.map((line) => `\x1b[2K${line.slice(0, columns - 1)}\n`).join("")}\x1b[0J`);
+    stream.write(
+      `${drawn > 0 ? `\x1b[${drawn}F` : ""}${all.map((line) => `\x1b[2K${line.slice(0, columns - 1)}\n`).join("")}\x1b[0J`,
+    );
     drawn = all.length;
   }
 

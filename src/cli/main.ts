@@ -190,6 +190,38 @@ command(
     process.exitCode = await reproduceCommand(what, options);
   });
 
+command(
+  "sweep",
+  "Train a configuration under every combination of some values, with several seeds, and read all of them out.",
+  [
+    "sweep configs/quickstart.yaml optimiser.learningRate=1e-3,3e-4,1e-4 --seeds 2",
+    "sweep configs/quickstart.yaml update=BP,URF loss.negatives=1,5 epochs=1 --hold-out 500",
+    "sweep sweeps/solids.yaml --list",
+  ],
+  { seed: "the first seed (default: 0)", ...device },
+)
+  .argument("<config>", "YAML file: a configuration, or a sweep of several rules (sweeps/ has some)")
+  .argument("[overrides...]", "key=a,b,c: the values to try; key=value holds for all")
+  .option("--seeds <number>", "how many seeds to train with", wholeNumber(1, 100), 1)
+  .option("--hold-out <number>", "test on the last so many pictures of probe.train, not on the test set", wholeNumber(1, 1e9))
+  .option("--teraflops <number>", "cost of every run in 10^12 floating-point operations; epochs follow from it", positive)
+  .option("--only <pattern>", "tasks whose names match this regular expression; --list shows the names", pattern)
+  .option("--out <folder>", "where runs and results are kept (default: swept/<name>)", fromHome)
+  .option("--report <folder>", "where the report is put (default: report/ in --out)", fromHome)
+  .option("--records <folder>", "results that are taken and not made again", fromHome, "records")
+  .option("--jobs <number>", "tasks that run at once (default: one for each core)", wholeNumber(1, 256))
+  .addOption(
+    new Option("--launcher <name>", "where tasks run: on this machine, or as jobs of Slurm")
+      .choices(launcherNames)
+      .default("local"),
+  )
+  .option("--list", "list the tasks and which are done; run nothing")
+  .option("--dry-run", "say what it will take; run nothing")
+  .action(async (config, overrides, options) => {
+    const { sweepCommand } = await import("./commands/sweep.ts");
+    process.exitCode = await sweepCommand(config, overrides, options);
+  });
+
 program
   .command("worker", { hidden: true })
   .description("Do tasks of a reproduction's folder: what saccade reproduce starts.")

@@ -48,7 +48,8 @@ export function parseValue(text: string): unknown {
   }
 }
 
-function readYaml(path: string): object {
+/** A YAML file of keys and values. */
+export function readYaml(path: string): object {
   let bytes: Buffer;
   try {
     bytes = readFileSync(fromHome(path));

@@ -10,8 +10,8 @@ import { showTasks } from "./live-table.ts";
 import type { CommonOptions } from "./options.ts";
 import { duration } from "./progress.ts";
 import { wrap } from "./table.ts";
-import type { LauncherName } from "./words.ts";
 import { trainingSpeed } from "./training-speed.ts";
+import type { LauncherName } from "./words.ts";
 
 export interface PlanOptions extends CommonOptions {
   /** Tasks whose titles match. */

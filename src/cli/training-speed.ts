@@ -22,7 +22,14 @@ export async function trainingSpeed(options: CommonOptions): Promise<number> {
     channels: 3,
   } as const;
   const config = parseConfig(
-    { name: "speed", data: { dataset: "procedural-objects" }, encoder: "cifar", batch: images, epochs: 8, xrayEvery: 0 },
+    {
+      name: "speed",
+      data: { dataset: "procedural-objects" },
+      encoder: "cifar",
+      batch: images,
+      epochs: 8,
+      xrayEvery: 0,
+    },
     "speed",
   );
   const backend = await openBackend(options);

@@ -1,7 +1,7 @@
 // From experiments and results to a report: each experiment's part, what its claims come to, and how all of it was made.
 
-import { knownDatasets } from "../data/known-datasets.ts";
 import type { Backend } from "../backends/backend.ts";
+import { knownDatasets } from "../data/known-datasets.ts";
 import type { Experiment, ExperimentPart, MakePart } from "./experiment.ts";
 import type { Plan, Planned, Read } from "./plan.ts";
 import type { Decision, ExperimentReport, Report } from "./report.ts";
@@ -64,7 +64,7 @@ export async function assemble(
     done: doneWords(tasks, outcomes, study),
     results: resultWords(parts),
     experiments: parts,
-    methods: methodsOf(outcomes, study),
+    methods: [...studyMethods(study), ...methodsOf(outcomes)],
     seconds: outcomes.reduce((sum, { seconds }) => sum + seconds, 0),
     deviations: deviationsOf(study),
     command,
@@ -105,8 +105,16 @@ function resultWords(parts: readonly ExperimentReport[]): string[] {
   ];
 }
 
-function methodsOf(outcomes: readonly Outcome[], study: Study): [string, string][] {
+/** Versions and machines of some results. */
+export function methodsOf(outcomes: readonly Outcome[]): [string, string][] {
   const of = (pick: (outcome: Outcome) => string): string => [...new Set(outcomes.map(pick))].sort().join("; ");
+  return [
+    ["Saccade", of(({ saccade, commit }) => `${saccade}${commit === null ? "" : `, commit ${commit}`}`)],
+    ["machine", of(({ processor, cores, backend }) => `${processor}, ${cores} cores, ${backend}`)],
+  ];
+}
+
+function studyMethods(study: Study): [string, string][] {
   const data = Object.entries(study.scale.settings).map(
     ([name, { images, batch, epochs, labelled, tested }]) =>
       `${name}: ${images.toLocaleString("en-US")} pictures, batches of ${batch}, ${epochs} epochs end to end; labels of ${labelled.toLocaleString("en-US")}, tested on ${tested.toLocaleString("en-US")}`,
@@ -122,8 +130,6 @@ function methodsOf(outcomes: readonly Outcome[], study: Study): [string, string]
         ? "as many epochs as cost the same floating-point operations as BP end to end in the same column"
         : "as many epochs each as the network has end to end",
     ],
-    ["Saccade", of(({ saccade, commit }) => `${saccade}${commit === null ? "" : `, commit ${commit}`}`)],
-    ["machine", of(({ processor, cores, backend }) => `${processor}, ${cores} cores, ${backend}`)],
   ];
 }
 
@@ -132,8 +138,11 @@ function deviationsOf({ scale, preset }: Study): string[] {
   const shorter =
     scale.name === "paper"
       ? [`${knownDatasets["stl-10"].title} is trained in batches of 100; the authors' are of 250.`]
-      : [`The paper trains far longer (400 epochs of all pictures on CIFAR-100): its numbers stand beside ours, not against them.`];
-  const own = preset === "ours" ? ["Learning rates, schedules and the range of inputs are ours, found on rendered solids."] : [];
+      : [
+          `The paper trains far longer (400 epochs of all pictures on CIFAR-100): its numbers stand beside ours, not against them.`,
+        ];
+  const own =
+    preset === "ours" ? ["Learning rates, schedules and the range of inputs are ours, found on rendered solids."] : [];
   return [
     ...rendered,
     ...shorter,

@@ -83,11 +83,7 @@ export function overall(decisions: readonly Decision[]): Decision {
 }
 
 /** Claims with their decisions; a claim of which nothing was measured has none. */
-export function judge(
-  claims: readonly Claim[],
-  runsOf: (title: string) => Runs,
-  testImages: number,
-): ReportedClaim[] {
+export function judge(claims: readonly Claim[], runsOf: (title: string) => Runs, testImages: number): ReportedClaim[] {
   return claims.map(({ text, source, pairs, kind, by }) => {
     const found = pairs.flatMap(([a, b]) =>
       differences(runsOf(a), runsOf(b), { kind, by }, testImages).map((difference) => ({ a, b, difference })),

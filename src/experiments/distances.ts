@@ -42,7 +42,11 @@ export function counted(
       for (let k = 0; k < d; k++) distance += Math.abs(embeddings[s * d + k] - embeddings[(n + t) * d + k]);
       (s === t ? positives : negatives).push(distance);
     }
-  const largest = Math.max(m2, ...positives, negatives.reduce((a, b) => Math.max(a, b), 0));
+  const largest = Math.max(
+    m2,
+    ...positives,
+    negatives.reduce((a, b) => Math.max(a, b), 0),
+  );
   const width = largest / bins;
   const histogram = (values: readonly number[]): number[] => {
     const counts = new Array<number>(bins).fill(0);

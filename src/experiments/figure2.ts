@@ -37,7 +37,8 @@ export const figure2: Experiment = {
       figures: [
         {
           name: "figure2-deformations",
-          caption: "Pictures of STL-10's unlabelled split, each under every deformation of the views, and under all of them.",
+          caption:
+            "Pictures of STL-10's unlabelled split, each under every deformation of the views, and under all of them.",
           svg,
           png,
         },

@@ -35,7 +35,8 @@ export const figure5: Experiment = {
         figures: [
           {
             name: "figure5-distances",
-            caption: "L1 distances between the embeddings of one batch before training. Dashed: m1, above: m2, the margins.",
+            caption:
+              "L1 distances between the embeddings of one batch before training. Dashed: m1, above: m2, the margins.",
             svg,
             png: await svgToPng(svg),
           },

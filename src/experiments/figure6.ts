@@ -1,13 +1,13 @@
 // Figure 6 of the paper: losses over training, end to end and layer by layer.
 
-import { learnings } from "../rules/learning.ts";
 import { networks } from "../encoders/networks.ts";
+import { learnings } from "../rules/learning.ts";
 import type { Config } from "../training/config.ts";
 import { lossCurves, svgToPng } from "../training/figures.ts";
 import type { Experiment } from "./experiment.ts";
 import type { Promised } from "./plan.ts";
-import { ruleTitle } from "./rows.ts";
 import type { ReportFigure } from "./report.ts";
+import { ruleTitle } from "./rows.ts";
 import { type Cell, cellConfig, rolesOf } from "./study.ts";
 import { table1Cell } from "./table1.ts";
 import type { TrainResult } from "./task.ts";
@@ -15,7 +15,12 @@ import type { TrainResult } from "./task.ts";
 type Rule = Pick<Cell, "loss" | "learning" | "update">;
 const hinge = "contrastiveHinge";
 
-const panels: readonly { readonly name: string; readonly title: string; readonly caption: string; readonly rules: readonly Rule[] }[] = [
+const panels: readonly {
+  readonly name: string;
+  readonly title: string;
+  readonly caption: string;
+  readonly rules: readonly Rule[];
+}[] = [
   {
     name: "figure6-end-to-end",
     title: "Loss, end to end",
@@ -42,7 +47,10 @@ export const figure6: Experiment = {
     const planned = new Map<Rule, { readonly config: Config; readonly promised: Promised<"train"> }>();
     for (const rule of panels.flatMap(({ rules }) => rules)) {
       const config = await cellConfig(study, table1Cell(rule, false), seed);
-      const promised = plan.add(`figure6: ${ruleTitle(rule)}, seed ${seed}`, { kind: "train", of: { config, trained: true } });
+      const promised = plan.add(`figure6: ${ruleTitle(rule)}, seed ${seed}`, {
+        kind: "train",
+        of: { config, trained: true },
+      });
       planned.set(rule, { config, promised });
     }
     return async (read) => {

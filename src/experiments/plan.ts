@@ -63,9 +63,7 @@ export function missing(
   },
 ): Planned[] {
   const wanted = tasks.filter(({ key, title }) => (only?.test(title) ?? true) && !hasResult(key));
-  const needed = new Set(
-    wanted.flatMap(({ needs }) => (needs === undefined || hasEncoder(needs) ? [] : [needs])),
-  );
+  const needed = new Set(wanted.flatMap(({ needs }) => (needs === undefined || hasEncoder(needs) ? [] : [needs])));
   const todo = tasks.filter((planned) => needed.has(planned.key) || wanted.includes(planned));
   if (only && todo.length === 0 && !tasks.some(({ title }) => only.test(title)))
     throw wrong("reproduce", "--only", "a pattern that fits some task", only.source, "--list shows their names");

@@ -3,8 +3,8 @@
 import type { Score } from "../evaluation/probe.ts";
 import { mean } from "../program/mean.ts";
 import type { Combination } from "../rules/combinations.ts";
-import { describeRate } from "../training/rate-schedule.ts";
 import type { Config, ProbeConfig } from "../training/config.ts";
+import { describeRate } from "../training/rate-schedule.ts";
 import type { Plan, Promised, Read } from "./plan.ts";
 import type { Ledger, Measured, ReportTable, TableColumn, TableRow } from "./report.ts";
 import type { Study } from "./study.ts";
@@ -56,7 +56,7 @@ const floors = [
 ] as const;
 
 export async function planRows(
-  { seeds }: Study,
+  { seeds }: Pick<Study, "seeds">,
   plan: Plan,
   {
     experiment,
@@ -64,14 +64,18 @@ export async function planRows(
     probe,
     publishedRandom,
     audited = false,
+    holdOut,
   }: {
     readonly experiment: string;
     readonly rows: readonly Row[];
     readonly probe: ProbeConfig;
     readonly publishedRandom?: number;
     readonly audited?: boolean;
+    /** Tested on the last so many pictures of the labelled ones. */
+    readonly holdOut?: number | undefined;
   },
 ): Promise<PlannedRows> {
+  const held = holdOut === undefined ? {} : { holdOut };
   const configs = new Map<string, readonly Config[]>();
   const trained = new Map<string, Promised<"train">[]>();
   const probed = new Map<string, Promised<"probe">[]>();
@@ -86,13 +90,13 @@ export async function planRows(
       const runs = trained.get(title) ?? [];
       trained.set(title, [...runs, plan.add(name, { kind: "train", of: { config, trained: true } })]);
       const reads = probed.get(title) ?? [];
-      const task = { kind: "probe", of: { config, trained: true }, probe: own } as const;
+      const task = { kind: "probe", of: { config, trained: true }, probe: own, ...held } as const;
       probed.set(title, [...reads, plan.add(`${name}, read-outs`, task)]);
     }
   const ordinary = rows.find((row) => row.probe === undefined) ?? rows[0];
   const random = seeds.map((seed, i) => {
     const config = configs.get(ordinary.title)?.[i] as Config;
-    const task = { kind: "probe", of: { config, trained: false }, probe } as const;
+    const task = { kind: "probe", of: { config, trained: false }, probe, ...held } as const;
     return plan.add(`${experiment}: random encoder, seed ${seed}, read-outs`, task);
   });
   if (audited)
@@ -132,7 +136,8 @@ export async function planRows(
           const values = accuracies(runs, readOut, labels);
           const random = accuracies(beside, readOut, labels);
           if (values.length === 0) return "–";
-          const gain = random.length === 0 || title === "random encoder" ? undefined : 100 * (mean(values) - mean(random));
+          const gain =
+            random.length === 0 || title === "random encoder" ? undefined : 100 * (mean(values) - mean(random));
           return { values, ...(gain === undefined || floorOf(title) ? {} : { gain }) };
         });
       };
@@ -188,11 +193,7 @@ export async function planRows(
 }
 
 /** The mean accuracy of each run under a read-out and number of labels. */
-function accuracies(
-  runs: readonly (readonly Score[])[],
-  readOut: Score["readOut"],
-  labels: number | "all",
-): number[] {
+function accuracies(runs: readonly (readonly Score[])[], readOut: Score["readOut"], labels: number | "all"): number[] {
   return runs.flatMap((scores) => {
     const own = scores.filter((one) => one.readOut === readOut && one.labelsPerClass === labels);
     return own.length === 0 ? [] : [mean(own.map(({ accuracy }) => accuracy))];
@@ -200,7 +201,9 @@ function accuracies(
 }
 
 const notesOf = (result: TrainResult | undefined): string[] =>
-  result === undefined ? [] : [...(result.diverged === undefined ? [] : [`diverged: ${result.diverged}`]), ...result.alarms];
+  result === undefined
+    ? []
+    : [...(result.diverged === undefined ? [] : [`diverged: ${result.diverged}`]), ...result.alarms];
 
 /** Of the layer that learnt last, or of all together: means of its first and last noted losses. */
 function lossText({ curve }: TrainResult): string {

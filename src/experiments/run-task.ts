@@ -17,7 +17,17 @@ import { distances } from "./distances.ts";
 import type { Planned } from "./plan.ts";
 import { dropCheckpoints, runTrain } from "./run-train.ts";
 import type { Outcome, Store } from "./store.ts";
-import type { AuditResult, AuditTask, DistancesResult, DistancesTask, ProbeResult, ProbeTask, Results, Task, TrainTask } from "./task.ts";
+import type {
+  AuditResult,
+  AuditTask,
+  DistancesResult,
+  DistancesTask,
+  ProbeResult,
+  ProbeTask,
+  Results,
+  Task,
+  TrainTask,
+} from "./task.ts";
 
 export interface TaskContext {
   readonly store: Store;
@@ -115,7 +125,11 @@ async function probes({ of, probe: wanted, holdOut }: ProbeTask, context: Contex
     { onScore: (_, done, total) => onProgress(done / total) },
   );
   const { scores, chance, measured, overlapping, trainImages, testImages } = report;
-  return { scores, chance, report: { measured, train: report.train, test: report.test, overlapping, trainImages, testImages } };
+  return {
+    scores,
+    chance,
+    report: { measured, train: report.train, test: report.test, overlapping, trainImages, testImages },
+  };
 }
 
 async function audits({ of: { config } }: AuditTask, { backend }: Context): Promise<AuditResult> {

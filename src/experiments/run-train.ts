@@ -49,7 +49,12 @@ export async function runTrain(
   const facts = { pairs: trainer.totalSteps * config.batch, flops: trainer.totalSteps * flopsPerStep(trainer) };
   const kept = keptNames(config, trainer);
   try {
-    resumed = unfinishedRun(runs, config, () => false, (message) => process.stderr.write(`left out: ${message}\n`));
+    resumed = unfinishedRun(
+      runs,
+      config,
+      () => false,
+      (message) => process.stderr.write(`left out: ${message}\n`),
+    );
     from = resumed && latestCheckpoint(resumed.checkpoints);
     requireRoom(needsOf(trainer, dataset, 0, from?.position.step), room, runs);
     run = resumed ?? (await createRun(runs, config, here));
@@ -86,7 +91,8 @@ export async function runTrain(
 
 /** Checkpoints are large, and nobody goes on from the end of a run whose encoder is kept. */
 export function dropCheckpoints(runs: string): void {
-  for (const { run } of openRuns(runs, () => {})) rmSync(openRun(run.path).run.checkpoints, { recursive: true, force: true });
+  for (const { run } of openRuns(runs, () => {}))
+    rmSync(openRun(run.path).run.checkpoints, { recursive: true, force: true });
 }
 
 /** The encoder's synapses, and those of a classifier that was learnt with it. */

@@ -56,7 +56,14 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
     sameCompute: true,
     settings: {
       cifar: {
-        ...{ images: 10_000, batch: 100, epochs: 5, labelled: 10_000, tested: 10_000, labelsPerClass: [10, 100, "all"] },
+        ...{
+          images: 10_000,
+          batch: 100,
+          epochs: 5,
+          labelled: 10_000,
+          tested: 10_000,
+          labelsPerClass: [10, 100, "all"],
+        },
         ...{ probeEpochs: 60, probeBatch: 500, supervisedEpochs: 10 },
       },
       stl: {
@@ -64,7 +71,14 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
         ...{ probeEpochs: 60, probeBatch: 250, supervisedEpochs: 10 },
       },
       letters: {
-        ...{ images: 20_000, batch: 200, epochs: 10, labelled: 20_000, tested: 10_000, labelsPerClass: [10, 100, "all"] },
+        ...{
+          images: 20_000,
+          batch: 200,
+          epochs: 10,
+          labelled: 20_000,
+          tested: 10_000,
+          labelsPerClass: [10, 100, "all"],
+        },
         ...{ probeEpochs: 60, probeBatch: 500, supervisedEpochs: 10 },
       },
     },
@@ -76,7 +90,14 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
     sameCompute: true,
     settings: {
       cifar: {
-        ...{ images: 50_000, batch: 250, epochs: 20, labelled: 45_000, tested: 10_000, labelsPerClass: [10, 100, "all"] },
+        ...{
+          images: 50_000,
+          batch: 250,
+          epochs: 20,
+          labelled: 45_000,
+          tested: 10_000,
+          labelsPerClass: [10, 100, "all"],
+        },
         ...{ probeEpochs: 100, probeBatch: 500, supervisedEpochs: 40 },
       },
       stl: {
@@ -84,7 +105,14 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
         ...{ probeEpochs: 100, probeBatch: 250, supervisedEpochs: 40 },
       },
       letters: {
-        ...{ images: 124_800, batch: 500, epochs: 20, labelled: 60_000, tested: 10_000, labelsPerClass: [10, 100, "all"] },
+        ...{
+          images: 124_800,
+          batch: 500,
+          epochs: 20,
+          labelled: 60_000,
+          tested: 10_000,
+          labelsPerClass: [10, 100, "all"],
+        },
         ...{ probeEpochs: 100, probeBatch: 500, supervisedEpochs: 20 },
       },
     },

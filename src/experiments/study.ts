@@ -27,7 +27,9 @@ export const roles = ["cifar-100", "cifar-10", "stl-10", "emnist-letters", "mnis
 export type Role = (typeof roles)[number];
 
 /** What stands in for a dataset at a scale that renders all, and where `--substitute` is given. */
-const standIns: Readonly<Record<Role, { readonly rendered: object; readonly substitute?: object; readonly words: string }>> = {
+const standIns: Readonly<
+  Record<Role, { readonly rendered: object; readonly substitute?: object; readonly words: string }>
+> = {
   "cifar-100": { rendered: { dataset: "procedural-objects" }, words: "" },
   "cifar-10": { rendered: { dataset: "procedural-objects" }, words: "" },
   "stl-10": {
@@ -178,7 +180,8 @@ const encoderOf = ({ scale }: Study, setting: SettingName, own?: NetworkName): N
   own ?? scale.settings[setting].small?.encoder ?? settings[setting].encoder;
 
 /** Pixels along each side of rendered pictures for the small network of a scale. */
-const sideOf = ({ small }: Sizes, own?: NetworkName): number | undefined => (own === undefined ? small?.side : undefined);
+const sideOf = ({ small }: Sizes, own?: NetworkName): number | undefined =>
+  own === undefined ? small?.side : undefined;
 
 /** What a run writes: its losses and X-rays go into the result, nothing else of it is read. */
 const everyRun = ({ scale }: Study): object => ({
@@ -208,7 +211,12 @@ export function supervisedConfig(
   const { labelled: role } = settings[setting];
   const sizes = study.scale.settings[setting];
   const { batch, supervisedEpochs: epochs } = sizes;
-  const { preset, valueRange } = recipe(study.preset, setting, { loss: "crossEntropy", learning: "E2E", update }, false);
+  const { preset, valueRange } = recipe(
+    study.preset,
+    setting,
+    { loss: "crossEntropy", learning: "E2E", update },
+    false,
+  );
   const name = [setting, "supervised", update, labelled].join("-");
   return parseConfig(
     {

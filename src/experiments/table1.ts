@@ -1,6 +1,6 @@
 // Table 1 of the paper: CIFAR-100 → CIFAR-10, every rule without constraints, and with gradient block and 5 negatives.
 
-import { judge, type Claim } from "./claims.ts";
+import { type Claim, judge } from "./claims.ts";
 import type { Experiment } from "./experiment.ts";
 import { planRows, type Row, ruleTitle } from "./rows.ts";
 import { type Cell, cellConfig, probeConfig, rolesOf, type Study } from "./study.ts";
@@ -64,7 +64,10 @@ export function table1Columns(study: Study): Row[] {
 
 const titleOf = (learning: Rule["learning"], update: Rule["update"], constrained: boolean): string =>
   rowTitle({ loss: hinge, learning, update }, constrained);
-const both = (make: (constrained: boolean) => readonly (readonly [string, string])[]) => [...make(true), ...make(false)];
+const both = (make: (constrained: boolean) => readonly (readonly [string, string])[]) => [
+  ...make(true),
+  ...make(false),
+];
 const source = "Table 1";
 
 export const table1Claims: readonly Claim[] = [
@@ -80,12 +83,16 @@ export const table1Claims: readonly Claim[] = [
   {
     text: "URF is as good as BP",
     ...{ source, kind: "alike", by: 1.5 },
-    pairs: both((c) => (["E2E", "GLL", "RLL"] as const).map((l) => [titleOf(l, "URF", c), titleOf(l, "BP", c)] as const)),
+    pairs: both((c) =>
+      (["E2E", "GLL", "RLL"] as const).map((l) => [titleOf(l, "URF", c), titleOf(l, "BP", c)] as const),
+    ),
   },
   {
     text: "RF is below BP",
     ...{ source, kind: "above", by: 0 },
-    pairs: both((c) => (["E2E", "GLL", "RLL"] as const).map((l) => [titleOf(l, "BP", c), titleOf(l, "RF", c)] as const)),
+    pairs: both((c) =>
+      (["E2E", "GLL", "RLL"] as const).map((l) => [titleOf(l, "BP", c), titleOf(l, "RF", c)] as const),
+    ),
   },
   {
     text: "under RF layer-wise learning is above end-to-end learning",
@@ -127,7 +134,8 @@ export const table1: Experiment = {
       tables: [
         planned.table(read, {
           name: "table1",
-          caption: "Every rule of Table 1 under three read-outs, with so many labels. The paper prints single runs of its own probe with all labels.",
+          caption:
+            "Every rule of Table 1 under three read-outs, with so many labels. The paper prints single runs of its own probe with all labels.",
         }),
       ],
       claims: judge(table1Claims, (title) => planned.runsOf(read, title), study.scale.settings.cifar.tested),

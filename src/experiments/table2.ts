@@ -44,7 +44,9 @@ export const table2Claims: readonly Claim[] = [
   {
     text: "on STL-10 trained encoders read out above the random one",
     ...{ source, kind: "above", by: 0 },
-    pairs: cells.filter(({ cell }) => cell.loss === "contrastiveHinge").map(({ cell }) => [titleOf(cell), "random"] as const),
+    pairs: cells
+      .filter(({ cell }) => cell.loss === "contrastiveHinge")
+      .map(({ cell }) => [titleOf(cell), "random"] as const),
   },
   {
     text: "on STL-10 URF is as good as BP, layer by layer",
@@ -61,7 +63,10 @@ export const table2Claims: readonly Claim[] = [
     ...{ source, kind: "alike", by: 1.5 },
     pairs: (["URF", "RF"] as const).map(
       (update) =>
-        [titleOf({ ...stl, learning: "GLL", update, negatives: 1 }), titleOf({ ...stl, learning: "GLL", update })] as const,
+        [
+          titleOf({ ...stl, learning: "GLL", update, negatives: 1 }),
+          titleOf({ ...stl, learning: "GLL", update }),
+        ] as const,
     ),
   },
 ];

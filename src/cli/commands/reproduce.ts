@@ -1,21 +1,21 @@
 // saccade reproduce: the paper's tables and figures, cell by cell, and a report that sets the published numbers beside ours.
 
 import { join } from "node:path";
+import { nearest } from "../../data/nearest.ts";
 import { assemble, planExperiments } from "../../experiments/assemble.ts";
 import { experiments } from "../../experiments/experiments.ts";
 import { createPlan } from "../../experiments/plan.ts";
 import type { PresetName } from "../../experiments/recipes.ts";
-import type { Report } from "../../experiments/report.ts";
 import { writeReport } from "../../experiments/report/write.ts";
+import type { Report } from "../../experiments/report.ts";
 import { type ScaleName, scales } from "../../experiments/scales.ts";
-import { openStore, type Outcome, readRecords, recordFile, type Store } from "../../experiments/store.ts";
+import { type Outcome, openStore, readRecords, recordFile, type Store } from "../../experiments/store.ts";
 import type { Study } from "../../experiments/study.ts";
-import { nearest } from "../../data/nearest.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { shellWord, writeWhole } from "../../training/files.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { listPlan, type PlanOptions, runPlan } from "../run-plan.ts";
 import { openBackend } from "../options.ts";
+import { listPlan, type PlanOptions, runPlan } from "../run-plan.ts";
 import { wrap } from "../table.ts";
 
 export interface ReproduceOptions extends PlanOptions {
@@ -59,8 +59,13 @@ export async function reproduceCommand(names: readonly string[], options: Reprod
   });
   const folder = options.report ?? join(out, "report");
   await writeReport(folder, report);
-  await writeOutcomes(folder, plan.tasks().map(({ key }) => key), store);
-  if (options.json) process.stdout.write(`${JSON.stringify({ report: join(folder, "index.html"), ...summary(report) })}\n`);
+  await writeOutcomes(
+    folder,
+    plan.tasks().map(({ key }) => key),
+    store,
+  );
+  if (options.json)
+    process.stdout.write(`${JSON.stringify({ report: join(folder, "index.html"), ...summary(report) })}\n`);
   else process.stdout.write(`${text(report, folder)}\n`);
   return ended ?? exitCodes.done;
 }

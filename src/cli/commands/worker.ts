@@ -1,8 +1,8 @@
 // saccade worker: does tasks of a reproduction's folder, one after another, as its parent orders; or those that are named.
 
 import type { Planned } from "../../experiments/plan.ts";
-import { StoppedError } from "../../experiments/run-train.ts";
 import { createDatasets, runTask } from "../../experiments/run-task.ts";
+import { StoppedError } from "../../experiments/run-train.ts";
 import { openStore } from "../../experiments/store.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import { exitCodes } from "../exit-codes.ts";
