@@ -185,6 +185,7 @@ command(
   )
   .option("--list", "list the tasks and which are done; run nothing")
   .option("--dry-run", "say what it will take; run nothing")
+  .option("--no-run", "make the report of what is there; run nothing")
   .action(async (what, options) => {
     const { reproduceCommand } = await import("./commands/reproduce.ts");
     process.exitCode = await reproduceCommand(what, options);
@@ -217,6 +218,7 @@ command(
   )
   .option("--list", "list the tasks and which are done; run nothing")
   .option("--dry-run", "say what it will take; run nothing")
+  .option("--no-run", "make the report of what is there; run nothing")
   .action(async (config, overrides, options) => {
     const { sweepCommand } = await import("./commands/sweep.ts");
     process.exitCode = await sweepCommand(config, overrides, options);

@@ -20,6 +20,7 @@ export interface PlanOptions extends CommonOptions {
   readonly launcher: LauncherName;
   readonly list?: boolean;
   readonly dryRun?: boolean;
+  readonly run: boolean;
 }
 
 /** Tasks of a plan that are still to be done. */
@@ -43,6 +44,7 @@ export function listPlan(plan: Plan, store: Store, only: RegExp | undefined): st
 
 /** Runs what is to be done; the exit code where that is not all that was asked for. */
 export async function runPlan(plan: Plan, store: Store, options: PlanOptions): Promise<number | undefined> {
+  if (!options.run) return undefined;
   const todo = todoOf(plan, store, options.only);
   const say = (line: string): void => {
     process.stderr.write(`${wrap(line)}\n`);

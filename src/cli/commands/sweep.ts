@@ -69,7 +69,7 @@ function sweepOf(path: string, overrides: readonly string[], { holdOut, teraflop
   const raw = readYaml(path);
   const more = { ...(holdOut === undefined ? {} : { holdOut }), ...(teraflops === undefined ? {} : { teraflops }) };
   const given = overrides.map(valuesOf);
-  const vary = Object.fromEntries(given.filter(({ values }) => values.length > 1).map(({ key, values }) => [key, values]));
+  const vary = Object.fromEntries(given.filter(({ values }) => values.length > 1).map(({ key, values }) => [key, [...values]]));
   const set = given.filter(({ values }) => values.length === 1).map(({ key, values }) => `${key}=${values[0]}`);
   if (!("base" in raw)) return sweepSchema.parse({ base: path, set, vary, ...more });
   const parsed = sweepSchema.safeParse({ ...raw, ...more });
