@@ -6,7 +6,7 @@ import { plainView } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { countParameters } from "../encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
-import { createModel, synapsesOf } from "../encoders/model.ts";
+import { createModel, initialise, synapsesOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
@@ -48,6 +48,12 @@ export interface FrozenEncoder {
   readonly valueRange: readonly [number, number];
   readonly normalise?: Normalise | undefined;
 }
+
+/** Weights from which training with a seed begins: the random encoder. */
+export const untrainedWeights = (network: NetworkName, seed: number): Map<string, Float32Array> =>
+  new Map(
+    [...initialise(createModel(networkNamed("features", network)), seed)].map(([{ name }, values]) => [name, values]),
+  );
 
 /** Images per forward pass. */
 const chunk = 250;
