@@ -8,7 +8,7 @@ import { exitCodes } from "./exit-codes.ts";
 import { experimentNames, launcherNames, presetNames, scaleNames } from "./words.ts";
 
 /** A run is worth more than what is printed about it: where stdout is lost, these commands go on. */
-const working = ["train", "probe"];
+const working = ["train", "probe", "robustness"];
 let lost = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // A reader that has seen enough, as in `saccade explain … | head`, is no error.
@@ -53,6 +53,12 @@ function pattern(text: string): RegExp {
   } catch (error) {
     throw new InvalidArgumentError(`It must be a regular expression: ${(error as Error).message}.`);
   }
+}
+
+function numbers(text: string): number[] {
+  const list = text.split(",").map((word) => (word.trim() === "" ? Number.NaN : Number(word)));
+  if (list.some((value) => !Number.isFinite(value))) throw new InvalidArgumentError("It must be numbers with commas.");
+  return list;
 }
 
 type Shared = "seed" | "threads" | "device";
@@ -129,6 +135,36 @@ command(
   .action(async (run, overrides, options) => {
     const { probeCommand } = await import("./commands/probe.ts");
     process.exitCode = await probeCommand(run, overrides, options);
+  });
+
+command(
+  "robustness",
+  "Measure runs on deformed test pictures: read-outs learnt from clean ones, or a supervised network's own classifier.",
+  [
+    "robustness runs/2026-11-24_10-00-00_quickstart_1a2b3c",
+    "robustness runs/2026-11-24_10-00-00_quickstart_1a2b3c --recipe affine recipe.perturb=0.6 --strengths 0.5,1",
+    "robustness runs/2026-11-24_10-00-00_quickstart_1a2b3c runs/2026-11-25_09-00-00_quickstart_4d5e6f --single none",
+  ],
+  { seed: "seed of the deformations (default: 0)", ...device },
+)
+  .argument(
+    "<runs...>",
+    "run folders; key=value within the first one's probe section, recipe.KEY=value within the recipe",
+  )
+  .addOption(
+    new Option("--recipe <name>", "what deforms everything at once").choices(["cifar", "affine"]).default("cifar"),
+  )
+  .option("--strengths <list>", "factors on all that the recipe draws; 1 is the recipe", numbers, [0.5, 1, 1.5, 2])
+  .option(
+    "--single <kinds>",
+    "deformations one at a time: rotation, shift, scale, shear, hue, saturation, in a list with commas; all or none",
+    (text) => (text === "all" || text === "none" ? text : text.split(",")),
+    "all",
+  )
+  .option("--out <folder>", "where robustness.json and the figures are put (default: the first run)", fromHome)
+  .action(async (words, options) => {
+    const { robustnessCommand } = await import("./commands/robustness.ts");
+    process.exitCode = await robustnessCommand(words, options);
   });
 
 command(
@@ -374,6 +410,12 @@ const data = command(
     fromHome,
   )
   .option("--out <folder>", "show: where the pictures are put", fromHome, "figures")
+  .addOption(
+    new Option(
+      "--deform <recipe>",
+      "show: also pictures beside the same deformed, as saccade robustness tests on",
+    ).choices(["cifar", "affine"]),
+  )
   .action(async (what, name, overrides, options) => {
     if (name === undefined && (what === "get" || what === "show"))
       data.error(`error: missing argument 'name', for example: saccade data ${what} cifar-10`);

@@ -214,7 +214,7 @@ const supportOf = ({ from, to }: ViewSizes): [number, number] => [
 ];
 
 /** Mirrors the view: output column X reads what column width − 1 − X would have read. */
-function flip(width: number, row: Float32Array): void {
+export function flip(width: number, row: Float32Array): void {
   for (const at of [view.affine, view.affine + 3]) {
     row[at + 2] += row[at] * (width - 1);
     row[at] = -row[at];

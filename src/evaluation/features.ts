@@ -6,7 +6,7 @@ import { plainView } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { blockPlace, featurePool, layerWidth } from "../encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
-import { createModel, synapsesOf, tensorsOf } from "../encoders/model.ts";
+import { createModel, initialise, synapsesOf, tensorsOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
@@ -50,6 +50,12 @@ export interface FrozenEncoder {
   /** Name of the block whose output is read; the last one unless told. */
   readonly layer?: string | undefined;
 }
+
+/** Weights from which training with a seed begins: the random encoder. */
+export const untrainedWeights = (network: NetworkName, seed: number): Map<string, Float32Array> =>
+  new Map(
+    [...initialise(createModel(networkNamed("features", network)), seed)].map(([{ name }, values]) => [name, values]),
+  );
 
 /** Images per forward pass. */
 const chunk = 250;

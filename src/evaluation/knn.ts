@@ -41,7 +41,12 @@ interface Neighbours {
   readonly square: number;
 }
 
-export async function openKnn(like: Draws, backend: Backend): Promise<OpenReadOut<KnnResult>> {
+export interface OpenKnn extends OpenReadOut<KnnResult> {
+  /** Learns from the draws; of each, the share of right answers on any test set, until it learns again. */
+  readonly fit: (drawn: Draws) => Promise<(test: Features) => Promise<number[]>>;
+}
+
+export async function openKnn(like: Draws, backend: Backend): Promise<OpenKnn> {
   const { count, width, classes } = like.rows;
   /** The rows, then the means: of each draw without the rows to validate on, and with them. */
   const size = count + 2 * like.draws.length;
@@ -104,28 +109,28 @@ export async function openKnn(like: Draws, backend: Backend): Promise<OpenReadOu
     });
   }
 
-  return {
-    bytes: engine.bytes,
-    async *measure({ rows, draws, seed }, test) {
-      const splits = draws.map((draw) => splitRows(rows, draw, seed));
-      const centre = meanOf(rows.rows, width, range(0, count));
-      const neighbours = await place(rows, centre, [...splits.map(({ fit }) => fit), ...draws]);
-      const [fits, wholes] = [neighbours.slice(0, draws.length), neighbours.slice(draws.length)];
+  /** The k of each draw that does best on rows held out, and the share of right answers under it. */
+  async function learn({ rows, draws, seed }: Draws) {
+    const splits = draws.map((draw) => splitRows(rows, draw, seed));
+    const centre = meanOf(rows.rows, width, range(0, count));
+    const neighbours = await place(rows, centre, [...splits.map(({ fit }) => fit), ...draws]);
+    const [fits, wholes] = [neighbours.slice(0, draws.length), neighbours.slice(draws.length)];
 
-      /** Right answers on the rows held out, for each draw and number of neighbours. */
-      const onHeld = draws.map(() => neighbourCounts.map(() => 0));
-      const drawOf = splits.flatMap(({ held }, d) => Array<number>(held.length).fill(d));
-      const held = Int32Array.from(splits.flatMap((split) => [...split.held]));
-      for await (const { start, some, found } of productsOf({ rows: rows.rows, centre }, held))
-        some.forEach((row, i) => {
-          const d = drawOf[start + i];
-          const labels = nearest(fits[d], found, i * size, Math.max(...neighbourCounts));
-          neighbourCounts.forEach((k, c) => {
-            if (vote(labels.slice(0, k), classes) === rows.labels[row]) onHeld[d][c]++;
-          });
+    /** Right answers on the rows held out, for each draw and number of neighbours. */
+    const onHeld = draws.map(() => neighbourCounts.map(() => 0));
+    const drawOf = splits.flatMap(({ held }, d) => Array<number>(held.length).fill(d));
+    const held = Int32Array.from(splits.flatMap((split) => [...split.held]));
+    for await (const { start, some, found } of productsOf({ rows: rows.rows, centre }, held))
+      some.forEach((row, i) => {
+        const d = drawOf[start + i];
+        const labels = nearest(fits[d], found, i * size, Math.max(...neighbourCounts));
+        neighbourCounts.forEach((k, c) => {
+          if (vote(labels.slice(0, k), classes) === rows.labels[row]) onHeld[d][c]++;
         });
-      const chosen = onHeld.map((right) => neighbourCounts[right.indexOf(Math.max(...right))]);
+      });
+    const chosen = onHeld.map((right) => neighbourCounts[right.indexOf(Math.max(...right))]);
 
+    const accuracies = async (test: Features): Promise<number[]> => {
       const right = draws.map(() => 0);
       for await (const { some, found } of productsOf({ rows: test.rows, centre }, range(0, test.count)))
         some.forEach((row, i) => {
@@ -134,8 +139,19 @@ export async function openKnn(like: Draws, backend: Backend): Promise<OpenReadOu
             if (vote(labels, classes) === test.labels[row]) right[d]++;
           });
         });
-      for (const [d, k] of chosen.entries()) yield { accuracy: right[d] / test.count, k };
+      return right.map((count) => count / test.count);
+    };
+    return { chosen, accuracies };
+  }
+
+  return {
+    bytes: engine.bytes,
+    async *measure(drawn, test) {
+      const { chosen, accuracies } = await learn(drawn);
+      const shares = await accuracies(test);
+      for (const [d, k] of chosen.entries()) yield { accuracy: shares[d], k };
     },
+    fit: async (drawn) => (await learn(drawn)).accuracies,
     dispose: () => engine.dispose(),
   };
 }

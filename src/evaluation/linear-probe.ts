@@ -7,7 +7,8 @@ import { persistent, reshape, rows as rowsOf, sizeOf, type Tensor } from "../pro
 import { createOptimiser, type Optimiser, recordUpdates } from "../rules/optimiser.ts";
 import { accuracyOf, type Classifier, createClassifier, recordLogits, recordScoring } from "./classifier.ts";
 import type { Features } from "./features.ts";
-import { type Draws, measureOnce, type OpenReadOut, preparedFor } from "./read-out.ts";
+import { type Draws, measureOnce, type OpenLinearReadOut, preparedFor } from "./read-out.ts";
+import type { Linear } from "./standardise.ts";
 
 export interface LinearProbeOptions {
   readonly epochs: number;
@@ -52,7 +53,7 @@ export async function openLinearProbe(
   { rows: { count, width, classes }, draws }: Draws,
   { epochs, learningRate, batch }: LinearProbeOptions,
   backend: Backend,
-): Promise<OpenReadOut<LinearProbeResult>> {
+): Promise<OpenLinearReadOut<LinearProbeResult>> {
   const table = persistent("features", [count, width], "input");
   const labels = persistent("labels", [count], "input", "i32");
   const classifier = createClassifier(width, classes);
@@ -101,23 +102,36 @@ export async function openLinearProbe(
     return loss;
   }
 
+  /** Learns from one draw after another; until the next the engine holds the classifier. */
+  async function* learn({ rows, draws: chosen, seed }: Draws): AsyncGenerator<{ draw: Int32Array; loss: number }> {
+    engine.write(table, rows.rows);
+    engine.write(labels, rows.labels);
+    engine.write(adam.rate, Float32Array.of(1));
+    for (const draw of chosen) {
+      initialiseClassifier(engine, classifier, seed);
+      for (const moments of adam.state.values())
+        for (const tensor of moments) engine.write(tensor, new Float32Array(sizeOf(tensor.shape)));
+      yield { draw, loss: await train(draw, seed) };
+    }
+  }
+
   return {
     bytes: engine.bytes,
-    async *measure({ rows, draws: chosen, seed }, test) {
-      engine.write(table, rows.rows);
-      engine.write(labels, rows.labels);
-      engine.write(adam.rate, Float32Array.of(1));
-      for (const draw of chosen) {
-        initialiseClassifier(engine, classifier, seed);
-        for (const moments of adam.state.values())
-          for (const tensor of moments) engine.write(tensor, new Float32Array(sizeOf(tensor.shape)));
-        const loss = await train(draw, seed);
+    async *measure(drawn, test) {
+      for await (const { draw, loss } of learn(drawn))
         yield {
           accuracy: await accuracyOf(engine, scoring, test),
-          trainAccuracy: await accuracyOf(engine, scoring, rows, draw),
+          trainAccuracy: await accuracyOf(engine, scoring, drawn.rows, draw),
           loss,
         };
+    },
+    fit: async (drawn) => {
+      const learnt: Linear[] = [];
+      for await (const _ of learn(drawn)) {
+        const [weight, bias] = [await engine.read(classifier.weight), await engine.read(classifier.bias)];
+        learnt.push({ weight: Float64Array.from(weight), bias: Float64Array.from(bias) });
       }
+      return learnt;
     },
     dispose: () => engine.dispose(),
   };

@@ -4,7 +4,7 @@ import type { Backend } from "../backends/backend.ts";
 import { type NoAugmentation, type RandomCrop, requireCrops } from "../data/augmentation.ts";
 import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
 import { type Encoder, layerWidth } from "../encoders/encoder.ts";
-import { createModel, initialise } from "../encoders/model.ts";
+import { createModel } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import type { Normalise } from "../program/views.ts";
@@ -17,6 +17,7 @@ import {
   pixelFeatures,
   pixelWidth,
   selectRows,
+  untrainedWeights,
 } from "./features.ts";
 import { openKnn } from "./knn.ts";
 import { openLinearProbe } from "./linear-probe.ts";
@@ -128,7 +129,7 @@ export async function probe(
   /** Where one code's features stand after another's: memory that waits to be collected would come on top. */
   const room = [labelled, test].map(({ count }) => new Float32Array(count * widest));
 
-  const random = new Map([...initialise(model, seed)].map(([{ name }, values]) => [name, values]));
+  const random = untrainedWeights(network, seed);
   const frozen = ({ subject, layer }: Code): FrozenEncoder => ({
     ...{ network, valueRange, normalise, layer },
     weights: encoders[subject] ?? random,
@@ -224,7 +225,11 @@ interface Drawn {
 }
 
 /** A seed's draws are one within the other, so that a read-out can measure all of them on the rows of the largest. */
-function drawAll({ labels, classes }: ImageSet, labelsPerClass: readonly (number | "all")[], seeds: number): Drawn {
+export function drawAll(
+  { labels, classes }: ImageSet,
+  labelsPerClass: readonly (number | "all")[],
+  seeds: number,
+): Drawn {
   const drawn = Array.from({ length: seeds }, (_, seed) => {
     const draws = labelsPerClass.map((perClass) => drawLabels(labels, classes.length, perClass, seed, classes));
     return { largest: draws.reduce((a, b) => (b.length > a.length ? b : a)), draws };

@@ -3,6 +3,7 @@
 import type { Backend } from "../backends/backend.ts";
 import { wrong } from "../program/errors.ts";
 import { type Features, requireFeatures } from "./features.ts";
+import type { Linear } from "./standardise.ts";
 
 /** Labelled rows, and the draws of labels from them that a read-out is to learn from. */
 export interface Draws {
@@ -19,6 +20,12 @@ export interface OpenReadOut<Result> {
   /** A result for each draw, in their order; the draws are of the sizes that the read-out was opened for. */
   readonly measure: (drawn: Draws, test: Features) => AsyncGenerator<Result>;
   readonly dispose: () => Promise<void>;
+}
+
+/** A read-out that learns a linear classifier. */
+export interface OpenLinearReadOut<Result> extends OpenReadOut<Result> {
+  /** What it learns from each draw, for any number of test sets: classifiers of rows as they are, which need the read-out no longer. */
+  readonly fit: (drawn: Draws) => Promise<Linear[]>;
 }
 
 /** Prepares a read-out for draws of the sizes of `like`, and sets of its width and classes. */

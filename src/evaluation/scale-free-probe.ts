@@ -15,7 +15,7 @@ import {
   recordRegression,
   trainAccuracyOf,
 } from "./logistic-regression.ts";
-import { type Draws, measureOnce, type OpenReadOut, preparedFor } from "./read-out.ts";
+import { type Draws, measureOnce, type OpenLinearReadOut, preparedFor } from "./read-out.ts";
 import { isWorthwhile, recordSpan, type SpanPrograms, spanOf } from "./row-space.ts";
 import { type Linear, momentsOf, ofRawRows, ofStandardRows, standardise } from "./standardise.ts";
 import { splitRows } from "./subsets.ts";
@@ -69,7 +69,7 @@ interface Prepared {
   readonly regression: Regression;
 }
 
-export async function openScaleFreeProbe(like: Draws, backend: Backend): Promise<OpenReadOut<ScaleFreeResult>> {
+export async function openScaleFreeProbe(like: Draws, backend: Backend): Promise<OpenLinearReadOut<ScaleFreeResult>> {
   const { width, classes, count } = like.rows;
   const table = persistent("features", [count, width], "input");
   const labels = persistent("labels", [count], "input", "i32");
@@ -134,22 +134,23 @@ export async function openScaleFreeProbe(like: Draws, backend: Backend): Promise
     return accuracyOf(engine, scoring, rows, chosen);
   }
 
-  async function measure(rows: Features, draw: Int32Array, seed: number, test: Features): Promise<ScaleFreeResult> {
+  async function learn(rows: Features, draw: Int32Array, seed: number) {
     const { fit, held } = splitRows(rows, draw, seed);
     const chosen = held.length > 0 ? await choose(rows, fit, held) : undefined;
     const regression = await open(rows, draw);
     const start = chosen ? await regression.fromRaw(chosen.linear) : regression.zero;
     const strength = chosen?.strength ?? strengths[0];
     const { x, iterations, converged } = await regression.fit(strength, start);
-    return {
-      accuracy: await score(await regression.toRaw(x), test),
-      trainAccuracy: await regression.trainAccuracy(x),
+    const trainAccuracy = await regression.trainAccuracy(x);
+    const details = {
+      trainAccuracy,
       strength,
       atGridEnd: chosen?.atGridEnd ?? false,
       validationAccuracy: chosen?.accuracy ?? Number.NaN,
       iterations,
       converged: converged && (chosen?.converged ?? true),
     };
+    return { linear: await regression.toRaw(x), details };
   }
 
   /** The strength that does best on the rows held out, with what was found there. */
@@ -177,7 +178,15 @@ export async function openScaleFreeProbe(like: Draws, backend: Backend): Promise
   return {
     bytes: engine.bytes,
     async *measure({ rows, draws, seed }, test) {
-      for (const draw of draws) yield await measure(rows, draw, seed, test);
+      for (const draw of draws) {
+        const { linear, details } = await learn(rows, draw, seed);
+        yield { accuracy: await score(linear, test), ...details };
+      }
+    },
+    fit: async ({ rows, draws, seed }) => {
+      const learnt: Linear[] = [];
+      for (const draw of draws) learnt.push((await learn(rows, draw, seed)).linear);
+      return learnt;
     },
     dispose: () => engine.dispose(),
   };

@@ -5,6 +5,7 @@ import http from "node:http";
 import { join } from "node:path";
 import { type CheckedFile, checkDataset } from "../../data/check-dataset.ts";
 import { defaultFolder } from "../../data/datasets.ts";
+import { type RecipeName, recipes } from "../../data/deformations.ts";
 import { written } from "../../data/download.ts";
 import { makeFolders } from "../../data/folders.ts";
 import { getDataset } from "../../data/get-dataset.ts";
@@ -12,6 +13,7 @@ import { type KnownDataset, knownDatasets } from "../../data/known-datasets.ts";
 import { nearest } from "../../data/nearest.ts";
 import { type Found, findDataset, sizeFault } from "../../data/on-disk.ts";
 import { type Layout, sources } from "../../data/sources.ts";
+import { drawDeformed } from "../../evaluation/robustness-figures.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { formatBytes } from "../../program/explain.ts";
 import { configuredModel } from "../../training/configured-rule.ts";
@@ -29,6 +31,8 @@ import { formatTable, wrap } from "../table.ts";
 interface DataOptions extends CommonOptions {
   readonly from?: string;
   readonly out: string;
+  /** show: a recipe by which pictures are deformed. */
+  readonly deform?: RecipeName;
 }
 
 export async function dataCommand(
@@ -39,6 +43,8 @@ export async function dataCommand(
 ): Promise<number> {
   if (options.from !== undefined && what !== "get")
     throw wrong("saccade data", "--from", "left out, or go with get", `--from with ${what}`);
+  if (options.deform !== undefined && what !== "show")
+    throw wrong("saccade data", "--deform", "left out, or go with show", `--deform with ${what}`);
   if (overrides.length > 0 && what !== "show")
     throw wrong(`saccade data ${what}`, "arguments", "one dataset", [name, ...overrides]);
   switch (what) {
@@ -262,6 +268,12 @@ async function show(asked: string, overrides: readonly string[], options: DataOp
     const { views, images } = await firstViews(config, set, await openBackend(options));
     const { png } = await viewsFigure(config, configuredModel(config).encoder, views, { images, most: images });
     figures.set(`${config.name}-views.png`, png);
+  }
+  if (options.deform !== undefined) {
+    const recipe = recipes[options.deform];
+    const backend = await openBackend(options);
+    const { png } = await drawDeformed(set, recipe, { strength: 1, seed: options.seed ?? 0 }, backend);
+    figures.set(`${config?.name ?? asked}-deformed.png`, png);
   }
   const paths: string[] = [];
   for (const [file, png] of figures) {

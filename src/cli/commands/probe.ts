@@ -34,14 +34,7 @@ export async function probeCommand(
   const { run, config } = openRun(path);
   if (options.seed !== undefined)
     throw new SaccadeError("probe: --seed belongs to training; a run keeps its seed, seeds=3 draws labels three times");
-  const given: Partial<ProbeConfig> = structuredClone(config.probe) ?? {};
-  for (const assignment of overrides) override(given, assignment, parseValue, ["probe"]);
-  const whole = given.train !== undefined && given.test !== undefined;
-  const wanted = whole ? parseConfig({ ...config, probe: given }, `${path} with its probe`).probe : undefined;
-  if (!wanted)
-    throw new SaccadeError(
-      `${path}: its configuration has no probe section; give train.dataset=… test.dataset=… test.split=test`,
-    );
+  const wanted = probeOf(path, config, overrides);
   const signals = catchSignals();
   let release: (() => void) | undefined;
   try {
@@ -56,6 +49,19 @@ export async function probeCommand(
     release?.();
     signals.end();
   }
+}
+
+/** The probe section of a run's configuration, with changes. */
+export function probeOf(path: string, config: Config, overrides: readonly string[]): ProbeConfig {
+  const given: Partial<ProbeConfig> = structuredClone(config.probe) ?? {};
+  for (const assignment of overrides) override(given, assignment, parseValue, ["probe"]);
+  const whole = given.train !== undefined && given.test !== undefined;
+  const wanted = whole ? parseConfig({ ...config, probe: given }, `${path} with its probe`).probe : undefined;
+  if (!wanted)
+    throw new SaccadeError(
+      `${path}: its configuration has no probe section; give train.dataset=… test.dataset=… test.split=test`,
+    );
+  return wanted;
 }
 
 export interface ProbeSets {
