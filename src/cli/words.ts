@@ -9,4 +9,16 @@ export const launcherNames = ["local", "slurm"] as const;
 export type LauncherName = (typeof launcherNames)[number];
 
 /** Names of the experiments, as src/experiments/experiments.ts has them. */
-export const experimentNames = ["table1", "table2", "tableC", "figure2", "figure5", "figure6", "figure7"] as const;
+export const experimentNames = [
+  "table1",
+  "dtp",
+  "table2",
+  "table3",
+  "table4",
+  "tableC",
+  "figure2",
+  "figure5",
+  "figure6",
+  "figure7",
+  "figure9",
+] as const;

@@ -40,15 +40,18 @@ export const isOf =
     score.subject === subject && score.readOut === readOut && score.labelsPerClass === labelsPerClass;
 
 /** Lines of one read-out at the last of the numbers of labels, supervised networks beside them. */
-export function linesOf(report: RobustnessReport, readOut: RobustnessScore["readOut"]): Line[] {
+export function linesOf(report: Curves, readOut: RobustnessScore["readOut"]): Line[] {
   const labels = report.options.labelsPerClass.at(-1);
   return everyLine(report).filter(
     (one) => one.readOut === "own" || (one.readOut === readOut && one.labelsPerClass === labels),
   );
 }
 
+/** What its curves are drawn of. */
+export type Curves = Pick<RobustnessReport, "scores" | "test" | "chance" | "options">;
+
 export function robustnessFigure(
-  report: RobustnessReport,
+  report: Curves,
   readOut: RobustnessScore["readOut"],
   caption: string,
 ): Promise<string> {

@@ -3,7 +3,10 @@
 import type { Backend } from "../backends/backend.ts";
 import { loadDataset } from "../data/datasets.ts";
 import type { ImageSet } from "../data/images.ts";
+import { untrainedWeights } from "../evaluation/features.ts";
+import { isSupervised, ownClassifier } from "../evaluation/own-classifier.ts";
 import { probe } from "../evaluation/probe.ts";
+import { type RobustnessSubject, robustness } from "../evaluation/robustness.ts";
 import { only } from "../evaluation/subsets.ts";
 import { conditions } from "../program/audit.ts";
 import { SaccadeError } from "../program/errors.ts";
@@ -25,6 +28,8 @@ import type {
   ProbeResult,
   ProbeTask,
   Results,
+  RobustnessResult,
+  RobustnessTask,
   Task,
   TrainTask,
 } from "./task.ts";
@@ -80,6 +85,8 @@ function does(task: Task, key: string, context: Context): Promise<Results[Task["
       return trains(task, key, context);
     case "probe":
       return probes(task, context);
+    case "robustness":
+      return measuresRobustness(task, context);
     case "audit":
       return audits(task, context);
     case "distances":
@@ -98,7 +105,7 @@ async function trains({ of: { config } }: TrainTask, key: string, context: Conte
 }
 
 /** The weights of the run that a task waits for. */
-function weightsOf(run: string | undefined, { store }: Context): ReadonlyMap<string, Float32Array> {
+function weightsOf({ run, store }: Context): ReturnType<Store["encoder"]> {
   if (run !== undefined && store.hasEncoder(run)) return store.encoder(run);
   throw new SaccadeError(`${store.path}: has no encoder of run ${run}; it diverged, or was not trained here`);
 }
@@ -114,7 +121,7 @@ async function probes({ of, probe: wanted, holdOut }: ProbeTask, context: Contex
       ? [labelled, await datasets.load(wanted.test)]
       : [only(labelled, rows.subarray(0, kept)), only(labelled, rows.subarray(kept))];
   const encoders: Record<string, ReadonlyMap<string, Float32Array>> = of.trained
-    ? { trained: weightsOf(context.run, context) }
+    ? { trained: weightsOf(context).state }
     : {};
   const report = await probe(
     { network, valueRange, normalise, encoders, seed },
@@ -130,6 +137,28 @@ async function probes({ of, probe: wanted, holdOut }: ProbeTask, context: Contex
     chance,
     report: { measured, train: report.train, test: report.test, overlapping, trainImages, testImages },
   };
+}
+
+async function measuresRobustness(
+  { of: { config, trained }, probe: wanted, curves, seed }: RobustnessTask,
+  context: Context,
+): Promise<RobustnessResult> {
+  const { backend, datasets, onProgress } = context;
+  const [train, test] = [await datasets.load(wanted.train), await datasets.load(wanted.test)];
+  const { encoder: network, valueRange, normalise } = config;
+  const frozen = (weights: ReadonlyMap<string, Float32Array>) => ({ network, weights, valueRange, normalise });
+  const subjects = (): RobustnessSubject[] => {
+    if (!trained) return [{ name: "random", encoder: frozen(untrainedWeights(network, config.seed)) }, { name: "pixels" }];
+    const weights = weightsOf(context);
+    const encoder = frozen(weights.state);
+    if (!isSupervised(config)) return [{ name: "trained", encoder }];
+    return [{ name: "trained", encoder, classifier: ownClassifier(config, weights, test.classes.length) }];
+  };
+  const report = await robustness(subjects(), { train, test }, { ...wanted, curves, seed }, backend, (_, done, total) =>
+    onProgress(done / total),
+  );
+  const { scores, chance, options } = report;
+  return { scores, chance, test: report.test, curves: options.curves };
 }
 
 async function audits({ of: { config } }: AuditTask, { backend }: Context): Promise<AuditResult> {

@@ -3,6 +3,7 @@
 import { rmSync } from "node:fs";
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
+import { isSupervised } from "../evaluation/own-classifier.ts";
 import { DivergedError } from "../training/alarms.ts";
 import { latestCheckpoint } from "../training/checkpoints.ts";
 import type { Config } from "../training/config.ts";
@@ -14,6 +15,7 @@ import { lockRun } from "../training/run-lock.ts";
 import { train } from "../training/train.ts";
 import { createTrainer, type Trainer } from "../training/trainer.ts";
 import type { LayerNumbers } from "../training/xray.ts";
+import type { Weights } from "./store.ts";
 import type { TrainResult } from "./task.ts";
 
 /** Noted losses of a result, at most so many for each layer that learns by itself. */
@@ -22,7 +24,7 @@ const curvePoints = 200;
 export interface Trained {
   readonly result: TrainResult;
   /** What is kept of the run's last state; undefined where it diverged. */
-  readonly weights: ReadonlyMap<string, Float32Array> | undefined;
+  readonly weights: Weights | undefined;
 }
 
 /** A run that a signal stopped; it goes on from its checkpoint when it is asked for again. */
@@ -77,7 +79,10 @@ export async function runTrain(
     if (last === undefined) throw new Error(`${run.path}: no checkpoint`);
     return {
       result: { steps: last.position.step, ...facts, ...noted(readMetrics(run)) },
-      weights: new Map([...last.state].filter(([name]) => kept.has(name))),
+      weights: {
+        state: new Map([...last.state].filter(([name]) => kept.has(name))),
+        shapes: new Map([...last.shapes].filter(([name]) => kept.has(name))),
+      },
     };
   } catch (error) {
     if (!(error instanceof DivergedError)) throw error;
@@ -96,8 +101,8 @@ export function dropCheckpoints(runs: string): void {
 }
 
 /** The encoder's synapses, and those of a classifier that was learnt with it. */
-function keptNames({ loss }: Config, { recorded, model }: Trainer): Set<string> {
-  const supervised = loss.kind === "crossEntropy" || loss.kind === "amitHinge";
+function keptNames(config: Config, { recorded, model }: Trainer): Set<string> {
+  const supervised = isSupervised(config);
   const blocks = new Set(model.parameters.map(({ tensor }) => tensor.name));
   return new Set(
     recorded.state

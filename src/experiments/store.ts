@@ -3,6 +3,7 @@
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { SaccadeError } from "../program/errors.ts";
+import type { Checkpoint } from "../training/checkpoints.ts";
 import { readBytes, readText, writeWhole } from "../training/files.ts";
 import { decodeSafetensors, safetensorsParts } from "../training/safetensors.ts";
 import type { Results, Task } from "./task.ts";
@@ -31,9 +32,12 @@ export interface Store {
   readonly outcome: (key: string) => Outcome | undefined;
   readonly putOutcome: (outcome: Outcome) => Promise<void>;
   readonly hasEncoder: (key: string) => boolean;
-  readonly encoder: (key: string) => ReadonlyMap<string, Float32Array>;
-  readonly putEncoder: (key: string, weights: ReadonlyMap<string, Float32Array>) => Promise<void>;
+  readonly encoder: (key: string) => Weights & { readonly path: string };
+  readonly putEncoder: (key: string, weights: Weights) => Promise<void>;
 }
+
+/** Some tensors of a checkpoint, in the layout of the programs. */
+export type Weights = Pick<Checkpoint, "state" | "shapes">;
 
 /** Name of the file of a record that holds outcomes, one a line. */
 export const recordFile = "results.jsonl";
@@ -58,15 +62,20 @@ export function openStore(path: string, records: ReadonlyMap<string, Outcome> = 
     putOutcome: (outcome) => writeWhole(file("results", outcome.key, "json"), `${JSON.stringify(outcome)}\n`),
     hasEncoder: (key) => existsSync(encoderFile(key)),
     encoder: (key) => {
-      const { tensors } = decodeSafetensors(readBytes(encoderFile(key)), encoderFile(key));
-      return new Map([...tensors].map(([name, { data }]) => [name, data]));
+      const path = encoderFile(key);
+      const tensors = [...decodeSafetensors(readBytes(path), path).tensors];
+      return {
+        path,
+        state: new Map(tensors.map(([name, { data }]) => [name, data])),
+        shapes: new Map(tensors.map(([name, { shape }]) => [name, shape])),
+      };
     },
-    putEncoder: (key, weights) =>
+    putEncoder: (key, { state, shapes }) =>
       writeWhole(
         encoderFile(key),
         safetensorsParts({
-          tensors: new Map([...weights].map(([name, data]) => [name, { shape: [data.length], data }])),
-          metadata: { format: "saccade-encoder-flat" },
+          tensors: new Map([...state].map(([name, data]) => [name, { shape: shapes.get(name) ?? [data.length], data }])),
+          metadata: { format: "saccade-weights" },
         }),
       ),
   };

@@ -1,6 +1,7 @@
 // What there is to do, as data. A task's key is made of all that decides its result, so that what was done once is found again.
 
 import type { ProbeReport, Score } from "../evaluation/probe.ts";
+import type { Curve, RobustnessReport } from "../evaluation/robustness.ts";
 import type { Condition } from "../program/audit.ts";
 import type { Config, ProbeConfig } from "../training/config.ts";
 import { configKey } from "../training/resume.ts";
@@ -27,6 +28,16 @@ export interface ProbeTask {
   readonly holdOut?: number | undefined;
 }
 
+/** Accuracy on deformed pictures: of read-outs of an encoder, or of the classifier that a supervised network has of its own. */
+export interface RobustnessTask {
+  readonly kind: "robustness";
+  readonly of: EncoderOf;
+  readonly probe: ProbeConfig;
+  readonly curves: readonly Curve[];
+  /** Of the deformations. */
+  readonly seed: number;
+}
+
 /** The locality audit of a configuration, and what it costs. */
 export interface AuditTask {
   readonly kind: "audit";
@@ -39,7 +50,7 @@ export interface DistancesTask {
   readonly of: EncoderOf;
 }
 
-export type Task = TrainTask | ProbeTask | AuditTask | DistancesTask;
+export type Task = TrainTask | ProbeTask | RobustnessTask | AuditTask | DistancesTask;
 
 export interface TrainResult {
   readonly steps: number;
@@ -59,6 +70,10 @@ export interface ProbeResult {
   readonly scores: readonly Score[];
   readonly chance: number;
   readonly report: Pick<ProbeReport, "measured" | "train" | "test" | "overlapping" | "trainImages" | "testImages">;
+}
+
+export interface RobustnessResult extends Pick<RobustnessReport, "scores" | "chance" | "test"> {
+  readonly curves: readonly Curve[];
 }
 
 export interface AuditResult {
@@ -89,6 +104,7 @@ export interface DistancesResult {
 export interface Results {
   readonly train: TrainResult;
   readonly probe: ProbeResult;
+  readonly robustness: RobustnessResult;
   readonly audit: AuditResult;
   readonly distances: DistancesResult;
 }

@@ -176,7 +176,7 @@ function decodeCheckpoint(bytes: Uint8Array, path: string): Checkpoint {
 }
 
 /** Refuses a checkpoint that lacks tensors, or has them for another architecture. */
-export function requireTensors({ path, shapes }: Checkpoint, wanted: readonly Tensor[]): void {
+export function requireTensors({ path, shapes }: Pick<Checkpoint, "path" | "shapes">, wanted: readonly Tensor[]): void {
   for (const { name, shape } of wanted) {
     const got = shapes.get(name);
     if (got?.join() !== shape.join())
