@@ -240,8 +240,16 @@ command(
   .argument("<config>", "YAML file: a configuration, or a sweep of several rules (sweeps/ has some)")
   .argument("[overrides...]", "key=a,b,c: the values to try; key=value holds for all")
   .option("--seeds <number>", "how many seeds to train with", wholeNumber(1, 100), 1)
-  .option("--hold-out <number>", "test on the last so many pictures of probe.train, not on the test set", wholeNumber(1, 1e9))
-  .option("--teraflops <number>", "cost of every run in 10^12 floating-point operations; epochs follow from it", positive)
+  .option(
+    "--hold-out <number>",
+    "test on the last so many pictures of probe.train, not on the test set",
+    wholeNumber(1, 1e9),
+  )
+  .option(
+    "--teraflops <number>",
+    "cost of every run in 10^12 floating-point operations; epochs follow from it",
+    positive,
+  )
   .option("--only <pattern>", "tasks whose names match this regular expression; --list shows the names", pattern)
   .option("--out <folder>", "where runs and results are kept (default: swept/<name>)", fromHome)
   .option("--report <folder>", "where the report is put (default: report/ in --out)", fromHome)

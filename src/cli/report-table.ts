@@ -7,8 +7,16 @@ import { mean } from "../program/mean.ts";
 export function tableRows({ columns, rows }: ReportTable): string[][] {
   const published = rows.some((row) => row.published !== undefined);
   return [
-    ["", ...columns.map(({ title, group }) => (group === undefined ? title : `${group}, ${title}`)), ...(published ? ["published"] : [])],
-    ...rows.map((row) => [row.title, ...row.cells.map(cellText), ...(published ? [row.published?.join(" / ") ?? "–"] : [])]),
+    [
+      "",
+      ...columns.map(({ title, group }) => (group === undefined ? title : `${group}, ${title}`)),
+      ...(published ? ["published"] : []),
+    ],
+    ...rows.map((row) => [
+      row.title,
+      ...row.cells.map(cellText),
+      ...(published ? [row.published?.join(" / ") ?? "–"] : []),
+    ]),
   ];
 }
 

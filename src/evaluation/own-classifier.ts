@@ -15,7 +15,11 @@ export const isSupervised = (config: Pick<Config, "loss" | "augmentation">): boo
  * The head of the last layer that learnt, weight [features, classes] → [classes, features]: under E2E that of the network, under GLL and RLL
  * the one on the last block. Features are in the order row, column, channel in both.
  */
-export function ownClassifier(config: Config, checkpoint: Pick<Checkpoint, "path" | "state" | "shapes">, classes: number): Linear {
+export function ownClassifier(
+  config: Config,
+  checkpoint: Pick<Checkpoint, "path" | "state" | "shapes">,
+  classes: number,
+): Linear {
   if (!isSupervised(config))
     throw wrong("robustness", "loss.kind", "crossEntropy or amitHinge for a classifier of its own", config.loss.kind);
   const network = networks[config.encoder];

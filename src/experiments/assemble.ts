@@ -50,7 +50,11 @@ export async function assemble(
     const nothing: ExperimentPart = { text: [], tables: [], claims: [], figures: [], ledger: [] };
     const made = part ? await part(read, backend) : nothing;
     const substitutes = missing === undefined ? roles.flatMap((role) => standIn(role, study) ?? []) : [];
-    parts.push({ name, title, substitutes, missing, ...made });
+    // What rendered pictures say is nothing of the paper's.
+    const claims = made.claims.map((claim) =>
+      study.scale.rendered && claim.decision ? { ...claim, decision: "not decided" as const } : claim,
+    );
+    parts.push({ name, title, substitutes, missing, ...made, claims });
   }
   const outcomes = tasks.flatMap(({ key }) => outcomeOf(key) ?? []);
   return {

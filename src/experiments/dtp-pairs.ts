@@ -48,7 +48,11 @@ export const dtpPairs: Experiment = {
   roles: rolesOf("cifar"),
   plan: async (study, plan) => {
     const { labelled, tested } = study.scale.settings.cifar;
-    const planned = await planRows(study, plan, { experiment: "dtp", rows: rowsOf(study), probe: probeConfig(study, "cifar") });
+    const planned = await planRows(study, plan, {
+      experiment: "dtp",
+      rows: rowsOf(study),
+      probe: probeConfig(study, "cifar"),
+    });
     const own = new Map<string, Promised<"robustness">[]>();
     for (const { title, encoder } of supervised) {
       const other = encoder === undefined ? {} : { encoder };
@@ -71,7 +75,10 @@ export const dtpPairs: Experiment = {
       return {
         text: planned.methods(read),
         tables: [
-          planned.table(read, { name: "dtp", caption: "Self-supervised: linear evaluation of DTP with pooling and with strides." }),
+          planned.table(read, {
+            name: "dtp",
+            caption: "Self-supervised: linear evaluation of DTP with pooling and with strides.",
+          }),
           {
             name: "dtp-supervised",
             caption: `Supervised: networks that learnt ${labelled.toLocaleString("en-US")} labels of CIFAR-10 by DTP, with their own classifier.`,

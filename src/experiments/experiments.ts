@@ -7,11 +7,11 @@ import { figure5 } from "./figure5.ts";
 import { figure6 } from "./figure6.ts";
 import { figure7 } from "./figure7.ts";
 import { figure9 } from "./figure9.ts";
+import { tableC } from "./table-c.ts";
 import { table1 } from "./table1.ts";
 import { table2 } from "./table2.ts";
 import { table3 } from "./table3.ts";
 import { table4 } from "./table4.ts";
-import { tableC } from "./table-c.ts";
 
 export const experiments: readonly Experiment[] = [
   table1,

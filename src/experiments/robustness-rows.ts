@@ -11,6 +11,7 @@ import type { Runs } from "./claims.ts";
 import type { Plan, Promised, Read } from "./plan.ts";
 import type { Measured, ReportFigure, ReportTable, TableRow } from "./report.ts";
 import { readOutTitles } from "./rows.ts";
+import type { SettingName } from "./scales.ts";
 import type { Study } from "./study.ts";
 
 /** Self-supervised: all numbers of labels are read out of one encoder. Supervised: a network for each number of labels. */
@@ -37,17 +38,20 @@ export async function planRobustness(
   {
     experiment,
     rows,
-    probe,
+    setting,
+    probe: whole,
     recipe,
     single,
   }: {
     readonly experiment: string;
     readonly rows: readonly RobustRow[];
+    readonly setting: SettingName;
     readonly probe: ProbeConfig;
     readonly recipe: Recipe;
     readonly single: readonly SingleKind[];
   },
 ): Promise<PlannedRobustness> {
+  const probe = { ...whole, test: { ...whole.test, limit: scale.settings[setting].deformed } };
   const short = scale.name === "smoke";
   const curves: Curve[] = [
     { deformation: recipe, strengths: short ? [1] : strengths },
@@ -94,9 +98,7 @@ export async function planRobustness(
     });
 
   const { readOuts, labelsPerClass } = probe;
-  const columns = [0, 1].flatMap((strength) =>
-    [...readOuts, "own" as const].map((readOut) => ({ strength, readOut })),
-  );
+  const columns = [0, 1].flatMap((strength) => [...readOuts, "own" as const].map((readOut) => ({ strength, readOut })));
   const labelsText = (labels: number | "all"): string => (labels === "all" ? "all labels" : `${labels} labels a class`);
 
   return {
@@ -158,8 +160,17 @@ export async function planRobustness(
       };
       const figures: ReportFigure[] = [];
       for (const readOut of readOuts) {
-        const svg = await robustnessFigure(report, readOut, `${readOutTitles[readOut]}, ${labelsText(labelsPerClass.at(-1) ?? "all")}; supervised networks with their own classifier`);
-        figures.push({ name: `${name}-${readOut}`, caption: `${caption} Read-out: ${readOutTitles[readOut]}.`, svg, png: await svgToPng(svg) });
+        const svg = await robustnessFigure(
+          report,
+          readOut,
+          `${readOutTitles[readOut]}, ${labelsText(labelsPerClass.at(-1) ?? "all")}; supervised networks with their own classifier`,
+        );
+        figures.push({
+          name: `${name}-${readOut}`,
+          caption: `${caption} Read-out: ${readOutTitles[readOut]}.`,
+          svg,
+          png: await svgToPng(svg),
+        });
       }
       return figures;
     },

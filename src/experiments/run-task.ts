@@ -148,7 +148,8 @@ async function measuresRobustness(
   const { encoder: network, valueRange, normalise } = config;
   const frozen = (weights: ReadonlyMap<string, Float32Array>) => ({ network, weights, valueRange, normalise });
   const subjects = (): RobustnessSubject[] => {
-    if (!trained) return [{ name: "random", encoder: frozen(untrainedWeights(network, config.seed)) }, { name: "pixels" }];
+    if (!trained)
+      return [{ name: "random", encoder: frozen(untrainedWeights(network, config.seed)) }, { name: "pixels" }];
     const weights = weightsOf(context);
     const encoder = frozen(weights.state);
     if (!isSupervised(config)) return [{ name: "trained", encoder }];

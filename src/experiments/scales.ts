@@ -11,6 +11,8 @@ export interface Sizes {
   /** Labelled pictures to draw labels from, and to test on. */
   readonly labelled: number;
   readonly tested: number;
+  /** Pictures to deform, and to test on then. */
+  readonly deformed: number;
   readonly labelsPerClass: readonly (number | "all")[];
   /** Of the paper's read-out. */
   readonly probeEpochs: number;
@@ -62,12 +64,21 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
           epochs: 5,
           labelled: 10_000,
           tested: 10_000,
+          deformed: 2_000,
           labelsPerClass: [10, 100, "all"],
         },
         ...{ probeEpochs: 60, probeBatch: 500, supervisedEpochs: 10 },
       },
       stl: {
-        ...{ images: 1_000, batch: 50, epochs: 2, labelled: 2_000, tested: 2_000, labelsPerClass: [10, 100] },
+        ...{
+          images: 1_000,
+          batch: 50,
+          epochs: 2,
+          labelled: 2_000,
+          tested: 2_000,
+          deformed: 2_000,
+          labelsPerClass: [10, 100],
+        },
         ...{ probeEpochs: 60, probeBatch: 250, supervisedEpochs: 10 },
       },
       letters: {
@@ -77,6 +88,7 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
           epochs: 10,
           labelled: 20_000,
           tested: 10_000,
+          deformed: 2_000,
           labelsPerClass: [10, 100, "all"],
         },
         ...{ probeEpochs: 60, probeBatch: 500, supervisedEpochs: 10 },
@@ -96,12 +108,21 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
           epochs: 20,
           labelled: 45_000,
           tested: 10_000,
+          deformed: 5_000,
           labelsPerClass: [10, 100, "all"],
         },
         ...{ probeEpochs: 100, probeBatch: 500, supervisedEpochs: 40 },
       },
       stl: {
-        ...{ images: 20_000, batch: 100, epochs: 10, labelled: 5_000, tested: 8_000, labelsPerClass: [10, 100, "all"] },
+        ...{
+          images: 20_000,
+          batch: 100,
+          epochs: 10,
+          labelled: 5_000,
+          tested: 8_000,
+          deformed: 5_000,
+          labelsPerClass: [10, 100, "all"],
+        },
         ...{ probeEpochs: 100, probeBatch: 250, supervisedEpochs: 40 },
       },
       letters: {
@@ -111,6 +132,7 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
           epochs: 20,
           labelled: 60_000,
           tested: 10_000,
+          deformed: 5_000,
           labelsPerClass: [10, 100, "all"],
         },
         ...{ probeEpochs: 100, probeBatch: 500, supervisedEpochs: 20 },
@@ -124,16 +146,40 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
     sameCompute: false,
     settings: {
       cifar: {
-        ...{ images: 50_000, batch: 500, epochs: 400, labelled: 45_000, tested: 10_000, labelsPerClass: ["all"] },
+        ...{
+          images: 50_000,
+          batch: 500,
+          epochs: 400,
+          labelled: 45_000,
+          tested: 10_000,
+          deformed: 10_000,
+          labelsPerClass: ["all"],
+        },
         ...{ probeEpochs: 400, probeBatch: 500, supervisedEpochs: 400 },
       },
       stl: {
         // The authors' batches of 250 do not fit into WebAssembly's 4 GiB beside the pictures.
-        ...{ images: 50_000, batch: 100, epochs: 100, labelled: 5_000, tested: 8_000, labelsPerClass: ["all"] },
+        ...{
+          images: 50_000,
+          batch: 100,
+          epochs: 100,
+          labelled: 5_000,
+          tested: 8_000,
+          deformed: 8_000,
+          labelsPerClass: ["all"],
+        },
         ...{ probeEpochs: 200, probeBatch: 250, supervisedEpochs: 100 },
       },
       letters: {
-        ...{ images: 124_800, batch: 1_000, epochs: 400, labelled: 60_000, tested: 10_000, labelsPerClass: ["all"] },
+        ...{
+          images: 124_800,
+          batch: 1_000,
+          epochs: 400,
+          labelled: 60_000,
+          tested: 10_000,
+          deformed: 10_000,
+          labelsPerClass: ["all"],
+        },
         ...{ probeEpochs: 200, probeBatch: 1_000, supervisedEpochs: 200 },
       },
     },
@@ -143,7 +189,7 @@ export const scales: Readonly<Record<ScaleName, Scale>> = {
 function smoke(size: Pick<Sizes, "images" | "batch">): Sizes {
   return {
     ...size,
-    ...{ epochs: 1, labelled: 60, tested: 60, labelsPerClass: [2] },
+    ...{ epochs: 1, labelled: 60, tested: 60, deformed: 60, labelsPerClass: [2] },
     ...{ probeEpochs: 2, probeBatch: 20, supervisedEpochs: 1 },
   };
 }

@@ -74,7 +74,9 @@ export function openStore(path: string, records: ReadonlyMap<string, Outcome> = 
       writeWhole(
         encoderFile(key),
         safetensorsParts({
-          tensors: new Map([...state].map(([name, data]) => [name, { shape: shapes.get(name) ?? [data.length], data }])),
+          tensors: new Map(
+            [...state].map(([name, data]) => [name, { shape: shapes.get(name) ?? [data.length], data }]),
+          ),
           metadata: { format: "saccade-weights" },
         }),
       ),

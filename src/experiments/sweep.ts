@@ -3,7 +3,7 @@
 import { z } from "zod";
 import { describeDataset } from "../data/known-datasets.ts";
 import { wrong } from "../program/errors.ts";
-import { type Config, override, parseConfig, type ProbeConfig } from "../training/config.ts";
+import { type Config, override, type ProbeConfig, parseConfig } from "../training/config.ts";
 import { costOf } from "../training/forecast.ts";
 import type { Row } from "./rows.ts";
 
@@ -44,7 +44,8 @@ export function valuesOf(assignment: string): { readonly key: string; readonly v
     if (character === "," && depth === 0 && quote === "") values.push("");
     else values[values.length - 1] += character;
   }
-  if (values.some((value) => value === "")) throw wrong("sweep", assignment.slice(0, at), "values between commas", assignment);
+  if (values.some((value) => value === ""))
+    throw wrong("sweep", assignment.slice(0, at), "values between commas", assignment);
   return { key: assignment.slice(0, at), values };
 }
 
@@ -86,7 +87,8 @@ export async function sweepRows(
       const varied = settings[k];
       if (varied === undefined) continue;
       const all = [...sweep.set, ...own, ...varied];
-      const epochs = sweep.teraflops === undefined ? undefined : await epochsFor(configOf(all, undefined, 1), sweep.teraflops);
+      const epochs =
+        sweep.teraflops === undefined ? undefined : await epochsFor(configOf(all, undefined, 1), sweep.teraflops);
       // What is wrong is refused before anything runs.
       configOf(all, 0, epochs);
       rows.push({

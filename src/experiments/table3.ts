@@ -53,6 +53,7 @@ export const table3: Experiment = {
     const probe = { ...own, train: { ...own.train, limit: all }, labelsPerClass: [few, "all" as const] };
     const planned = await planRobustness(study, plan, {
       experiment: "table3",
+      setting: "cifar",
       rows: rowsOf(study),
       probe,
       recipe: cifarDeformation,
@@ -81,7 +82,8 @@ export const table3: Experiment = {
       tables: [
         planned.table(read, {
           name: "table3",
-          caption: "Accuracy on the test set as it is, and deformed. Supervised networks answer with the classifier that they learnt.",
+          caption:
+            "Accuracy on the test set as it is, and deformed. Supervised networks answer with the classifier that they learnt.",
         }),
       ],
       claims: judge(
@@ -90,7 +92,7 @@ export const table3: Experiment = {
           const [title, labels] = side.split("|");
           return planned.runsOf(read, title, labels === "all" ? "all" : Number(labels), 1);
         },
-        study.scale.settings.cifar.tested,
+        study.scale.settings.cifar.deformed,
       ).map((claim) => ({ ...claim, evidence: claim.evidence.map((line) => line.replace(/\|\w+/g, "")) })),
       figures: await planned.figures(read, {
         name: "table3-strength",

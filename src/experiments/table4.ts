@@ -55,6 +55,7 @@ export const table4: Experiment = {
     const probe = { ...probeConfig(study, "letters"), labelsPerClass: ["all" as const] };
     const planned = await planRobustness(study, plan, {
       experiment: "table4",
+      setting: "letters",
       rows: rowsOf(study),
       probe,
       recipe: affineDeformation,
@@ -68,12 +69,13 @@ export const table4: Experiment = {
       tables: [
         planned.table(read, {
           name: "table4",
-          caption: "Accuracy on MNIST's test set as it is, and deformed. The supervised network answers with the classifier that it learnt.",
+          caption:
+            "Accuracy on MNIST's test set as it is, and deformed. The supervised network answers with the classifier that it learnt.",
         }),
       ],
       claims: [
-        ...judge(claims, (title) => planned.runsOf(read, title, "all", 1), study.scale.settings.letters.tested),
-        cleanClaim((title) => planned.runsOf(read, title, "all", 0), study.scale.settings.letters.tested),
+        ...judge(claims, (title) => planned.runsOf(read, title, "all", 1), study.scale.settings.letters.deformed),
+        cleanClaim((title) => planned.runsOf(read, title, "all", 0), study.scale.settings.letters.deformed),
       ],
       figures: await planned.figures(read, {
         name: "table4-strength",

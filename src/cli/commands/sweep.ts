@@ -4,18 +4,18 @@ import { basename, join } from "node:path";
 import type { z } from "zod";
 import { methodsOf } from "../../experiments/assemble.ts";
 import { createPlan } from "../../experiments/plan.ts";
-import type { Report } from "../../experiments/report.ts";
 import { writeReport } from "../../experiments/report/write.ts";
+import type { Report } from "../../experiments/report.ts";
 import { planRows } from "../../experiments/rows.ts";
-import { openStore, type Outcome, readRecords } from "../../experiments/store.ts";
+import { type Outcome, openStore, readRecords } from "../../experiments/store.ts";
 import { type Sweep, sweepRows, sweepSchema, valuesOf } from "../../experiments/sweep.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { shellWord } from "../../training/files.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { parseValue, readYaml } from "../options.ts";
+import { tableRows } from "../report-table.ts";
 import { listPlan, type PlanOptions, runPlan } from "../run-plan.ts";
 import { formatTable, wrap } from "../table.ts";
-import { tableRows } from "../report-table.ts";
 import { writeOutcomes } from "./reproduce.ts";
 
 export interface SweepOptions extends PlanOptions {
@@ -27,11 +27,7 @@ export interface SweepOptions extends PlanOptions {
   readonly records: string;
 }
 
-export async function sweepCommand(
-  path: string,
-  overrides: readonly string[],
-  options: SweepOptions,
-): Promise<number> {
+export async function sweepCommand(path: string, overrides: readonly string[], options: SweepOptions): Promise<number> {
   const sweep = sweepOf(path, overrides, options);
   const name = basename(path).replace(/\.ya?ml$/, "");
   const { rows, probe } = await sweepRows(sweep, () => readYaml(sweep.base), parseValue);
@@ -55,7 +51,11 @@ export async function sweepCommand(
   const report = reportOf(name, table, planned.methods(read), { outcomes, seeds, command });
   const folder = options.report ?? join(out, "report");
   await writeReport(folder, report);
-  await writeOutcomes(folder, plan.tasks().map(({ key }) => key), store);
+  await writeOutcomes(
+    folder,
+    plan.tasks().map(({ key }) => key),
+    store,
+  );
   if (options.json) process.stdout.write(`${JSON.stringify({ report: join(folder, "index.html"), table })}\n`);
   else
     process.stdout.write(
@@ -69,7 +69,9 @@ function sweepOf(path: string, overrides: readonly string[], { holdOut, teraflop
   const raw = readYaml(path);
   const more = { ...(holdOut === undefined ? {} : { holdOut }), ...(teraflops === undefined ? {} : { teraflops }) };
   const given = overrides.map(valuesOf);
-  const vary = Object.fromEntries(given.filter(({ values }) => values.length > 1).map(({ key, values }) => [key, [...values]]));
+  const vary = Object.fromEntries(
+    given.filter(({ values }) => values.length > 1).map(({ key, values }) => [key, [...values]]),
+  );
   const set = given.filter(({ values }) => values.length === 1).map(({ key, values }) => `${key}=${values[0]}`);
   if (!("base" in raw)) return sweepSchema.parse({ base: path, set, vary, ...more });
   const parsed = sweepSchema.safeParse({ ...raw, ...more });
@@ -81,12 +83,19 @@ function sweepOf(path: string, overrides: readonly string[], { holdOut, teraflop
 const issueText = ({ path, message }: z.core.$ZodIssue): string => `${path.join(".") || "the file"}: ${message}`;
 
 function captionOf({ holdOut, teraflops }: Sweep, seeds: readonly number[]): string {
-  const tested = holdOut === undefined ? "the test set" : `the last ${holdOut} pictures of probe.train; nothing was read of the test set`;
+  const tested =
+    holdOut === undefined
+      ? "the test set"
+      : `the last ${holdOut} pictures of probe.train; nothing was read of the test set`;
   const budget = teraflops === undefined ? "" : ` Every run costs about ${teraflops} TFLOP.`;
   return `Accuracy in %, ${seeds.length === 1 ? `seed ${seeds[0]}` : `mean ± sd over ${seeds.length} seeds`}, tested on ${tested}.${budget}`;
 }
 
-function commandOf(path: string, overrides: readonly string[], { seeds, seed, holdOut, teraflops }: SweepOptions): string {
+function commandOf(
+  path: string,
+  overrides: readonly string[],
+  { seeds, seed, holdOut, teraflops }: SweepOptions,
+): string {
   return [
     "saccade sweep",
     ...[path, ...overrides].map(shellWord),
@@ -101,7 +110,11 @@ function reportOf(
   name: string,
   table: Report["experiments"][number]["tables"][number],
   text: readonly string[],
-  { outcomes, seeds, command }: { readonly outcomes: readonly Outcome[]; readonly seeds: readonly number[]; readonly command: string },
+  {
+    outcomes,
+    seeds,
+    command,
+  }: { readonly outcomes: readonly Outcome[]; readonly seeds: readonly number[]; readonly command: string },
 ): Report {
   if (table.rows.length === 0) throw wrong("sweep", "rows", "at least one", 0);
   const part = { name: "sweep", title: `Sweep: ${name}`, text, substitutes: [], claims: [], figures: [], ledger: [] };
