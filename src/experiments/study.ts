@@ -62,9 +62,20 @@ export function standIn(role: Role, study: Study): string | undefined {
   return substitute && study.substitute && !isHere(role) ? `${words} stand in for ${title}` : undefined;
 }
 
+/** The splits of each dataset that experiments read. */
+const splits: Readonly<Record<Role, readonly Split[]>> = {
+  "cifar-100": ["train"],
+  "cifar-10": ["train", "test"],
+  "stl-10": ["unlabelled", "train", "test"],
+  "emnist-letters": ["train"],
+  mnist: ["train", "test"],
+};
+
 function isHere(role: Role): boolean {
   const folder = defaultFolder();
-  return existsSync(folder) && findDataset(sources[role], folder)?.presence === "whole";
+  const files = existsSync(folder) ? (findDataset(sources[role], folder)?.files ?? []) : [];
+  const wanted = files.filter(({ split }) => splits[role].includes(split));
+  return wanted.length > 0 && wanted.every(({ size }) => size !== undefined);
 }
 
 /** A split of one of the paper's datasets as a configuration has it. */
