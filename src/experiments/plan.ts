@@ -36,7 +36,7 @@ export function createPlan(): Plan {
   const add = (title: string, task: Task): string => {
     const key = keyOf(task);
     const needs = neededRun(task);
-    if (needs !== undefined && !tasks.has(needs)) add(title, { kind: "train", of: task.of });
+    if (needs !== undefined && !tasks.has(needs)) add(`${title}: training`, { kind: "train", of: task.of });
     if (!tasks.has(key)) tasks.set(key, { key, title, task, ...(needs === undefined ? {} : { needs }) });
     return key;
   };
