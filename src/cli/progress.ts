@@ -1,5 +1,7 @@
 // Progress on stderr: one moving line on a terminal, a plain line now and then elsewhere.
 
+import { duration } from "../program/duration.ts";
+
 export interface Progress {
   readonly update: (done: number, total: number, note: string) => void;
   /** Leaves the line standing. */
@@ -56,12 +58,4 @@ function terminalLine(label: string, share: number, words: readonly string[], co
     line += `, ${word}`;
   }
   return line.slice(0, columns - 1);
-}
-
-/** `45 s`, `3 min 20 s`, `5 h 10 min`. */
-export function duration(seconds: number): string {
-  const whole = Math.round(seconds);
-  if (whole < 60) return `${whole} s`;
-  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
-  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
 }

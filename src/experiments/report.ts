@@ -4,7 +4,7 @@ import type { Condition } from "../program/audit.ts";
 
 /** An accuracy over seeds of training; shares, from 0 to 1. */
 export interface Measured {
-  /** One for each seed, in the order of the seeds. */
+  /** One for each seed, in the order of the seeds; NaN for one that has no number, as a run that diverged. */
   readonly values: readonly number[];
   /** Gain over the random encoder of the same seeds, in per cent points. */
   readonly gain?: number | undefined;
@@ -17,6 +17,8 @@ export interface TableColumn {
   readonly title: string;
   /** Columns that stand side by side under one heading, such as a read-out. */
   readonly group?: string | undefined;
+  /** Measures what the paper's number measures, so that the difference to it means something: the paper's read-out, all labels. */
+  readonly asPublished?: boolean | undefined;
 }
 
 export interface TableRow {
@@ -35,6 +37,7 @@ export interface TableRow {
 }
 
 export interface ReportTable {
+  /** Letters, digits, `-` and `_`. */
   readonly name: string;
   readonly caption: string;
   /** Without the rows' titles and the published numbers, which a table has where a row brings one. */
@@ -56,7 +59,7 @@ export interface ReportedClaim {
 }
 
 export interface ReportFigure {
-  /** File name without ending. */
+  /** With the experiment's name before it the name of its files, without ending: letters, digits, `-` and `_`. */
   readonly name: string;
   readonly caption: string;
   readonly svg: string;
@@ -83,7 +86,7 @@ export interface Ledger {
 }
 
 export interface ExperimentReport {
-  /** As it is called on the command line: table1. */
+  /** As it is called on the command line: table1; letters, digits, `-` and `_`. */
   readonly name: string;
   readonly title: string;
   /** Paragraphs: what was done, on which data, at which size. */

@@ -1,10 +1,10 @@
 // saccade train --dry-run: what a run will take, printed, and no run made.
 
 import type { ProbedSets } from "../../evaluation/memory.ts";
+import { duration } from "../../program/duration.ts";
 import { formatBytes, formatCount } from "../../program/explain.ts";
 import { augmentedProbeFlops, flopsPerStep, type Needs, type Room, timeSteps } from "../../training/forecast.ts";
 import type { Trainer } from "../../training/trainer.ts";
-import { duration } from "../progress.ts";
 
 /** Seconds of steps that are timed. */
 const budget = 5;

@@ -1,7 +1,32 @@
-// Writes a report into a folder.
+// Writes a report into a folder: the page, the Markdown, the data and the figures, each file whole.
+
 import { join } from "node:path";
+import { svgToPng, writeFigure } from "../../training/figures.ts";
 import { writeWhole } from "../../training/files.ts";
 import type { Report } from "../report.ts";
+import { reportCsv, reportJson } from "./data.ts";
+import { reportHtml } from "./html.ts";
+import { reportMarkdown } from "./markdown.ts";
+import { figureName } from "./summary.ts";
+
+/**
+ * Leaves index.html, README.md, report.json, report.csv and figures/ in `folder`. The same report gives the same bytes. Nothing is
+ * written of a report that is incomplete: a SaccadeError says what is wrong.
+ */
 export async function writeReport(folder: string, report: Report): Promise<void> {
-  await writeWhole(join(folder, "report.json"), JSON.stringify(report, null, 1));
+  const files = [
+    ["index.html", reportHtml(report)],
+    ["README.md", reportMarkdown(report, { figures: "figures" })],
+    ["report.json", reportJson(report)],
+    ["report.csv", reportCsv(report)],
+  ] as const;
+  for (const experiment of report.experiments)
+    for (const figure of experiment.figures)
+      await writeFigure(
+        join(folder, "figures"),
+        figureName(experiment, figure),
+        figure.svg,
+        figure.png ?? (await svgToPng(figure.svg)),
+      );
+  for (const [name, text] of files) await writeWhole(join(folder, name), text);
 }
