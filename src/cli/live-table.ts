@@ -1,7 +1,7 @@
 // The tasks that run just now, on stderr: a few lines that move on a terminal, a line for each that ends elsewhere.
 
 import type { Planned } from "../experiments/plan.ts";
-import { duration } from "./progress.ts";
+import { duration } from "../program/duration.ts";
 
 export interface LiveTable {
   readonly start: (task: Planned) => void;

@@ -8,7 +8,7 @@ import { exitCodes } from "./exit-codes.ts";
 import type { Launcher } from "./launchers/launcher.ts";
 import { showTasks } from "./live-table.ts";
 import type { CommonOptions } from "./options.ts";
-import { duration } from "./progress.ts";
+import { duration } from "../program/duration.ts";
 import { wrap } from "./table.ts";
 import { trainingSpeed } from "./training-speed.ts";
 import type { LauncherName } from "./words.ts";
