@@ -75,7 +75,11 @@ describe("cells of Table 1", () => {
       data: { dataset: "cifar-100", limit: 50_000 },
     });
     const { labelsPerClass, epochs, train } = probeConfig(study("paper"), "cifar");
-    expect({ labelsPerClass, epochs, labelled: train.limit }).toEqual({ labelsPerClass: ["all"], epochs: 400, labelled: 45_000 });
+    expect({ labelsPerClass, epochs, labelled: train.limit }).toEqual({
+      labelsPerClass: ["all"],
+      epochs: 400,
+      labelled: 45_000,
+    });
   });
 });
 
@@ -107,7 +111,11 @@ describe("tasks", () => {
     const probe = probeConfig(study("small"), "cifar");
     const key = (config: Config, trained = false): string => keyOf({ kind: "probe", of: { config, trained }, probe });
     const config = await cellConfig(study("small"), cell, 0);
-    const other = await cellConfig(study("small"), table1Cell({ loss: "simclr", learning: "E2E", update: "BP" }, false), 0);
+    const other = await cellConfig(
+      study("small"),
+      table1Cell({ loss: "simclr", learning: "E2E", update: "BP" }, false),
+      0,
+    );
     expect(key(other)).toBe(key(config));
     expect(key(other, true)).not.toBe(key(config, true));
     expect(key({ ...config, seed: 1 })).not.toBe(key(config));
@@ -161,7 +169,12 @@ test("every experiment has its name on the command line, and plans tasks at ever
 
 test("a supervised network learns from so many labels, in batches no larger", () => {
   const config = supervisedConfig(study("small"), { setting: "cifar", labelled: 60 }, 2);
-  expect(config).toMatchObject({ batch: 60, seed: 2, loss: { kind: "crossEntropy" }, data: { dataset: "cifar-10", limit: 60 } });
+  expect(config).toMatchObject({
+    batch: 60,
+    seed: 2,
+    loss: { kind: "crossEntropy" },
+    data: { dataset: "cifar-10", limit: 60 },
+  });
 });
 
 describe("distances", () => {
@@ -182,7 +195,10 @@ describe("distances", () => {
 
 describe("a sweep's words", () => {
   test("are parted at commas that no bracket or quote holds", () => {
-    expect(valuesOf("optimiser.learningRate=1e-3,3e-4")).toEqual({ key: "optimiser.learningRate", values: ["1e-3", "3e-4"] });
+    expect(valuesOf("optimiser.learningRate=1e-3,3e-4")).toEqual({
+      key: "optimiser.learningRate",
+      values: ["1e-3", "3e-4"],
+    });
     expect(valuesOf("valueRange=[0,1],[-1,1]").values).toEqual(["[0,1]", "[-1,1]"]);
     expect(valuesOf("loss={kind: simclr, temperature: 0.1},{kind: contrastiveHinge}").values).toHaveLength(2);
     expect(valuesOf("name='a,b'").values).toEqual(["'a,b'"]);

@@ -3,12 +3,12 @@
 import { describeDataset } from "../data/known-datasets.ts";
 import { missing, type Plan, type Planned } from "../experiments/plan.ts";
 import type { Store } from "../experiments/store.ts";
+import { duration } from "../program/duration.ts";
 import { costOf } from "../training/forecast.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Launcher } from "./launchers/launcher.ts";
 import { showTasks } from "./live-table.ts";
 import type { CommonOptions } from "./options.ts";
-import { duration } from "../program/duration.ts";
 import { wrap } from "./table.ts";
 import { trainingSpeed } from "./training-speed.ts";
 import type { LauncherName } from "./words.ts";

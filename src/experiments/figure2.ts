@@ -36,7 +36,7 @@ export const figure2: Experiment = {
       claims: [],
       figures: [
         {
-          name: "figure2-deformations",
+          name: "deformations",
           caption:
             "Pictures of STL-10's unlabelled split, each under every deformation of the views, and under all of them.",
           svg,

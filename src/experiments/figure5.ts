@@ -34,7 +34,7 @@ export const figure5: Experiment = {
         claims: [],
         figures: [
           {
-            name: "figure5-distances",
+            name: "distances",
             caption:
               "L1 distances between the embeddings of one batch before training. Dashed: m1, above: m2, the margins.",
             svg,

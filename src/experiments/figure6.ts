@@ -22,13 +22,13 @@ const panels: readonly {
   readonly rules: readonly Rule[];
 }[] = [
   {
-    name: "figure6-end-to-end",
+    name: "end-to-end",
     title: "Loss, end to end",
     caption: "Loss over the epochs of rules that learn end to end (left half of the figure).",
     rules: (["BP", "URF", "RF", "DTP"] as const).map((update) => ({ loss: hinge, learning: "E2E", update })),
   },
   {
-    name: "figure6-layer-wise",
+    name: "layer-wise",
     title: "Loss, layer by layer",
     caption:
       "Loss over the epochs of rules whose layers learn alone (right half). Under GLL every layer has its epochs in turn, under RLL a random layer learns at every step; their losses are of different layers and are not compared.",

@@ -91,7 +91,7 @@ export const figure7: Experiment = {
         claims: [],
         figures: [
           {
-            name: "figure7-layers",
+            name: "layers",
             caption:
               "Linear evaluation of every layer of encoders trained end to end (E2E), greedily (GLL) and at random (RLL), all negatives, under each update, beside the random encoder.",
             svg,

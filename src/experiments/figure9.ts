@@ -23,7 +23,7 @@ export const figure9: Experiment = {
       claims: [],
       figures: [
         {
-          name: "figure9-deformed",
+          name: "deformed",
           caption: "Odd rows: pictures of the test set; even rows: the same, deformed as for Table 3.",
           svg,
           png,

@@ -95,7 +95,7 @@ export const table3: Experiment = {
         study.scale.settings.cifar.deformed,
       ).map((claim) => ({ ...claim, evidence: claim.evidence.map((line) => line.replace(/\|\w+/g, "")) })),
       figures: await planned.figures(read, {
-        name: "table3-strength",
+        name: "strength",
         caption: "Accuracy on CIFAR-10 against the strength of each deformation.",
       }),
       ledger: [],

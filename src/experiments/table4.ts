@@ -78,7 +78,7 @@ export const table4: Experiment = {
         cleanClaim((title) => planned.runsOf(read, title, "all", 0), study.scale.settings.letters.deformed),
       ],
       figures: await planned.figures(read, {
-        name: "table4-strength",
+        name: "strength",
         caption: "Accuracy on MNIST against the strength of each deformation.",
       }),
       ledger: [],

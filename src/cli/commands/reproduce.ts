@@ -107,6 +107,15 @@ const summary = ({ done, results, experiments: parts }: Report): object => ({
   claims: parts.flatMap(({ claims }) => claims.map(({ text, source, decision }) => ({ text, source, decision }))),
 });
 
-function text({ done, results }: Report, folder: string): string {
-  return [...done, ...results, `The report is ${join(folder, "index.html")}`].map((line) => wrap(line)).join("\n");
+function text({ done, results, experiments: parts }: Report, folder: string): string {
+  const claims = parts.flatMap((part) => part.claims);
+  const lists = (["does not hold", "holds", "not decided"] as const).flatMap((decision) => {
+    const list = claims
+      .filter((claim) => claim.decision === decision)
+      .map((claim) => `${claim.text} (${claim.source})`);
+    return list.length === 0 ? [] : [`${decision}: ${list.join("; ")}`];
+  });
+  return [...done, ...results, ...lists, `The report is ${join(folder, "index.html")}`]
+    .map((line) => wrap(line))
+    .join("\n");
 }

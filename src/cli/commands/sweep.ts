@@ -2,7 +2,7 @@
 
 import { basename, join } from "node:path";
 import type { z } from "zod";
-import { methodsOf } from "../../experiments/assemble.ts";
+import { methodsOf, tableFigures } from "../../experiments/assemble.ts";
 import { createPlan } from "../../experiments/plan.ts";
 import { writeReport } from "../../experiments/report/write.ts";
 import type { Report } from "../../experiments/report.ts";
@@ -48,7 +48,7 @@ export async function sweepCommand(path: string, overrides: readonly string[], o
   const table = planned.table(read, { name: "sweep", caption: captionOf(sweep, seeds) });
   const outcomes = plan.tasks().flatMap(({ key }) => store.outcome(key) ?? []);
   const command = commandOf(path, overrides, options);
-  const report = reportOf(name, table, planned.methods(read), { outcomes, seeds, command });
+  const report = await reportOf(name, table, planned.methods(read), { outcomes, seeds, command });
   const folder = options.report ?? join(out, "report");
   await writeReport(folder, report);
   await writeOutcomes(
@@ -106,7 +106,7 @@ function commandOf(
   ].join(" ");
 }
 
-function reportOf(
+async function reportOf(
   name: string,
   table: Report["experiments"][number]["tables"][number],
   text: readonly string[],
@@ -115,9 +115,10 @@ function reportOf(
     seeds,
     command,
   }: { readonly outcomes: readonly Outcome[]; readonly seeds: readonly number[]; readonly command: string },
-): Report {
+): Promise<Report> {
   if (table.rows.length === 0) throw wrong("sweep", "rows", "at least one", 0);
-  const part = { name: "sweep", title: `Sweep: ${name}`, text, substitutes: [], claims: [], figures: [], ledger: [] };
+  const part = { name: "sweep", title: `Sweep: ${name}`, text, substitutes: [], claims: [], ledger: [] };
+  const figures = await tableFigures({ tables: [table], ledger: [] });
   return {
     title: `Sweep: ${name}`,
     scale: "as configured",
@@ -125,7 +126,7 @@ function reportOf(
     scope: [table.caption],
     done: [`${outcomes.length} results.`],
     results: [],
-    experiments: [{ ...part, tables: [table] }],
+    experiments: [{ ...part, tables: [table], figures }],
     methods: [["seeds", seeds.join(", ")], ...methodsOf(outcomes)],
     seconds: outcomes.reduce((sum, { seconds }) => sum + seconds, 0),
     deviations: [],
