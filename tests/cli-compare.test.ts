@@ -1,7 +1,7 @@
 // saccade compare: rules trained on the same pictures and read out in one table, with the audit of each, a picture and a report.
 
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -97,7 +97,9 @@ describe("two configurations", () => {
     const before = runs();
     const ended = await saccade("compare", ...paths, ...small, "--seeds", "2", "--out", "seeds");
     expect(ended.code, ended.stderr).toBe(0);
-    expect(runs().length - before.length).toBe(4);
+    // Of the first seed both are there already.
+    expect(runs().length - before.length).toBe(2);
+    expect(ended.stdout.match(/^run {6}runs\/\S+, trained before; --fresh trains anew$/gm)).toHaveLength(2);
     const { rows } = JSON.parse(readFileSync(join(root, "seeds/compare.json"), "utf8"));
     const single = JSON.parse(readFileSync(join(root, "figures/compare.json"), "utf8")).rows;
     type Told = { trainingSeed: number; accuracy: number; readOut: string; labelsPerClass: number };
@@ -114,6 +116,32 @@ describe("two configurations", () => {
     const refused = await saccade("compare", run, "--seeds", "2");
     expect(refused.stderr).toMatch(/^saccade: compare: .* is a run, which has one seed; leave --seeds out, or give/);
     expect(refused.code).toBe(1);
+  });
+
+  test("trained before are taken for the very same configuration alone; --fresh trains anew, to the same numbers", async () => {
+    const before = runs();
+    const trained = JSON.parse(readFileSync(join(root, "figures/compare.json"), "utf8"));
+    const fresh = await saccade("compare", ...paths, ...small, "--fresh", "--json", "--out", "fresh");
+    expect(fresh.code, fresh.stderr).toBe(0);
+    const report = JSON.parse(fresh.stdout);
+    expect(report.rows).toEqual(trained.rows);
+    expect(report.runs.map(({ run }: { run: string }) => run).filter((run: string) => before.includes(run))).toEqual(
+      [],
+    );
+    const longer = await saccade("compare", ...paths, ...small, "epochs=2", "--json", "--out", "longer");
+    expect(longer.code, longer.stderr).toBe(0);
+    expect(runs()).toHaveLength(before.length + 4);
+  });
+
+  test("trained before on other pictures are trained anew", async () => {
+    for (const run of runs()) {
+      const file = join(root, run, "data.json");
+      writeFileSync(file, readFileSync(file, "utf8").replace(/"sha256": "./, '"sha256": "x'));
+    }
+    const before = runs().length;
+    const ended = await saccade("compare", ...paths, ...small, "--json", "--out", "others");
+    expect(ended.code, ended.stderr).toBe(0);
+    expect(runs()).toHaveLength(before + 2);
   });
 
   test.each([
@@ -146,7 +174,7 @@ test("npm start's two rules have the same data and read-outs, and cost the same 
   const [baseline, plausible] = configs.map((path) => parseConfig(parse(readFileSync(path, "utf8")), path));
   for (const key of ["data", "augmentation", "valueRange", "encoder", "seed", "probe"] as const)
     expect(plausible[key]).toEqual(baseline[key]);
-  const dataset = { name: "solids", count: 4000, height: 32, width: 32, channels: 3, classes: 10 };
+  const dataset = { name: "solids", count: 3000, height: 32, width: 32, channels: 3, classes: 10 };
   expect(costOf(plausible, dataset).flops / costOf(baseline, dataset).flops).toBeCloseTo(1, 1);
 });
 

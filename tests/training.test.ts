@@ -638,6 +638,30 @@ describe("a trainer", () => {
     await trainer.dispose();
   });
 
+  test.each(["E2E", "GLL", "RLL"])(
+    "under %s tells the state that the steps since have changed, all of it and no other layer's",
+    async (learning) => {
+      const trainer = await open(bars(40), { learning });
+      const layersOf = (numbers: ReadonlyMap<string, unknown>): Set<string> =>
+        new Set([...numbers.keys()].map((name) => /\d/.exec(name)?.[0] ?? "head"));
+      expect([...(await trainer.changedState()).keys()]).toEqual([]);
+      let before = await trainer.state();
+      while (trainer.position().step < trainer.totalSteps) {
+        const { layer } = await trainer.step();
+        const [after, told] = [await trainer.state(), await trainer.changedState()];
+        for (const [name, numbers] of after)
+          if (told.has(name)) expect(told.get(name), name).toEqual(numbers);
+          else expect(numbers, name).toEqual(before.get(name));
+        if (layer !== undefined) expect([...layersOf(told)]).toEqual([String(layer)]);
+        before = after;
+      }
+      trainer.restore(before, { step: 0, epoch: 0, batch: 0 });
+      for (let step = 0; step < trainer.totalSteps; step++) await trainer.step();
+      expect([...(await trainer.changedState()).keys()]).toEqual([...before.keys()]);
+      await trainer.dispose();
+    },
+  );
+
   test("reads labels that a class has, where its loss reads any", async () => {
     const odd = { ...bars(20), labels: new Int32Array(20).fill(1, 19) };
     await expect(open(odd, { loss: { kind: "crossEntropy" } })).rejects.toThrow(
