@@ -24,6 +24,7 @@ import {
   saveCheckpoint,
 } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
+import { finishedRun } from "../src/training/resume.ts";
 import { createRun, openRun, type RunFolder, readMetrics } from "../src/training/run-folder.ts";
 import { decodeSafetensors } from "../src/training/safetensors.ts";
 import { type TrainResult, train } from "../src/training/train.ts";
@@ -615,6 +616,20 @@ describe("collapse", () => {
   test("two directions raise none", () => {
     expect(collapseAlarm(embeddingHealth(cloud([1, 1], 8, 0.3), 8))).toBeUndefined();
   });
+});
+
+test("a run is finished for its own configuration, on its own pictures, once it is at its end and drawn", async () => {
+  const config = configured({ epochs: 2, name: "finished" });
+  const { run } = await trained(config);
+  const found = (asked: Config, dataset = images): string | undefined =>
+    finishedRun(root, asked, dataset, () => {})?.path;
+  expect(found(config)).toBe(run.path);
+  const others = { ...images, pixels: images.pixels.map((level, i) => (i === 0 ? 255 - level : level)) };
+  expect(found(config, others)).toBeUndefined();
+  for (const change of [{ epochs: 3 }, { seed: 9 }, { name: "another" }])
+    expect(found(configured({ epochs: 2, name: "finished", ...change })), JSON.stringify(change)).toBeUndefined();
+  rmSync(join(run.figures, "views.png"));
+  expect(found(config)).toBeUndefined();
 });
 
 describe("a trainer", () => {
