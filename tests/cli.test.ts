@@ -1093,7 +1093,7 @@ describe("explain and version", () => {
     const cifar = resolve("configs/cifar-bp.yaml");
     expect((await input(cifar)) - (await input(cifar, "data.limit=1000"))).toBe(49_000 * 3072);
     expect((await input("objects.yaml", "data.size=64")) - (await input("objects.yaml"))).toBe(
-      4000 * 3 * (64 * 64 - 1024),
+      3000 * 3 * (64 * 64 - 1024),
     );
   });
 

@@ -336,7 +336,7 @@ describe(".npy", () => {
   });
 });
 
-describe("two thousand damaged files each", () => {
+describe("five hundred damaged files each", () => {
   const idx = Buffer.concat([Buffer.of(0, 0, 8, 3, 0, 0, 0, 5, 0, 0, 0, 4, 0, 0, 0, 3), randomBytes(60)]);
   const small = python2Batch(data.subarray(0, planes), [3]);
   const record = Buffer.concat([Buffer.of(4), randomBytes(planes)]);
@@ -393,7 +393,7 @@ describe("two thousand damaged files each", () => {
 
   test.each(readers)("$name: an error that says what to do, or an array that is whole", ({ valid, read }) => {
     let refused = 0;
-    for (let i = 0; i < 2000; i++) {
+    for (let i = 0; i < 500; i++) {
       const path = write("damaged", damaged(valid, random));
       try {
         expect(read(path)).toBe(true);
@@ -405,7 +405,7 @@ describe("two thousand damaged files each", () => {
         refused++;
       }
     }
-    expect(refused).toBeGreaterThan(500);
+    expect(refused).toBeGreaterThan(125);
     expect(process.memoryUsage().rss).toBeLessThan(2 ** 31);
   });
 });

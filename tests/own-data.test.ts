@@ -1453,7 +1453,7 @@ describe("many damaged files", () => {
     "$name: an error that says what to do, or what is whole",
     async ({ name, valid, read, checked }) => {
       // A JPEG is decoded up to five times.
-      const files = name === "JPEG" ? 400 : 2000;
+      const files = name === "JPEG" ? 200 : 500;
       const file = await valid();
       const whole = await read(write("valid", file));
       let refused = 0;

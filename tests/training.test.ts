@@ -24,6 +24,7 @@ import {
   saveCheckpoint,
 } from "../src/training/checkpoints.ts";
 import { type Config, parseConfig } from "../src/training/config.ts";
+import { finishedRun } from "../src/training/resume.ts";
 import { createRun, openRun, type RunFolder, readMetrics } from "../src/training/run-folder.ts";
 import { decodeSafetensors } from "../src/training/safetensors.ts";
 import { type TrainResult, train } from "../src/training/train.ts";
@@ -617,6 +618,20 @@ describe("collapse", () => {
   });
 });
 
+test("a run is finished for its own configuration, on its own pictures, once it is at its end and drawn", async () => {
+  const config = configured({ epochs: 2, name: "finished" });
+  const { run } = await trained(config);
+  const found = (asked: Config, dataset = images): string | undefined =>
+    finishedRun(root, asked, dataset, () => {})?.path;
+  expect(found(config)).toBe(run.path);
+  const others = { ...images, pixels: images.pixels.map((level, i) => (i === 0 ? 255 - level : level)) };
+  expect(found(config, others)).toBeUndefined();
+  for (const change of [{ epochs: 3 }, { seed: 9 }, { name: "another" }])
+    expect(found(configured({ epochs: 2, name: "finished", ...change })), JSON.stringify(change)).toBeUndefined();
+  rmSync(join(run.figures, "views.png"));
+  expect(found(config)).toBeUndefined();
+});
+
 describe("a trainer", () => {
   const open = (dataset: ImageSet, change: object = {}) =>
     createTrainer(configured({ epochs: 1, ...change }), dataset, wasmBackend({ threads: 1 }));
@@ -637,6 +652,30 @@ describe("a trainer", () => {
     expect((await trainer.step()).position.step).toBe(2);
     await trainer.dispose();
   });
+
+  test.each(["E2E", "GLL", "RLL"])(
+    "under %s tells the state that the steps since have changed, all of it and no other layer's",
+    async (learning) => {
+      const trainer = await open(bars(40), { learning });
+      const layersOf = (numbers: ReadonlyMap<string, unknown>): Set<string> =>
+        new Set([...numbers.keys()].map((name) => /\d/.exec(name)?.[0] ?? "head"));
+      expect([...(await trainer.changedState()).keys()]).toEqual([]);
+      let before = await trainer.state();
+      while (trainer.position().step < trainer.totalSteps) {
+        const { layer } = await trainer.step();
+        const [after, told] = [await trainer.state(), await trainer.changedState()];
+        for (const [name, numbers] of after)
+          if (told.has(name)) expect(told.get(name), name).toEqual(numbers);
+          else expect(numbers, name).toEqual(before.get(name));
+        if (layer !== undefined) expect([...layersOf(told)]).toEqual([String(layer)]);
+        before = after;
+      }
+      trainer.restore(before, { step: 0, epoch: 0, batch: 0 });
+      for (let step = 0; step < trainer.totalSteps; step++) await trainer.step();
+      expect([...(await trainer.changedState()).keys()]).toEqual([...before.keys()]);
+      await trainer.dispose();
+    },
+  );
 
   test("reads labels that a class has, where its loss reads any", async () => {
     const odd = { ...bars(20), labels: new Int32Array(20).fill(1, 19) };

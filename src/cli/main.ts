@@ -184,6 +184,7 @@ command(
     "how many seeds to train with, from the configuration's on; the table has means",
     wholeNumber(1, 100),
   )
+  .option("--fresh", "train anew what was trained before on the same pictures, instead of taking that run")
   .action(async (words, options) => {
     const { compareCommand } = await import("./commands/compare.ts");
     process.exitCode = await compareCommand(words, options);

@@ -96,7 +96,9 @@ export function initialise(
     parameters.map(({ tensor, fanIn, place }) => {
       const random = randomStream(seed, initialisation, ...place);
       const bound = 1 / Math.sqrt(fanIn);
-      return [tensor, Float32Array.from({ length: sizeOf(tensor.shape) }, () => (2 * random.uniform() - 1) * bound)];
+      const values = new Float32Array(sizeOf(tensor.shape));
+      for (let i = 0; i < values.length; i++) values[i] = (2 * random.uniform() - 1) * bound;
+      return [tensor, values];
     }),
   );
 }

@@ -2,7 +2,6 @@
 
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
-import { createModel, initialise } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { type Condition, conditions, type Verdict } from "../program/audit.ts";
 import type { Config } from "../training/config.ts";
@@ -10,18 +9,18 @@ import { firstViews } from "../training/data-figures.ts";
 import { comparisonFigure } from "../training/figures/comparison.ts";
 import { svgToPng, writeFigure } from "../training/figures.ts";
 import { viewBoxes } from "../training/run-figures.ts";
-import { encoderFeatures, type Features } from "./features.ts";
+import { type Features, selectRows } from "./features.ts";
 import { largestIndices } from "./knn.ts";
 import { dot } from "./lbfgs.ts";
 import type { ReadOut } from "./probe.ts";
 import { meanOf } from "./standardise.ts";
-import { only } from "./subsets.ts";
 
 export interface CodeFigure {
   /** The rule whose code is looked into. */
   readonly name: string;
   readonly config: Config;
-  readonly weights: ReadonlyMap<string, Float32Array>;
+  /** Before training and after. */
+  readonly codes: readonly [Alike, Alike];
   readonly encoders: readonly string[];
   readonly readOuts: readonly { readonly readOut: ReadOut; readonly accuracies: readonly number[] }[];
   readonly labels: number | "all";
@@ -41,29 +40,28 @@ const names: Readonly<Record<ReadOut, string>> = {
   kNN: "k nearest neighbours",
 };
 
+/** What a code holds to be alike: of each picture that is asked for, the nearest ones of a pool. */
+export interface Alike {
+  readonly pool: ImageSet;
+  readonly nearest: readonly (readonly number[])[];
+}
+
+/** Of the pictures of a test set that the figure shows, `pool` and `test` with their features in one code. */
+export function alikeIn(pool: ImageSet, features: Features, test: ImageSet, tested: Features): Alike {
+  const asked = selectRows(tested, Int32Array.from(firstOfClasses(test, picturesShown)));
+  return { pool, nearest: nearestRows(features, asked, neighbours) };
+}
+
 /** Writes compare.svg and compare.png into `folder`. */
 export async function drawComparison(
   folder: string,
-  { name, config, weights, encoders, readOuts, labels, verdicts }: CodeFigure,
-  { dataset, train, test }: { readonly dataset: ImageSet; readonly train: ImageSet; readonly test: ImageSet },
+  { name, config, codes, encoders, readOuts, labels, verdicts }: CodeFigure,
+  { dataset, test }: { readonly dataset: ImageSet; readonly test: ImageSet },
   backend: Backend,
 ): Promise<void> {
-  const model = createModel(networks[config.encoder]);
-  const random = new Map([...initialise(model, config.seed)].map(([tensor, values]) => [tensor.name, values]));
-  const codes = [random, weights];
   const queries = firstOfClasses(test, picturesShown);
-  const asked = only(test, Int32Array.from(queries));
-  const nearest: number[][][] = [];
-  for (const of of codes) {
-    const { features } = await encoderFeatures(
-      { network: config.encoder, valueRange: config.valueRange, normalise: config.normalise, weights: of },
-      [train, asked],
-      backend,
-    );
-    nearest.push(nearestRows(features[0], features[1], neighbours));
-  }
   const { views, images } = await firstViews(config, dataset, backend);
-  const { height, width, channels } = model.encoder;
+  const { height, width, channels } = networks[config.encoder];
   const size = height * width * channels;
   const passed = verdicts
     ? conditions.filter((one) => verdicts[one].verdict === "pass").map((one) => numerals[one])
@@ -89,8 +87,8 @@ export async function drawComparison(
       codes: ["untrained", name],
       rows: queries.map((query, q) => ({
         picture: pictureOf(test, query),
-        nearest: nearest.map((rows) =>
-          rows[q].map((row) => ({ picture: pictureOf(train, row), right: train.labels[row] === test.labels[query] })),
+        nearest: codes.map(({ pool, nearest }) =>
+          nearest[q].map((row) => ({ picture: pictureOf(pool, row), right: pool.labels[row] === test.labels[query] })),
         ),
       })),
     },

@@ -92,6 +92,8 @@ export interface ProbeEvents {
   readonly onScore?: (score: Score, done: number, total: number) => void;
   /** One more epoch of a read-out that learns from augmented pictures is done, and with it a part of one more read-out. */
   readonly onEpoch?: (subject: string, epoch: number, epochs: number, done: number, total: number) => void;
+  /** A subject's features of the labelled pictures and of the test set, which stand until the next subject's do. */
+  readonly onFeatures?: (subject: string, labelled: ImageSet, features: Features, tested: Features) => void;
 }
 
 export async function probe(
@@ -100,7 +102,7 @@ export async function probe(
   test: ImageSet,
   wanted: ProbeOptions,
   backend: Backend,
-  { onScore, onEpoch }: ProbeEvents = {},
+  { onScore, onEpoch, onFeatures }: ProbeEvents = {},
 ): Promise<ProbeReport> {
   const taken = floors.find((name) => name in encoders);
   if (taken !== undefined) throw wrong("probe", "encoders", `named otherwise than ${floors.join(" and ")}`, taken);
@@ -159,10 +161,11 @@ export async function probe(
     const [features, tested] = await featuresOf(code);
     const { subject, layer } = code;
     const named = layer === undefined ? { subject } : { subject, layer };
+    onFeatures?.(subject, labelled, features, tested);
     for (const [draw, { rows, draws }] of drawn.seeds.entries()) {
       const largest = rows.length === features.count ? features : selectRows(features, rows);
       const own = { rows: largest, draws, seed: draw };
-      for (const readOut of readOuts) {
+      const readBy = async (readOut: ReadOut): Promise<void> => {
         let i = 0;
         const results =
           readOut === "paper" && augmentation.kind === "crop"
@@ -178,7 +181,9 @@ export async function probe(
           scores.push(score);
           onScore?.(score, scores.length, total);
         }
-      }
+      };
+      if (4 * largest.rows.length > abreastBytes) for (const readOut of readOuts) await readBy(readOut);
+      else await allDone(readOuts.map(readBy));
     }
   }
   try {
@@ -251,6 +256,14 @@ function placesOf(numbers: Int32Array, list: Int32Array): Int32Array {
     while (list[at] < number) at++;
     return at;
   });
+}
+
+/** Rows up to which all read-outs run at once: each leaves the cores idle for half of its time. Engines of larger ones go one by one. */
+const abreastBytes = 2 ** 25;
+
+/** Waits for all of them, also where one fails: what the others use stays until they are done. */
+async function allDone(works: readonly Promise<void>[]): Promise<void> {
+  for (const ended of await Promise.allSettled(works)) if (ended.status === "rejected") throw ended.reason;
 }
 
 /** Bytes of engines that are kept for the next subject; larger ones are closed when they have been used. */

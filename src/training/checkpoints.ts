@@ -116,6 +116,12 @@ export function checkpointFiles(folder: string): string[] {
   return names.filter((name) => /^step-\d{8}\.safetensors$/.test(name)).sort();
 }
 
+/** Of the newest, by its name; undefined where there is none. */
+export function newestStep(folder: string): number | undefined {
+  const newest = checkpointFiles(folder).at(-1);
+  return newest === undefined ? undefined : stepOf(newest);
+}
+
 export function loadCheckpoint(path: string): Checkpoint {
   if (!existsSync(path)) throw new SaccadeError(`${path}: no such checkpoint`);
   return decodeCheckpoint(readBytes(path), path);

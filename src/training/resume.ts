@@ -2,10 +2,11 @@
 
 import type { ImageSet } from "../data/images.ts";
 import { SaccadeError } from "../program/errors.ts";
-import { type Checkpoint, latestCheckpoint } from "./checkpoints.ts";
+import { type Checkpoint, latestCheckpoint, newestStep } from "./checkpoints.ts";
 import type { Config } from "./config.ts";
 import { dependsOnLength } from "./rate-schedule.ts";
-import { checkData } from "./run-data.ts";
+import { checkData, learntFrom } from "./run-data.ts";
+import { hasFigures } from "./run-figures.ts";
 import { checkMetrics, fingerprint, openRun, openRuns, type RunFolder } from "./run-folder.ts";
 import { runLength } from "./trainer.ts";
 
@@ -69,11 +70,30 @@ export function unfinishedRun(
   isDone: (run: RunFolder, step: number) => boolean,
   onDamaged: (message: string) => void,
 ): RunFolder | undefined {
+  return runsOf(root, config, onDamaged).find(
+    (run) => !isDone(run, latestCheckpoint(run.checkpoints)?.position.step ?? 0),
+  );
+}
+
+/** The newest of the runs under `root` that have this very configuration which learnt from these very pictures to its end, and is drawn. */
+export function finishedRun(
+  root: string,
+  config: Config,
+  dataset: ImageSet,
+  onDamaged: (message: string) => void,
+): RunFolder | undefined {
+  const { totalSteps } = runLength(config, dataset);
+  return runsOf(root, config, onDamaged).find(
+    (run) => newestStep(run.checkpoints) === totalSteps && hasFigures(run) && learntFrom(run, dataset),
+  );
+}
+
+/** Newest first. */
+function runsOf(root: string, config: Config, onDamaged: (message: string) => void): RunFolder[] {
   const wanted = fingerprint(config);
   return openRuns(root, onDamaged)
     .filter((there) => fingerprint(there.config) === wanted)
-    .map(({ run }) => run)
-    .find((run) => !isDone(run, latestCheckpoint(run.checkpoints)?.position.step ?? 0));
+    .map(({ run }) => run);
 }
 
 /** `optimiser.learningRate is 0.001 there and 1 here`, for every key that differs. */

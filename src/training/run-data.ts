@@ -28,6 +28,16 @@ export function leftOutOf({ classes, labels, leftOut }: ImageSet): object {
   return { byClass, leftOut };
 }
 
+/** Whether a run says that it learnt from these very pictures. */
+export function learntFrom(run: RunFolder, dataset: ImageSet): boolean {
+  if (!isRecorded(run)) return false;
+  try {
+    return JSON.parse(readText(dataFile(run))).sha256 === checksumOf(dataset);
+  } catch {
+    return false;
+  }
+}
+
 /** Refuses other pictures than those of data.json. Where there is none, the note that comes back says so. */
 export function checkData(run: RunFolder, dataset: ImageSet): string[] {
   const file = dataFile(run);

@@ -126,7 +126,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       requireFinite(result.loss, step);
       const last = step === trainer.totalSteps;
       const look = step % healthEvery === 0 || last;
-      if (look) requireFiniteState(await trainer.state(), step);
+      if (look) requireFiniteState(await trainer.changedState(), step);
       // Under GLL another layer has another loss: none of before is compared with it.
       const begins = config.learning === "GLL" && (step - 1) % (config.epochs * trainer.stepsPerEpoch) === 0;
       losses = begins

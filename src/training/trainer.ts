@@ -7,8 +7,9 @@ import { pairings } from "../data/pairing.ts";
 import { initialise, type Model } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
+import { updatesOf } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
-import { sizeOf, type Tensor } from "../program/tensor.ts";
+import { ownerOf, sizeOf, type Tensor } from "../program/tensor.ts";
 import { learnings } from "../rules/learning.ts";
 import { clockValues, type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
 import { recordXray } from "../rules/xray.ts";
@@ -56,6 +57,8 @@ export interface Trainer {
   readonly xray: () => Promise<readonly Xray[]>;
   /** Synapses, feedback and optimiser state by name. */
   readonly state: () => Promise<Map<string, Float32Array>>;
+  /** The part of it that the steps since the last call may have changed: under GLL and RLL, of the layers that learnt in them. */
+  readonly changedState: () => Promise<Map<string, Float32Array>>;
   /** Puts a state back; the next step is the one after `position`. */
   readonly restore: (state: ReadonlyMap<string, Float32Array>, position: Position) => void;
   readonly dispose: () => Promise<void>;
@@ -106,6 +109,8 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   for (let step = 0; step < totalSteps; step++) updatesInAll[lessonOf(step)]++;
   let order: { epoch: number; images: Int32Array } = { epoch: -1, images: new Int32Array() };
   let last: Lesson = lessons[0];
+  /** Lessons that had a step since `changedState` was asked. */
+  const learnt = new Set<Lesson>();
   /** Whether a step has left results. */
   let ran = false;
   /** Results of the last step that an X-ray has written over. */
@@ -157,6 +162,12 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
     return images.map((_, i) => first + i);
   }
 
+  async function numbersOf(tensors: readonly Tensor[]): Promise<Map<string, Float32Array>> {
+    const numbers = new Map<string, Float32Array>();
+    for (const tensor of tensors) numbers.set(tensor.name, await readFloats(engine, tensor));
+    return numbers;
+  }
+
   const resultOf = async (tensor: Tensor): Promise<Float32Array> => kept.get(tensor) ?? readFloats(engine, tensor);
 
   return {
@@ -174,6 +185,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       const at = position();
       const number = lessonOf(done);
       last = lessons[number];
+      learnt.add(last);
       updates[number]++;
       writeBatch(inputs, batch, at);
       const factor = rateAt(config.optimiser.schedule, updates[number], updatesInAll[number]);
@@ -208,10 +220,11 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       }
       return seen;
     },
-    state: async () => {
-      const numbers = new Map<string, Float32Array>();
-      for (const tensor of state) numbers.set(tensor.name, await readFloats(engine, tensor));
-      return numbers;
+    state: () => numbersOf(state),
+    changedState: async () => {
+      const changed = new Set([...learnt].flatMap(({ program }) => program.operations.flatMap(updatesOf).map(ownerOf)));
+      learnt.clear();
+      return numbersOf(state.filter((tensor) => changed.has(tensor)));
     },
     restore: (numbers, to) => {
       if (!(Number.isInteger(to.step) && to.step >= 0 && to.step <= totalSteps))

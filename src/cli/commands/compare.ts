@@ -6,10 +6,8 @@ import type { Backend } from "../../backends/backend.ts";
 import type { ImageSet } from "../../data/images.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../../encoders/networks.ts";
-import { type CodeFigure, drawComparison } from "../../evaluation/comparison-figure.ts";
-import { floors, type Mean, probe, type ReadOut, type Score, summarise } from "../../evaluation/probe.ts";
-import { type Condition, conditions, type Verdict } from "../../program/audit.ts";
-import { duration } from "../../program/duration.ts";
+import { type Alike, alikeIn, type CodeFigure, drawComparison } from "../../evaluation/comparison-figure.ts";
+import { floors, probe, summarise } from "../../evaluation/probe.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { mean } from "../../program/mean.ts";
 import { auditVerdicts } from "../../training/audit-rule.ts";
@@ -18,19 +16,22 @@ import type { Config, ProbeConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
 import { writeWhole } from "../../training/files.ts";
 import { costOf } from "../../training/forecast.ts";
+import { finishedRun } from "../../training/resume.ts";
 import { openRun, type RunFolder } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend } from "../options.ts";
 import { showProgress } from "../progress.ts";
 import { catchSignals, type Signals } from "../signals.ts";
-import { formatTable, wrap } from "../table.ts";
+import { type Cost, printComparison, type Row } from "./compare-table.ts";
 import { loadProbeSets, type ProbeSets } from "./probe.ts";
-import { configuration, sayUnless, trainRun, type Wanted } from "./train.ts";
+import { configuration, sayUnless, type TrainCommandOptions, trainRun, type Wanted } from "./train.ts";
 
 interface CompareOptions extends CommonOptions {
   /** How many seeds each configuration is trained with, from its own on. */
   readonly seeds?: number;
+  /** Trains what has been trained before. */
+  readonly fresh?: boolean;
   readonly runs: string;
   readonly out: string;
 }
@@ -52,13 +53,6 @@ interface Compared {
   readonly seconds?: number;
 }
 
-/** A row of the table. */
-interface Row {
-  readonly name: string;
-  readonly verdicts: Readonly<Record<Condition, Verdict>> | undefined;
-  readonly scores: readonly (Score & { readonly trainingSeed: number })[];
-}
-
 export async function compareCommand(words: readonly string[], options: CompareOptions): Promise<number> {
   const isOverride = (word: string): boolean => /^[A-Za-z][\w.]*=/.test(word);
   const overrides = words.filter(isOverride);
@@ -73,7 +67,9 @@ export async function compareCommand(words: readonly string[], options: CompareO
   const signals = catchSignals();
   try {
     const backend = await openBackend(options);
-    const sets = await loadProbeSets(first.probe, first.config.encoder);
+    const told = new Set<string>();
+    const sets = await loadProbeSets(first.probe, first.config.encoder, told);
+    const dataset = await loadShown(first.config.data, told);
     const runs: Compared[][] = [];
     for (const contestants of rounds) {
       const round: Compared[] = [];
@@ -85,20 +81,25 @@ export async function compareCommand(words: readonly string[], options: CompareO
         }
         const seed = rounds.length > 1 ? `, seed ${config.seed}` : "";
         say(`${runs.length + round.length === 0 ? "" : "\n"}rule     ${name}${seed}`);
-        const ended = await trainRun(wanted, { ...options, resume: "auto", probe: false }, signals);
+        const before = options.fresh ? undefined : finishedRun(options.runs, config, dataset, () => {});
+        if (before) {
+          say(`run      ${before.path}, trained before; --fresh trains anew`);
+          round.push({ name, config, run: before });
+          continue;
+        }
+        const ended = await trainRun({ ...wanted, dataset }, trainingOf(options), signals);
         if (typeof ended === "number") return ended;
         ended.release();
         round.push({ name, config, run: ended.run, seconds: ended.result.seconds });
       }
       runs.push(round);
     }
-    const rows = await readOut(runs, first, sets, backend, signals);
-    const dataset = await loadShown(first.config.data);
+    const { rows, codes } = await readOut(runs, first, sets, backend, signals);
     const costs = runs[0].map(({ name, config }, i) => {
       const known = runs.flatMap((round) => round[i].seconds ?? []);
       return { name, ...costsOf(config, dataset), ...(known.length > 0 ? { seconds: mean(known) } : {}) };
     });
-    await draw(runs[0], rows, first, { dataset, ...sets }, backend, options.out);
+    await draw(runs[0], rows, first, { dataset, test: sets.test, codes }, backend, options.out);
     const report = {
       environment: environment(backend),
       probe: first.probe,
@@ -108,12 +109,19 @@ export async function compareCommand(words: readonly string[], options: CompareO
     };
     await writeWhole(join(options.out, "compare.json"), `${JSON.stringify(report, null, 2)}\n`);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
-    else print(rows, costs, first, sets, { out: options.out, seeds: rounds.length });
+    else printComparison(rows, costs, first, sets, { out: options.out, seeds: rounds.length });
     return exitCodes.done;
   } finally {
     signals.end();
   }
 }
+
+/** How a configuration is trained. */
+const trainingOf = ({ fresh = false, ...options }: CompareOptions): TrainCommandOptions => ({
+  ...options,
+  ...(fresh ? {} : { resume: "auto" }),
+  probe: false,
+});
 
 /** What is compared, once for each seed. */
 async function roundsOf(
@@ -158,7 +166,7 @@ async function contestantOf(path: string, overrides: readonly string[], options:
     const { run, config } = openRun(path);
     return { name: nameOf(config), wanted: { config, resumed: run }, trained: true };
   }
-  const wanted = await configuration(path, overrides, { ...options, resume: "auto", probe: false });
+  const wanted = await configuration(path, overrides, trainingOf(options));
   return { name: nameOf(wanted.config), wanted, trained: false };
 }
 
@@ -201,32 +209,46 @@ function requireComparable(contestants: readonly Contestant[]): {
   return { config, probe: config.probe };
 }
 
-/** The rows of the table; each seed's encoders are read out beside the random one that they started from. */
+/**
+ * The rows of the table, and what the codes of the picture hold to be alike: the random encoder's and the last rule's, of the first seed. Each
+ * seed's encoders are read out beside the random one that they started from; pixels know no seed.
+ */
 async function readOut(
   rounds: readonly (readonly Compared[])[],
   { config, probe: wanted }: { readonly config: Config; readonly probe: ProbeConfig },
   { train, test }: ProbeSets,
   backend: Backend,
   signals: Signals,
-): Promise<Row[]> {
+): Promise<{ rows: Row[]; codes: readonly [Alike, Alike] }> {
   signals.handle((code) => {
     process.stderr.write("\nstopped the read-out; the runs are trained, compare them by their folders\n");
     process.exit(code);
   });
   const progress = showProgress("probing", "read-outs");
   try {
-    const { encoder: network, valueRange, normalise } = config;
+    const { encoder: network, valueRange, normalise, seed: from } = config;
     const scores: Row["scores"][number][] = [];
+    const codes = new Map<string, Alike>();
+    const each = wanted.readOuts.length * wanted.labelsPerClass.length * wanted.seeds;
+    const total = each * (1 + rounds.reduce((sum, { length }) => sum + length + 1, 0));
+    let done = 0;
     for (const [i, runs] of rounds.entries()) {
       const { seed } = runs[0].config;
       const encoders = Object.fromEntries(runs.map(({ name, run }) => [name, encoderOf(run, network)]));
+      const subjects = [...Object.keys(encoders), ...(i === 0 ? floors : ["random"])];
       // Encoders are compared by what they end in, whatever probe.layers says.
-      const options = { ...wanted, layers: undefined };
-      const report = await probe({ network, valueRange, normalise, encoders, seed }, train, test, options, backend, {
-        onScore: ({ subject, accuracy }, done, total) =>
-          progress.update(i * total + done, rounds.length * total, `${subject}: ${(100 * accuracy).toFixed(1)} %`),
+      const options = { ...wanted, layers: undefined, subjects };
+      const encoded = { network, valueRange, normalise, encoders, seed };
+      const report = await probe(encoded, train, test, options, backend, {
+        onScore: ({ subject, accuracy }) =>
+          progress.update(++done, total, `${subject}: ${(100 * accuracy).toFixed(1)} %`),
+        onFeatures: (subject, labelled, features, tested) => {
+          if (i === 0 && (subject === "random" || subject === runs[runs.length - 1].name))
+            codes.set(subject, alikeIn(labelled, features, test, tested));
+        },
       });
-      scores.push(...report.scores.map((score) => ({ ...score, trainingSeed: seed })));
+      const pixels = scores.filter(({ subject, trainingSeed }) => subject === "pixels" && trainingSeed === from);
+      scores.push(...[...report.scores, ...(i === 0 ? [] : pixels)].map((score) => ({ ...score, trainingSeed: seed })));
     }
     const of = (wanted: string): Row["scores"] => scores.filter(({ subject }) => subject === wanted);
     const rows: Row[] = [...floors].reverse().map((floor) => ({
@@ -236,7 +258,9 @@ async function readOut(
     }));
     for (const { name, config: own } of rounds[0])
       rows.push({ name, verdicts: await auditVerdicts(own), scores: of(name) });
-    return rows;
+    const [random, trained] = ["random", rounds[0][rounds[0].length - 1].name].map((name) => codes.get(name));
+    if (!random || !trained) throw new Error("compare: a code was not read out");
+    return { rows, codes: [random, trained] };
   } finally {
     progress.end();
   }
@@ -250,91 +274,26 @@ function encoderOf(run: RunFolder, network: NetworkName): ReadonlyMap<string, Fl
   return new Map([...checkpoint.state].filter(([name]) => names.has(name)));
 }
 
-interface Cost {
-  /** Floating-point operations, counted. */
-  readonly teraflops: number;
-  readonly pairs: number;
-  readonly steps: number;
-}
-
 function costsOf(config: Config, dataset: ImageSet): Cost {
   const { flops, steps } = costOf(config, { ...dataset, classes: dataset.classes.length });
   return { teraflops: flops / 1e12, pairs: steps * config.batch, steps };
-}
-
-const shortReadOuts: Readonly<Record<ReadOut, string>> = { paper: "paper's", scaleFree: "scale-free", kNN: "kNN" };
-
-/** A cell of several numbers of labels: "38.3 / 66.2". */
-function cellOf(scores: readonly Score[], readOut: ReadOut, labels: readonly (number | "all")[]): string {
-  const means = summarise(scores);
-  const texts = labels.map((wanted) =>
-    means.find((mean: Mean) => mean.readOut === readOut && mean.labelsPerClass === wanted),
-  );
-  return texts.map((mean) => (mean ? (100 * mean.mean).toFixed(1) : "–")).join(" / ");
-}
-
-function print(
-  rows: readonly Row[],
-  costs: readonly (Cost & { readonly name: string; readonly seconds?: number })[],
-  { probe: wanted }: { readonly probe: ProbeConfig },
-  { train, test }: ProbeSets,
-  { out, seeds }: { readonly out: string; readonly seeds: number },
-): void {
-  const { readOuts, labelsPerClass } = wanted;
-  const table = [
-    ["", "(i)", "(ii)", "(iii)", "(iv)", ...readOuts.map((one) => shortReadOuts[one])],
-    ...rows.map(({ name, verdicts, scores }) => [
-      name,
-      ...conditions.map((condition) => verdicts?.[condition].word ?? "–"),
-      ...readOuts.map((one) => cellOf(scores, one, labelsPerClass)),
-    ]),
-  ];
-  const labels = labelsPerClass.map((one) => (one === "all" ? "all" : String(one))).join(" / ");
-  const lines = [
-    "",
-    formatTable(table, 5),
-    "",
-    wrap(
-      `Accuracy in % with ${labels} labels a class: the paper's linear probe, a scale-free linear probe, k nearest neighbours.`,
-    ),
-    ...(seeds > 1 ? [wrap(spreadOf(rows, seeds))] : []),
-    wrap(`Labels from ${train.name} (${train.count} images), tested on ${test.name} (${test.count}).`),
-    wrap(
-      "Conditions of the paper: (i) activities at hand alone, (ii) no normalisation, inner product or division, (iii) no weight transport, (iv) no labels; saccade audit says why.",
-    ),
-    ...costs.map(({ name, teraflops, pairs, steps, seconds }) =>
-      wrap(
-        `${name}: ${teraflops.toFixed(1)} TFLOP, ${pairs.toLocaleString("en-US")} pairs of views in ${steps} steps${seconds === undefined ? "" : `, ${duration(seconds)}`}.`,
-      ),
-    ),
-    "",
-    `The picture is ${join(out, "compare.png")}`,
-  ];
-  process.stdout.write(`${lines.join("\n")}\n`);
-}
-
-/** What the table's means are over, and how far apart the seeds are. */
-function spreadOf(rows: readonly Row[], seeds: number): string {
-  const largest = Math.max(...rows.flatMap(({ scores }) => summarise(scores).map(({ sd }) => sd)));
-  return `Means over ${seeds} seeds of training, whose standard deviation is at most ${(100 * largest).toFixed(1)}.`;
 }
 
 async function draw(
   runs: readonly Compared[],
   rows: readonly Row[],
   { probe: wanted }: { readonly probe: ProbeConfig },
-  sets: ProbeSets & { readonly dataset: ImageSet },
+  { codes, ...sets }: { readonly dataset: ImageSet; readonly test: ImageSet; readonly codes: readonly [Alike, Alike] },
   backend: Backend,
   out: string,
 ): Promise<void> {
   const last = runs[runs.length - 1];
-  const checkpoint = latestCheckpoint(last.run.checkpoints);
   const labels = wanted.labelsPerClass[wanted.labelsPerClass.length - 1];
   const means = rows.map(({ scores }) => summarise(scores).filter((mean) => mean.labelsPerClass === labels));
   const figure: CodeFigure = {
     name: last.name,
     config: last.config,
-    weights: checkpoint?.state ?? new Map(),
+    codes,
     encoders: rows.map(({ name }) => name),
     readOuts: wanted.readOuts.map((readOut) => ({
       readOut,

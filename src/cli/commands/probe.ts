@@ -12,7 +12,7 @@ import { type ProbeReport, probe } from "../../evaluation/probe.ts";
 import { drawProbeFigure } from "../../evaluation/probe-figure.ts";
 import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
-import { checkpointFiles, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
+import { latestCheckpoint, newestStep, requireTensors } from "../../training/checkpoints.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
 import { environment } from "../../training/environment.ts";
 import { readText, shellWord, writeWhole } from "../../training/files.ts";
@@ -197,8 +197,7 @@ export const isProbed = (path: string, step: number): boolean => stepOf(readProb
 /** The report, unless the run has gone on since: it is of the newest checkpoint or none. */
 export function currentProbe(path: string): ProbeReport | undefined {
   const report = readProbe(path);
-  const newest = /\d+/.exec(checkpointFiles(runFolder(path).checkpoints).at(-1) ?? "");
-  return newest && stepOf(report) === Number(newest[0]) ? report : undefined;
+  return stepOf(report) === newestStep(runFolder(path).checkpoints) ? report : undefined;
 }
 
 export function printProbe(report: ProbeReport): void {

@@ -5,6 +5,7 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Backend } from "../../backends/backend.ts";
 import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
 import { fromHome } from "../../data/folders.ts";
+import type { ImageSet } from "../../data/images.ts";
 import { networks } from "../../encoders/networks.ts";
 import { probeMemory } from "../../evaluation/memory.ts";
 import { duration } from "../../program/duration.ts";
@@ -74,10 +75,11 @@ async function trainAndProbe(wanted: Wanted, options: TrainCommandOptions, signa
   }
 }
 
-/** A configuration that is to be trained, and its unfinished run, where it goes on with one. */
+/** A configuration that is to be trained, its unfinished run, where it goes on with one, and its pictures, where they have been read. */
 export interface Wanted {
   readonly config: Config;
   readonly resumed?: RunFolder;
+  readonly dataset?: ImageSet;
 }
 
 /** A run that is trained to its end, still held. */
@@ -119,7 +121,7 @@ export async function trainRun(
 }
 
 async function trainHeld(
-  { config, resumed }: Wanted,
+  { config, resumed, dataset: read }: Wanted,
   options: TrainCommandOptions,
   hold: (run: RunFolder) => void,
   signals: Signals,
@@ -132,7 +134,7 @@ async function trainHeld(
   const backend = await openBackend(options);
   // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.
   const told = new Set<string>();
-  const dataset = await loadShown(config.data, told);
+  const dataset = read ?? (await loadShown(config.data, told));
   if (resumed && from) checkResume(resumed, config, dataset, from);
   const trainer = await createTrainer(config, dataset, backend);
   const here = environment(backend);
