@@ -62,7 +62,8 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
       });
       expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(options.viewport.width);
       await page.evaluate(axe);
-      const { violations, passes } = (await page.evaluate("axe.run()")) as {
+      const scrolls = options.viewport.width < 1000;
+      const { violations, passes } = (await page.evaluate(`axe.run({ resultTypes: ["violations"] })`)) as {
         violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
         passes: { id: string }[];
       };
@@ -70,7 +71,7 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
         violations.map(({ id, nodes }) => [id, nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`)]),
       ).toEqual([]);
       expect(passes.map(({ id }) => id)).toEqual(
-        expect.arrayContaining(["color-contrast", "scrollable-region-focusable", "svg-img-alt"]),
+        expect.arrayContaining(["color-contrast", "svg-img-alt", ...(scrolls ? ["scrollable-region-focusable"] : [])]),
       );
     });
   });

@@ -32,7 +32,7 @@ function saccade(
   words: readonly string[],
   onText: (text: string, kill: (signal: NodeJS.Signals) => void) => void = () => {},
 ) {
-  const child = spawn(process.execPath, ["src/cli/main.ts", ...words], {
+  const child = spawn(process.execPath, ["dist/cli/main.js", ...words], {
     stdio: ["ignore", "pipe", "pipe"],
     env: { ...process.env, SACCADE_SIMD: "relaxed", NO_COLOR: "1" },
   });
@@ -188,7 +188,7 @@ test("a dataset that is missing is said once, with the command that gets it", as
   const child = { ...process.env, SACCADE_DATA: place("no-data") };
   mkdirSync(place("no-data"));
   const said = await new Promise<string>((resolve) => {
-    const words = ["src/cli/main.ts", "reproduce", "table1", "table2", "table4", "--scale", "small", "--list"];
+    const words = ["dist/cli/main.js", "reproduce", "table1", "table2", "table4", "--scale", "small", "--list"];
     const list = spawn(process.execPath, words, { env: child, stdio: ["ignore", "pipe", "pipe"] });
     let text = "";
     list.stderr.on("data", (bytes) => (text += bytes));

@@ -40,6 +40,7 @@ section { margin-top: 3.5rem; }
 .tags { display: flex; flex-wrap: wrap; gap: .4rem; margin: 0 0 1.6rem; font-size: .875rem; }
 .tags span { border: 1px solid var(--rule); border-radius: 1rem; padding: .05rem .7rem; color: var(--quiet); }
 .source, .small, .axis, .legend, .conditions, figcaption { color: var(--quiet); font-size: .875rem; }
+.source { display: inline-block; }
 
 .summary section { margin-top: 0; }
 .summary section + section { margin-top: 2rem; }
