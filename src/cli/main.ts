@@ -141,9 +141,8 @@ command(
   "robustness",
   "Measure runs on deformed test pictures: read-outs learnt from clean ones, or a supervised network's own classifier.",
   [
-    "robustness runs/2026-11-24_10-00-00_quickstart_1a2b3c",
-    "robustness runs/2026-11-24_10-00-00_quickstart_1a2b3c --recipe affine recipe.perturb=0.6 --strengths 0.5,1",
-    "robustness runs/2026-11-24_10-00-00_quickstart_1a2b3c runs/2026-11-25_09-00-00_quickstart_4d5e6f --single none",
+    "robustness runs/mine --recipe affine recipe.perturb=0.6 --single shift",
+    "robustness runs/mine runs/2026-11-24_* --strengths 1 --single none",
   ],
   { seed: "seed of the deformations (default: 0)", ...device },
 )
