@@ -6,11 +6,11 @@ import { plainView } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { countParameters } from "../encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
-import { createModel, synapsesOf } from "../encoders/model.ts";
+import { createModel, type Model, synapsesOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
-import { type Program, recordProgram } from "../program/program.ts";
+import { type Program, type Recorder, recordProgram } from "../program/program.ts";
 import { flatten, persistent, sizeOf, type Tensor } from "../program/tensor.ts";
 import { type Normalise, viewParameters } from "../program/views.ts";
 
@@ -80,23 +80,42 @@ export interface SomeRows {
   readonly rows: Float32Array;
 }
 
+/** What a reader reads off an encoder at work: results [count, width] of the views x [count, h, w, c]. */
+export type ReadOff = (record: Recorder, model: Model, x: Tensor) => readonly Tensor[];
+
 /** The program that reads features of pictures of the size of `set`. */
 export const featuresProgram = (network: NetworkName, set: Pick<ImageSet, "height" | "width">): Program =>
   recordReader({ network, weights: new Map(), valueRange: [0, 1] }, set, chunk).program;
 
-/**
- * Features of the last block for every set, some rows at a time. The encoder is read back at the end: if a single bit of it moved, this is
- * an error.
- */
+/** Features of the last block for every set, some rows at a time. */
 export async function* encoderRows(
   frozen: FrozenEncoder,
   sets: readonly ImageSet[],
   backend: Backend,
 ): AsyncGenerator<SomeRows> {
+  for await (const { results, ...place } of encoderResults(frozen, sets, backend, lastBlock))
+    yield { ...place, rows: results[0] };
+}
+
+/**
+ * What is read off the encoder for every set, some rows at a time: of each result its rows. The encoder is read back at the end: if a single
+ * bit of it moved, this is an error.
+ */
+export async function* encoderResults(
+  frozen: FrozenEncoder,
+  sets: readonly ImageSet[],
+  backend: Backend,
+  readOff: ReadOff,
+): AsyncGenerator<Omit<SomeRows, "rows"> & { readonly results: readonly Float32Array[] }> {
   const encoder = networkNamed("features", frozen.network);
   requirePictures(frozen.network, sets);
   const [{ height: h, width: w }] = sets;
-  const { program, images, parameters, rows: result, load, requireUnchanged } = recordReader(frozen, sets[0], chunk);
+  const { program, images, parameters, results, load, requireUnchanged } = recordReader(
+    frozen,
+    sets[0],
+    chunk,
+    readOff,
+  );
   const engine = await backend.prepare([program]);
   try {
     load(engine);
@@ -106,7 +125,6 @@ export async function* encoderRows(
       parameters,
       Float32Array.from({ length: chunk * viewParameters }, (_, i) => row[i % viewParameters]),
     );
-    const width = result.shape[1];
     for (const [number, set] of sets.entries()) {
       const pixels = h * w * encoder.channels;
       const padded = new Uint8Array(chunk * pixels);
@@ -115,10 +133,14 @@ export async function* encoderRows(
         copyPictures(set, range(start, count), padded);
         engine.write(images, padded);
         await engine.run(program);
-        const numbers = await engine.read(result);
-        const rows = new Float32Array(numbers.subarray(0, count * width));
-        requireNumbers("features", `the features of ${set.name}`, rows, "weights as large as these are of no use");
-        yield { set: number, start, rows };
+        const read: Float32Array[] = [];
+        for (const result of results) {
+          const numbers = await engine.read(result);
+          const rows = new Float32Array(numbers.subarray(0, count * result.shape[1]));
+          requireNumbers("features", `the features of ${set.name}`, rows, "weights as large as these are of no use");
+          read.push(rows);
+        }
+        yield { set: number, start, results: read };
       }
     }
     await requireUnchanged(engine);
@@ -154,8 +176,10 @@ export interface Reader {
   readonly images: Tensor;
   /** f32 [count, 20]: how the view of each is made, see program/views.ts. */
   readonly parameters: Tensor;
-  /** [count, width]: the program's result. */
+  /** [count, width]: the program's first result. */
   readonly rows: Tensor;
+  /** All of them. */
+  readonly results: readonly Tensor[];
   /** Writes the encoder into an engine. */
   readonly load: (engine: Engine) => void;
   /** Reads it back, and refuses to go on if a single bit of it moved. */
@@ -166,10 +190,11 @@ export function recordReader(
   subject: FrozenEncoder | ViewPixels,
   { height: h, width: w }: Pick<ImageSet, "height" | "width">,
   count: number,
+  readOff: ReadOff = lastBlock,
 ): Reader {
   const { network, weights } = subject;
   const model = createModel(networkNamed("features", network));
-  const { height, width, channels, head } = model.encoder;
+  const { height, width, channels } = model.encoder;
   const images = persistent("images", [count, h, w, channels], "input", "u8");
   const indices = persistent("indices", [count], "input", "i32");
   const parameters = persistent("viewParameters", [count, viewParameters], "input");
@@ -180,13 +205,14 @@ export function recordReader(
     { height, width, low, high, normalise },
     { x: "pictures" },
   );
-  const rows = weights ? recordFeatures(record, head, recordBlocks(record, model, x).at(-1)?.output ?? x) : flatten(x);
+  const results = weights ? readOff(record, model, x) : [flatten(x)];
   const synapses = weights ? synapsesOf(model) : [];
   return {
-    program: record.finish([rows]),
+    program: record.finish(results),
     images,
     parameters,
-    rows,
+    rows: results[0],
+    results,
     load: (engine) => {
       if (weights) for (const tensor of synapses) engine.write(tensor, finiteWeights(weights, tensor));
       engine.write(
@@ -202,6 +228,11 @@ export function recordReader(
     },
   };
 }
+
+/** What a classifier reads. */
+const lastBlock: ReadOff = (record, model, x) => [
+  recordFeatures(record, model.encoder.head, recordBlocks(record, model, x).at(-1)?.output ?? x),
+];
 
 function* range(start: number, count: number): Iterable<number> {
   for (let i = start; i < start + count; i++) yield i;
