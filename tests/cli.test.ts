@@ -37,6 +37,7 @@ const commands = [
   "audit",
   "export",
   "import",
+  "tsne",
   "runs",
   "data",
   "devices",

@@ -149,7 +149,7 @@ command(
   "Draw every layer's embeddings by t-SNE, with the numbers that say whether to believe it.",
   [
     "tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c",
-    "tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c dataset=cifar-10 split=test --points 1000",
+    "tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c split=train --points 500 --perplexity 20",
   ],
   { seed: "seed of which pictures are taken (default: the run's)", ...device },
 )

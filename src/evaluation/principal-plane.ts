@@ -7,7 +7,7 @@ import { meanOf } from "./standardise.ts";
 /** First word of the path of random numbers that iteration starts from. */
 const directionsDraw = 0x9ca1;
 /** An axis has settled when it turns by less; iterations at most, after which any plane is as good whose rows spread as much. */
-const [settled, mostIterations] = [1e-8, 50];
+const [settled, mostIterations] = [1e-8, 100];
 
 /**
  * Coordinates [n, 2] of rows [n, width] along the two axes, less their mean. The largest entry of an axis, by size, is positive, as

@@ -100,7 +100,7 @@ export async function drawTsne(folder: string, { title, caption, pictures, colou
       const chance = percent(labellings[name].chance);
       return {
         ...colouring,
-        note: `Alike among the ${neighbours} nearest: in the layer / in the picture; chance ${chance}`,
+        note: `Of the ${neighbours} nearest, alike: in the layer / in the picture; by chance ${chance}`,
         lines: pictures.map(({ subject, numbers, random }) => {
           const { representation, picture } = numbers.labellings[name];
           const own = `${percent(representation.purity)} / ${percent(picture.purity)}`;

@@ -81,7 +81,7 @@ export async function tsneCommand(
     const { step } = checkpoint.position;
     await drawTsne(run.figures, {
       title: `${config.name}: every layer by t-SNE`,
-      caption: `${set.count.toLocaleString("en-US")} of ${set.name}, each a dot, by its channels' means in the layer`,
+      caption: `${set.count.toLocaleString("en-US")} pictures of ${set.name}, each a dot`,
       pictures,
       colourings: Object.fromEntries(
         Object.entries(colourings).map(([name, one]) => [name, { ...one, labels: labellings[name] }]),
@@ -137,7 +137,7 @@ function requirePerplexity(perplexity: number, { count, name }: ImageSet): void 
     throw wrong(
       "tsne",
       "--perplexity",
-      `below ${((count - 1) / 3).toFixed(0)}, a third of ${count} pictures of ${name}`,
+      `below ${Math.ceil((count - 1) / 3)}, a third of ${count} pictures of ${name}`,
       perplexity,
     );
 }

@@ -69,7 +69,7 @@ export function tsneFigure({ title, caption, panels, colourings }: TsneFigure): 
     const palette = names.length <= fewColours.length ? fewColours : tenColours;
     const key = legend(names, palette, y);
     parts.push(key.markup);
-    y = key.bottom + 6;
+    y = key.bottom + 12;
     const shares = sharesOf(labels, Math.min(names.length, palette.length));
     const most = Math.max(...lines.map((own) => own.length));
     const pitch = lineHeight + 6 + side + (most + 0.4) * lineHeight + 8;
