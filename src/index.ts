@@ -19,11 +19,15 @@ export { type Block, countParameters, type Encoder } from "./encoders/encoder.ts
 export { createModel, initialise, type Model } from "./encoders/model.ts";
 export { type NetworkName, networks } from "./encoders/networks.ts";
 export { augmentedProbe } from "./evaluation/augmented-probe.ts";
+export { type EmbeddingNumbers, embeddingNumbers } from "./evaluation/embedding-numbers.ts";
 export { encoderFeatures, type Features, pixelFeatures } from "./evaluation/features.ts";
 export { kNearest } from "./evaluation/knn.ts";
+export { type LayerEmbedding, layerEmbeddings } from "./evaluation/layer-embeddings.ts";
 export { linearProbe } from "./evaluation/linear-probe.ts";
 export { type ProbedEncoders, type ProbeReport, probe, summarise } from "./evaluation/probe.ts";
 export { scaleFreeProbe } from "./evaluation/scale-free-probe.ts";
+export { type Tsne, type TsneOptions, tsne } from "./evaluation/tsne.ts";
+export { drawTsne, type LayerPicture, pictureLayers } from "./evaluation/tsne-figure.ts";
 export { type ContrastiveHinge, contrastiveHinge } from "./losses/contrastive-hinge.ts";
 export type { Loss } from "./losses/loss.ts";
 export { auditProgram } from "./program/audit.ts";

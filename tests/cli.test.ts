@@ -38,6 +38,7 @@ const commands = [
   "audit",
   "export",
   "import",
+  "tsne",
   "runs",
   "data",
   "devices",

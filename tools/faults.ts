@@ -362,6 +362,23 @@ const foundation: readonly Fault[] = [
     tests: ["evaluation"],
   },
   {
+    name: "tsne-meets-itself",
+    file: "src/evaluation/quadtree.ts",
+    find: "z += weights - 1;",
+    replace: "z += weights;",
+    breaks: "every point of a t-SNE counts itself among those that it keeps away",
+    tests: ["tsne"],
+    only: "the gradient",
+  },
+  {
+    name: "false-neighbours-forgiven",
+    file: "src/evaluation/embedding-numbers.ts",
+    find: "let rank = 1;",
+    replace: "let rank = 0;",
+    breaks: "a picture's false neighbours weigh less than trustworthiness says",
+    tests: ["embedding-numbers"],
+  },
+  {
     name: "events-not-taken-back",
     file: "src/training/tensorboard.ts",
     find: ".filter(({ step }) => step <= upTo)",

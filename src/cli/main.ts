@@ -281,6 +281,25 @@ program
   });
 
 command(
+  "tsne",
+  "Draw every layer's embeddings by t-SNE, with the numbers that say whether to believe it.",
+  [
+    "tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c",
+    "tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c split=train --points 500 --perplexity 20",
+  ],
+  { seed: "seed of which pictures are taken (default: the run's)", ...device },
+)
+  .argument("<run>", "run folder, where figures/tsne.svg, tsne.png and tsne.json are put")
+  .argument("[dataset...]", "key=value as in a config's data section; it begins as the probe's test set")
+  .option("--points <number>", "pictures at most, chosen at random", wholeNumber(4, 20_000), 2000)
+  .option("--perplexity <number>", "neighbours that a picture has in effect", wholeNumber(1, 5000), 30)
+  .option("--groups <file>", "YAML with coarse groups of classes, like animals: [cat, dog]", fromHome)
+  .action(async (run, dataset, options) => {
+    const { tsneCommand } = await import("./commands/tsne.ts");
+    process.exitCode = await tsneCommand(run, dataset, options);
+  });
+
+command(
   "explain",
   "List one training step: its stages with shapes, cost and memory.",
   ["explain configs/quickstart.yaml", "explain configs/cifar-bp.yaml batch=100 --json"],

@@ -48,15 +48,13 @@ export function parseValue(text: string): unknown {
   }
 }
 
-/** A YAML file of keys and values. */
-export function readYaml(path: string): object {
+/** Keys and values of a file; `mend` is what to do where it cannot be read. */
+export function readYaml(path: string, mend = "configs/ has examples, e.g. configs/quickstart.yaml"): object {
   let bytes: Buffer;
   try {
     bytes = readFileSync(fromHome(path));
   } catch (error) {
-    throw new SaccadeError(
-      `${path}: cannot be read (${(error as NodeJS.ErrnoException).code}); configs/ has examples, e.g. configs/quickstart.yaml`,
-    );
+    throw new SaccadeError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code}); ${mend}`);
   }
   const text = decodeText(path, bytes);
   const raw = parseYaml(path, text);

@@ -6,11 +6,11 @@ import { plainView } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { blockPlace, featurePool, layerWidth } from "../encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
-import { createModel, initialise, synapsesOf, tensorsOf } from "../encoders/model.ts";
+import { createModel, initialise, type Model, synapsesOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
-import { type Program, recordProgram } from "../program/program.ts";
+import { type Program, persistentTensors, type Recorder, recordProgram } from "../program/program.ts";
 import { flatten, persistent, sizeOf, type Tensor } from "../program/tensor.ts";
 import { type Normalise, viewParameters } from "../program/views.ts";
 
@@ -88,6 +88,9 @@ export interface SomeRows {
   readonly rows: Float32Array;
 }
 
+/** What a reader reads off an encoder at work: results [count, width] of the views x [count, h, w, c]. */
+export type ReadOff = (record: Recorder, model: Model, x: Tensor) => readonly Tensor[];
+
 /** The program that reads features of pictures of the size of `set`. */
 export const featuresProgram = (
   network: NetworkName,
@@ -95,19 +98,35 @@ export const featuresProgram = (
   layer?: string,
 ): Program => recordReader({ network, weights: new Map(), valueRange: [0, 1], layer }, set, chunk).program;
 
-/**
- * Features of one block for every set, some rows at a time. The encoder is read back at the end: if a single bit of it moved, this is
- * an error.
- */
+/** Features of one block for every set, some rows at a time. */
 export async function* encoderRows(
   frozen: FrozenEncoder,
   sets: readonly ImageSet[],
   backend: Backend,
 ): AsyncGenerator<SomeRows> {
+  for await (const { results, ...place } of encoderResults(frozen, sets, backend, blockOutput(frozen.layer)))
+    yield { ...place, rows: results[0] };
+}
+
+/**
+ * What is read off the encoder for every set, some rows at a time: of each result its rows. The encoder is read back at the end: if a single
+ * bit of it moved, this is an error.
+ */
+export async function* encoderResults(
+  frozen: FrozenEncoder,
+  sets: readonly ImageSet[],
+  backend: Backend,
+  readOff: ReadOff,
+): AsyncGenerator<Omit<SomeRows, "rows"> & { readonly results: readonly Float32Array[] }> {
   const encoder = networkNamed("features", frozen.network);
   requirePictures(frozen.network, sets);
   const [{ height: h, width: w }] = sets;
-  const { program, images, parameters, rows: result, load, requireUnchanged } = recordReader(frozen, sets[0], chunk);
+  const { program, images, parameters, results, load, requireUnchanged } = recordReader(
+    frozen,
+    sets[0],
+    chunk,
+    readOff,
+  );
   const engine = await backend.prepare([program]);
   try {
     load(engine);
@@ -117,7 +136,6 @@ export async function* encoderRows(
       parameters,
       Float32Array.from({ length: chunk * viewParameters }, (_, i) => row[i % viewParameters]),
     );
-    const width = result.shape[1];
     for (const [number, set] of sets.entries()) {
       const pixels = h * w * encoder.channels;
       const padded = new Uint8Array(chunk * pixels);
@@ -126,10 +144,14 @@ export async function* encoderRows(
         copyPictures(set, range(start, count), padded);
         engine.write(images, padded);
         await engine.run(program);
-        const numbers = await engine.read(result);
-        const rows = new Float32Array(numbers.subarray(0, count * width));
-        requireNumbers("features", `the features of ${set.name}`, rows, "weights as large as these are of no use");
-        yield { set: number, start, rows };
+        const read: Float32Array[] = [];
+        for (const result of results) {
+          const numbers = await engine.read(result);
+          const rows = new Float32Array(numbers.subarray(0, count * result.shape[1]));
+          requireNumbers("features", `the features of ${set.name}`, rows, "weights as large as these are of no use");
+          read.push(rows);
+        }
+        yield { set: number, start, results: read };
       }
     }
     await requireUnchanged(engine);
@@ -165,8 +187,10 @@ export interface Reader {
   readonly images: Tensor;
   /** f32 [count, 20]: how the view of each is made, see program/views.ts. */
   readonly parameters: Tensor;
-  /** [count, width]: the program's result. */
+  /** [count, width]: the program's first result. */
   readonly rows: Tensor;
+  /** All of them. */
+  readonly results: readonly Tensor[];
   /** Writes the encoder into an engine. */
   readonly load: (engine: Engine) => void;
   /** Reads it back, and refuses to go on if a single bit of it moved. */
@@ -177,30 +201,31 @@ export function recordReader(
   subject: FrozenEncoder | ViewPixels,
   { height: h, width: w }: Pick<ImageSet, "height" | "width">,
   count: number,
+  readOff: ReadOff = blockOutput(subject.weights ? subject.layer : undefined),
 ): Reader {
   const { network, weights } = subject;
   const model = createModel(networkNamed("features", network));
-  const { height, width, channels, head } = model.encoder;
+  const { height, width, channels } = model.encoder;
   const images = persistent("images", [count, h, w, channels], "input", "u8");
   const indices = persistent("indices", [count], "input", "i32");
   const parameters = persistent("viewParameters", [count, viewParameters], "input");
   const record = recordProgram(`features of ${network}`);
-  const { valueRange: [low, high] = [0, 1], normalise = undefined, layer = undefined } = weights ? subject : {};
+  const { valueRange: [low, high] = [0, 1], normalise = undefined } = weights ? subject : {};
   const { x } = record.makeViews(
     { images, indices, parameters },
     { height, width, low, high, normalise },
     { x: "pictures" },
   );
-  const end = weights ? blockPlace("features", model.encoder, layer) + 1 : 0;
-  const output = recordBlocks(record, model, x, 0, end).at(-1)?.output ?? x;
-  const averagePool = featurePool(head, output.shape.slice(1));
-  const rows = weights ? recordFeatures(record, { averagePool }, output) : flatten(x);
-  const synapses = model.blocks.slice(0, end).flatMap(tensorsOf);
+  const results = weights ? readOff(record, model, x) : [flatten(x)];
+  const program = record.finish(results);
+  const used = new Set(persistentTensors([program]));
+  const synapses = weights ? synapsesOf(model).filter((tensor) => used.has(tensor)) : [];
   return {
-    program: record.finish([rows]),
+    program,
     images,
     parameters,
-    rows,
+    rows: results[0],
+    results,
     load: (engine) => {
       if (weights) for (const tensor of synapses) engine.write(tensor, finiteWeights(weights, tensor));
       engine.write(
@@ -216,6 +241,16 @@ export function recordReader(
     },
   };
 }
+
+/** What a classifier reads: the output of one block, the last unless told, pooled as the network pools and flattened. */
+const blockOutput =
+  (layer?: string): ReadOff =>
+  (record, model, x) => {
+    const { encoder } = model;
+    const end = blockPlace("features", encoder, layer) + 1;
+    const output = recordBlocks(record, model, x, 0, end).at(-1)?.output ?? x;
+    return [recordFeatures(record, { averagePool: featurePool(encoder.head, output.shape.slice(1)) }, output)];
+  };
 
 function* range(start: number, count: number): Iterable<number> {
   for (let i = start; i < start + count; i++) yield i;

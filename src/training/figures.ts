@@ -17,6 +17,7 @@ export { type PictureGrid, pictureGrid } from "./figures/picture-grid.ts";
 export { svgToPng } from "./figures/png.ts";
 export { type ReadOutBars, type ReadOutGroup, readOutBars } from "./figures/read-outs.ts";
 export { type StrengthCurves, strengthCurves } from "./figures/strength-curves.ts";
+export { type TsneFigure, type TsnePanel, tsneFigure } from "./figures/tsne.ts";
 export { type XrayFigure, type XrayPoint, xrayFigure } from "./figures/xray.ts";
 
 /** Writes `name.svg` and, where given, `name.png` into the folder, each whole or not at all. */

@@ -1,0 +1,115 @@
+// A picture by t-SNE of every layer of an encoder, with its numbers beside those of the encoder before training: the paper's Figure 8.
+
+import { SaccadeError, wrong } from "../program/errors.ts";
+import { svgToPng, tsneFigure, writeFigure } from "../training/figures.ts";
+import {
+  type EmbeddingNumbers,
+  embeddingNumbers,
+  type Labellings,
+  type Separation,
+  separationOf,
+} from "./embedding-numbers.ts";
+import type { LayerEmbedding } from "./layer-embeddings.ts";
+import { type Tsne, type TsneOptions, tsne } from "./tsne.ts";
+
+export interface LayerPicture extends Tsne {
+  /** "conv3". */
+  readonly layer: string;
+  readonly subject: "trained" | "random";
+  /** Numbers of an embedding. */
+  readonly width: number;
+  readonly numbers: EmbeddingNumbers;
+  /** Of the same layer of the random encoder, without a picture, for each labelling. */
+  readonly random: Readonly<Record<string, Separation>>;
+}
+
+export interface PictureOptions extends Omit<TsneOptions, "onIterations"> {
+  /** Told every 50 iterations of each picture, and waited for. */
+  readonly onIterations?: (layer: string, picture: number, of: number, share: number) => void | Promise<void>;
+}
+
+/** One picture for each layer of the trained encoder, and one for the random encoder's last layer; of both all layers are given. */
+export async function pictureLayers(
+  trained: readonly LayerEmbedding[],
+  random: readonly LayerEmbedding[],
+  labellings: Labellings,
+  { onIterations, ...options }: PictureOptions = {},
+): Promise<LayerPicture[]> {
+  if (trained.length !== random.length)
+    throw wrong("pictureLayers", "random", `${trained.length} layers, as trained`, random.length);
+  const last = random[random.length - 1];
+  const wanted = [
+    ...trained.map((embedding) => ({ subject: "trained" as const, embedding })),
+    { subject: "random" as const, embedding: last },
+  ];
+  for (const { subject, embedding } of wanted) requireSpread(subject, embedding);
+  const pictures: LayerPicture[] = [];
+  for (const [i, { subject, embedding }] of wanted.entries()) {
+    const { layer, rows, width } = embedding;
+    const drawn = await tsne(rows, width, {
+      ...options,
+      ...(onIterations
+        ? { onIterations: (done, of) => onIterations(`${layer}, ${subject}`, i, wanted.length, done / of) }
+        : {}),
+    });
+    pictures.push({
+      ...drawn,
+      layer,
+      subject,
+      width,
+      numbers: embeddingNumbers(rows, width, drawn.coordinates, labellings),
+      random: separationOf((random[i] ?? last).rows, width, labellings),
+    });
+  }
+  return pictures;
+}
+
+function requireSpread(subject: string, { layer, rows, width }: LayerEmbedding): void {
+  if (rows.every((value, at) => value === rows[at % width]))
+    throw new SaccadeError(
+      `tsne: ${layer} of the ${subject} encoder must tell pictures apart, got one embedding for all; it has collapsed`,
+    );
+}
+
+/** How points are coloured: what the numbers of a labelling stand for. */
+export interface Colouring {
+  readonly heading: string;
+  readonly names: readonly string[];
+  readonly labels: Int32Array;
+}
+
+export interface TsneDrawing {
+  readonly title: string;
+  readonly caption: string;
+  readonly pictures: readonly LayerPicture[];
+  /** For each labelling of the pictures' numbers. */
+  readonly colourings: Readonly<Record<string, Colouring>>;
+}
+
+/** Writes tsne.svg and tsne.png into `folder`. */
+export async function drawTsne(folder: string, { title, caption, pictures, colourings }: TsneDrawing): Promise<void> {
+  const svg = tsneFigure({
+    title,
+    caption,
+    panels: pictures.map(({ layer, subject, coordinates }) => ({
+      heading: subject === "random" ? `${layer}, untrained` : layer,
+      coordinates,
+    })),
+    colourings: Object.entries(colourings).map(([name, colouring]) => {
+      const { neighbours, labellings } = pictures[0].numbers;
+      const chance = percent(labellings[name].chance);
+      return {
+        ...colouring,
+        note: `Of the ${neighbours} nearest, alike: in the layer / in the picture; by chance ${chance}`,
+        lines: pictures.map(({ subject, numbers, random }) => {
+          const { representation, picture } = numbers.labellings[name];
+          const own = `${percent(representation.purity)} / ${percent(picture.purity)}`;
+          return subject === "random" ? [own] : [own, `untrained ${percent(random[name].purity)}`];
+        }),
+      };
+    }),
+  });
+  await writeFigure(folder, "tsne", svg, await svgToPng(svg));
+}
+
+const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;
