@@ -20,5 +20,6 @@ export const experimentNames = [
   "figure5",
   "figure6",
   "figure7",
+  "figure8",
   "figure9",
 ] as const;

@@ -1,5 +1,6 @@
 // A picture by t-SNE of every layer of an encoder, with its numbers beside those of the encoder before training: the paper's Figure 8.
 
+import type { ImageSet } from "../data/images.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { svgToPng, tsneFigure, writeFigure } from "../training/figures.ts";
 import {
@@ -78,6 +79,24 @@ export interface Colouring {
   readonly labels: Int32Array;
 }
 
+/** Coarse groups of classes. */
+export interface Groups {
+  readonly names: readonly string[];
+  /** The group of every class. */
+  readonly of: Int32Array;
+}
+
+/** By class, and by group where there are some. */
+export function coloursOf(
+  { classes, labels }: Pick<ImageSet, "classes" | "labels">,
+  groups: Groups | undefined,
+): Record<string, Colouring> {
+  const byClass = { heading: "By class", names: classes, labels };
+  if (groups === undefined) return { classes: byClass };
+  const { names, of } = groups;
+  return { classes: byClass, groups: { heading: "By group", names, labels: labels.map((label) => of[label]) } };
+}
+
 export interface TsneDrawing {
   readonly title: string;
   readonly caption: string;
@@ -87,8 +106,13 @@ export interface TsneDrawing {
 }
 
 /** Writes tsne.svg and tsne.png into `folder`. */
-export async function drawTsne(folder: string, { title, caption, pictures, colourings }: TsneDrawing): Promise<void> {
-  const svg = tsneFigure({
+export async function drawTsne(folder: string, drawing: TsneDrawing): Promise<void> {
+  const svg = tsneSvg(drawing);
+  await writeFigure(folder, "tsne", svg, await svgToPng(svg));
+}
+
+export function tsneSvg({ title, caption, pictures, colourings }: TsneDrawing): string {
+  return tsneFigure({
     title,
     caption,
     panels: pictures.map(({ layer, subject, coordinates }) => ({
@@ -109,7 +133,6 @@ export async function drawTsne(folder: string, { title, caption, pictures, colou
       };
     }),
   });
-  await writeFigure(folder, "tsne", svg, await svgToPng(svg));
 }
 
 const percent = (share: number): string => `${(100 * share).toFixed(0)} %`;

@@ -81,7 +81,10 @@ export async function assemble(
 }
 
 /** Every table as a picture with all seeds, and accuracy against cost and plausibility where configurations were audited. */
-export async function tableFigures({ tables, ledger }: Pick<ExperimentPart, "tables" | "ledger">): Promise<ReportFigure[]> {
+export async function tableFigures({
+  tables,
+  ledger,
+}: Pick<ExperimentPart, "tables" | "ledger">): Promise<ReportFigure[]> {
   const figures: ReportFigure[] = [];
   for (const table of tables) {
     if (!table.rows.some(({ cells }) => cells.some((cell) => typeof cell !== "string"))) continue;

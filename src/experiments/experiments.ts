@@ -6,6 +6,7 @@ import { figure2 } from "./figure2.ts";
 import { figure5 } from "./figure5.ts";
 import { figure6 } from "./figure6.ts";
 import { figure7 } from "./figure7.ts";
+import { figure8 } from "./figure8.ts";
 import { figure9 } from "./figure9.ts";
 import { tableC } from "./table-c.ts";
 import { table1 } from "./table1.ts";
@@ -24,5 +25,6 @@ export const experiments: readonly Experiment[] = [
   figure5,
   figure6,
   figure7,
+  figure8,
   figure9,
 ];

@@ -3,11 +3,14 @@
 import type { Backend } from "../backends/backend.ts";
 import { loadDataset } from "../data/datasets.ts";
 import type { ImageSet } from "../data/images.ts";
+import { groupsOfClasses, knownGroups } from "../evaluation/class-groups.ts";
 import { untrainedWeights } from "../evaluation/features.ts";
+import { layerEmbeddings } from "../evaluation/layer-embeddings.ts";
 import { isSupervised, ownClassifier } from "../evaluation/own-classifier.ts";
 import { probe } from "../evaluation/probe.ts";
 import { type RobustnessSubject, robustness } from "../evaluation/robustness.ts";
 import { only } from "../evaluation/subsets.ts";
+import { coloursOf, pictureLayers } from "../evaluation/tsne-figure.ts";
 import { conditions } from "../program/audit.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain } from "../program/explain.ts";
@@ -25,6 +28,8 @@ import type {
   AuditTask,
   DistancesResult,
   DistancesTask,
+  EmbeddingResult,
+  EmbeddingTask,
   ProbeResult,
   ProbeTask,
   Results,
@@ -87,6 +92,8 @@ function does(task: Task, key: string, context: Context): Promise<Results[Task["
       return probes(task, context);
     case "robustness":
       return measuresRobustness(task, context);
+    case "embedding":
+      return embeds(task, context);
     case "audit":
       return audits(task, context);
     case "distances":
@@ -160,6 +167,33 @@ async function measuresRobustness(
   );
   const { scores, chance, options } = report;
   return { scores, chance, test: report.test, curves: options.curves };
+}
+
+async function embeds({ of: { config }, data, perplexity }: EmbeddingTask, context: Context): Promise<EmbeddingResult> {
+  const { backend, datasets, onProgress } = context;
+  const { encoder: network, valueRange, normalise, seed } = config;
+  const set = await datasets.load(data);
+  const layersOf = (weights: ReadonlyMap<string, Float32Array>) =>
+    layerEmbeddings({ network, weights, valueRange, normalise }, set, backend);
+  const known = knownGroups[data.dataset];
+  const groups = known && { names: Object.keys(known), of: groupsOfClasses(known, set.classes, data.dataset) };
+  const colourings = coloursOf(set, groups);
+  const labellings = Object.fromEntries(Object.entries(colourings).map(([name, { labels }]) => [name, labels]));
+  const trained = await layersOf(weightsOf(context).state);
+  const random = await layersOf(untrainedWeights(network, seed));
+  const pictures = await pictureLayers(trained, random, labellings, {
+    perplexity,
+    seed: 0,
+    onIterations: (_, picture, of, share) => onProgress((picture + share) / of),
+  });
+  const short = (numbers: Float64Array): number[] => [...numbers].map((number) => Math.round(1000 * number) / 1000);
+  return {
+    test: set.name,
+    pictures: pictures.map((picture) => ({ ...picture, coordinates: short(picture.coordinates) })),
+    colourings: Object.fromEntries(
+      Object.entries(colourings).map(([name, one]) => [name, { ...one, labels: [...one.labels] }]),
+    ),
+  };
 }
 
 async function audits({ of: { config } }: AuditTask, { backend }: Context): Promise<AuditResult> {

@@ -2,8 +2,9 @@
 
 import type { ProbeReport, Score } from "../evaluation/probe.ts";
 import type { Curve, RobustnessReport } from "../evaluation/robustness.ts";
+import type { LayerPicture } from "../evaluation/tsne-figure.ts";
 import type { Condition } from "../program/audit.ts";
-import type { Config, ProbeConfig } from "../training/config.ts";
+import type { Config, DataConfig, ProbeConfig } from "../training/config.ts";
 import { configKey } from "../training/resume.ts";
 import { fingerprint } from "../training/run-folder.ts";
 import type { LayerNumbers } from "../training/xray.ts";
@@ -38,6 +39,14 @@ export interface RobustnessTask {
   readonly seed: number;
 }
 
+/** Every layer's embeddings of labelled pictures by t-SNE, and the numbers beside it. */
+export interface EmbeddingTask {
+  readonly kind: "embedding";
+  readonly of: EncoderOf;
+  readonly data: DataConfig;
+  readonly perplexity: number;
+}
+
 /** The locality audit of a configuration, and what it costs. */
 export interface AuditTask {
   readonly kind: "audit";
@@ -50,7 +59,7 @@ export interface DistancesTask {
   readonly of: EncoderOf;
 }
 
-export type Task = TrainTask | ProbeTask | RobustnessTask | AuditTask | DistancesTask;
+export type Task = TrainTask | ProbeTask | RobustnessTask | EmbeddingTask | AuditTask | DistancesTask;
 
 export interface TrainResult {
   readonly steps: number;
@@ -74,6 +83,16 @@ export interface ProbeResult {
 
 export interface RobustnessResult extends Pick<RobustnessReport, "scores" | "chance" | "test"> {
   readonly curves: readonly Curve[];
+}
+
+export interface EmbeddingResult {
+  readonly test: string;
+  /** Coordinates [n, 2] as they are drawn, to 1e-3. */
+  readonly pictures: readonly (Omit<LayerPicture, "coordinates"> & { readonly coordinates: readonly number[] })[];
+  /** How points are coloured, by class and by group. */
+  readonly colourings: Readonly<
+    Record<string, { readonly heading: string; readonly names: readonly string[]; readonly labels: readonly number[] }>
+  >;
 }
 
 export interface AuditResult {
@@ -105,6 +124,7 @@ export interface Results {
   readonly train: TrainResult;
   readonly probe: ProbeResult;
   readonly robustness: RobustnessResult;
+  readonly embedding: EmbeddingResult;
   readonly audit: AuditResult;
   readonly distances: DistancesResult;
 }

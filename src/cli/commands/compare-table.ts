@@ -3,8 +3,8 @@
 import { join } from "node:path";
 import { type Mean, type ReadOut, type Score, summarise } from "../../evaluation/probe.ts";
 import { type Condition, conditions, type Verdict } from "../../program/audit.ts";
-import type { ProbeConfig } from "../../training/config.ts";
 import { duration } from "../../program/duration.ts";
+import type { ProbeConfig } from "../../training/config.ts";
 import { formatTable, wrap } from "../table.ts";
 import type { ProbeSets } from "./probe.ts";
 

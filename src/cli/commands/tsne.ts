@@ -10,7 +10,14 @@ import { type ClassGroups, groupsOfClasses, knownGroups, parseGroups } from "../
 import type { Labellings } from "../../evaluation/embedding-numbers.ts";
 import { layerEmbeddings } from "../../evaluation/layer-embeddings.ts";
 import { only } from "../../evaluation/subsets.ts";
-import { type Colouring, drawTsne, type LayerPicture, pictureLayers } from "../../evaluation/tsne-figure.ts";
+import {
+  type Colouring,
+  coloursOf,
+  drawTsne,
+  type Groups,
+  type LayerPicture,
+  pictureLayers,
+} from "../../evaluation/tsne-figure.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { randomStream } from "../../program/random.ts";
 import { latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
@@ -142,12 +149,6 @@ function requirePerplexity(perplexity: number, { count, name }: ImageSet): void 
     );
 }
 
-interface Groups {
-  readonly names: readonly string[];
-  /** The group of every class. */
-  readonly of: Int32Array;
-}
-
 /** Those of a file, else known ones, if there are some. */
 function groupsFor(dataset: string, classes: readonly string[], file: string | undefined): Groups | undefined {
   const example = "write groups with their classes, like animals: [cat, dog]";
@@ -155,14 +156,6 @@ function groupsFor(dataset: string, classes: readonly string[], file: string | u
   if (raw === undefined) return undefined;
   const groups: ClassGroups = parseGroups(raw, file ?? dataset);
   return { names: Object.keys(groups), of: groupsOfClasses(groups, classes, file ?? dataset) };
-}
-
-/** By class, and by group where there are some. */
-function coloursOf({ classes, labels }: ImageSet, groups: Groups | undefined): Record<string, Colouring> {
-  const byClass = { heading: "By class", names: classes, labels };
-  if (groups === undefined) return { classes: byClass };
-  const { names, of } = groups;
-  return { classes: byClass, groups: { heading: "By group", names, labels: labels.map((label) => of[label]) } };
 }
 
 interface Drawn {
