@@ -61,7 +61,7 @@ function bytesOf(folder: string): Record<string, string> {
   return Object.fromEntries(
     files.map((file) => {
       const path = join(file.parentPath, file.name);
-      const text = readFileSync(path, "latin1").replace(/"seconds":\s*[\d.e-]+/g, "");
+      const text = readFileSync(path, "latin1").replace(/"seconds":\s*[\d.e-]+|[0-9a-f]{12}(-dirty)?/g, "");
       return [
         path.slice(folder.length),
         text.replace(/\d+ (h \d+ min|min \d+ s|s)\b/g, "").replace(/--only\S*|wall time.*/gi, ""),
