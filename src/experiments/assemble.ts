@@ -3,7 +3,6 @@
 import type { Backend } from "../backends/backend.ts";
 import { knownDatasets } from "../data/known-datasets.ts";
 import { mean } from "../program/mean.ts";
-import { svgToPng } from "../training/figures.ts";
 import type { Experiment, ExperimentPart, MakePart } from "./experiment.ts";
 import type { Plan, Planned, Read } from "./plan.ts";
 import { accuracyFigure } from "./report/accuracy-figure.ts";
@@ -90,13 +89,13 @@ export async function tableFigures({
     if (!table.rows.some(({ cells }) => cells.some((cell) => typeof cell !== "string"))) continue;
     const svg = await accuracyFigure(table);
     const caption = `${table.caption} Every seed is a dot.`;
-    figures.push({ name: `${table.name}-accuracies`, caption, svg, png: await svgToPng(svg) });
+    figures.push({ name: `${table.name}-accuracies`, caption, svg });
   }
   if (ledger.some(({ gain }) => gain !== undefined)) {
     const svg = await plausibilityFigure(ledger);
     const caption =
       "What a rule gains over the random encoder (mean of the read-outs), against what a pair of views costs; marks say how many of the paper's conditions (i)–(iv) it satisfies.";
-    figures.push({ name: "plausibility-cost-accuracy", caption, svg, png: await svgToPng(svg) });
+    figures.push({ name: "plausibility-cost-accuracy", caption, svg });
   }
   return figures;
 }
@@ -157,7 +156,7 @@ function bestRow(name: string, { columns, rows }: ReportTable): string[] {
   });
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+const percent = (share: number): string => `${(100 * share).toFixed(1)}\u00a0%`;
 
 /** Versions and machines of some results. */
 export function methodsOf(outcomes: readonly Outcome[]): [string, string][] {

@@ -6,7 +6,7 @@ import { type Claim, judge } from "./claims.ts";
 import type { Experiment } from "./experiment.ts";
 import type { Promised } from "./plan.ts";
 import { planRows, type Row } from "./rows.ts";
-import { cellConfig, probeConfig, rolesOf, type Study, supervisedConfig } from "./study.ts";
+import { cellConfig, probeConfig, repeatCommand, rolesOf, type Study, supervisedConfig } from "./study.ts";
 import { table1Cell } from "./table1.ts";
 
 const dtp = { loss: "contrastiveHinge", learning: "E2E", update: "DTP" } as const;
@@ -50,6 +50,7 @@ export const dtpPairs: Experiment = {
     const { labelled, tested } = study.scale.settings.cifar;
     const planned = await planRows(study, plan, {
       experiment: "dtp",
+      command: (title) => repeatCommand(study, "dtp", title),
       rows: rowsOf(study),
       probe: probeConfig(study, "cifar"),
     });
@@ -73,7 +74,8 @@ export const dtpPairs: Experiment = {
           return scores.length === 0 ? [] : [mean(scores.map(({ accuracy }) => accuracy))];
         });
       return {
-        text: planned.methods(read),
+        text: [],
+        training: planned.methods(read),
         tables: [
           planned.table(read, {
             name: "dtp",

@@ -5,7 +5,7 @@ import type { Plan, Read } from "./plan.ts";
 import type { ExperimentReport } from "./report.ts";
 import type { Role, Study } from "./study.ts";
 
-export type ExperimentPart = Pick<ExperimentReport, "text" | "tables" | "claims" | "figures" | "ledger">;
+export type ExperimentPart = Pick<ExperimentReport, "text" | "tables" | "claims" | "figures" | "ledger" | "training">;
 
 /** Makes the part of whatever results there are; a backend for pictures that are drawn of data alone. */
 export type MakePart = (read: Read, backend: Backend) => Promise<ExperimentPart>;

@@ -2,7 +2,6 @@
 
 import { plotMarkup } from "../training/figures/plot.ts";
 import { areaColours, colours, sheet, sheetWidth } from "../training/figures/sheet.ts";
-import { svgToPng } from "../training/figures.ts";
 import type { Experiment } from "./experiment.ts";
 import { cellConfig, rolesOf, settings } from "./study.ts";
 import { table1Cell } from "./table1.ts";
@@ -38,7 +37,6 @@ export const figure5: Experiment = {
             caption:
               "L1 distances between the embeddings of one batch before training. Dashed: m1, above: m2, the margins.",
             svg,
-            png: await svgToPng(svg),
           },
         ],
         ledger: [],

@@ -3,7 +3,7 @@
 import { networks } from "../encoders/networks.ts";
 import { learnings } from "../rules/learning.ts";
 import type { Config } from "../training/config.ts";
-import { lossCurves, svgToPng } from "../training/figures.ts";
+import { lossCurves } from "../training/figures.ts";
 import type { Experiment } from "./experiment.ts";
 import type { Promised } from "./plan.ts";
 import type { ReportFigure } from "./report.ts";
@@ -63,7 +63,7 @@ export const figure6: Experiment = {
         });
         if (runs.length === 0) continue;
         const svg = await lossCurves({ title, runs });
-        figures.push({ name, caption, svg, png: await svgToPng(svg) });
+        figures.push({ name, caption, svg });
       }
       return { text: [], tables: [], claims: [], figures, ledger: [] };
     };

@@ -4,7 +4,7 @@ import { networks } from "../encoders/networks.ts";
 import type { Score } from "../evaluation/probe.ts";
 import { mean } from "../program/mean.ts";
 import type { ProbeConfig } from "../training/config.ts";
-import { layerPanels, svgToPng } from "../training/figures.ts";
+import { layerPanels } from "../training/figures.ts";
 import type { Experiment } from "./experiment.ts";
 import type { Promised, Read } from "./plan.ts";
 import type { Measured, ReportTable } from "./report.ts";
@@ -95,7 +95,6 @@ export const figure7: Experiment = {
             caption:
               "Linear evaluation of every layer of encoders trained end to end (E2E), greedily (GLL) and at random (RLL), all negatives, under each update, beside the random encoder.",
             svg,
-            png: await svgToPng(svg),
           },
         ],
         ledger: [],

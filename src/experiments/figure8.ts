@@ -2,7 +2,6 @@
 
 import { tsneSvg } from "../evaluation/tsne-figure.ts";
 import type { DataConfig } from "../training/config.ts";
-import { svgToPng } from "../training/figures.ts";
 import type { Experiment } from "./experiment.ts";
 import type { Decision, ReportedClaim, ReportTable } from "./report.ts";
 import { type Cell, cellConfig, pictures, rolesOf } from "./study.ts";
@@ -46,7 +45,6 @@ export const figure8: Experiment = {
             name: "layers",
             caption: `Global-average-pooled embeddings of ${result.test} in every layer, by class and by group, and of the random encoder's last layer.`,
             svg,
-            png: await svgToPng(svg),
           },
         ],
         ledger: [],

@@ -99,6 +99,8 @@ export interface ExperimentReport {
   readonly claims: readonly ReportedClaim[];
   readonly figures: readonly ReportFigure[];
   readonly ledger: readonly Ledger[];
+  /** How each row was trained, a sentence each: optimiser, steps, cost, losses, the last X-ray. */
+  readonly training?: readonly string[];
 }
 
 export interface Report {

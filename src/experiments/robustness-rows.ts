@@ -6,7 +6,6 @@ import type { Curve, RobustnessScore } from "../evaluation/robustness.ts";
 import { robustnessFigure } from "../evaluation/robustness-figures.ts";
 import { mean } from "../program/mean.ts";
 import type { Config, ProbeConfig } from "../training/config.ts";
-import { svgToPng } from "../training/figures.ts";
 import type { Runs } from "./claims.ts";
 import type { Plan, Promised, Read } from "./plan.ts";
 import type { Measured, ReportFigure, ReportTable, TableRow } from "./report.ts";
@@ -169,7 +168,6 @@ export async function planRobustness(
           name: `${name}-${readOut}`,
           caption: `${caption} Read-out: ${readOutTitles[readOut]}.`,
           svg,
-          png: await svgToPng(svg),
         });
       }
       return figures;

@@ -65,12 +65,15 @@ export async function planRows(
     publishedRandom,
     audited = false,
     holdOut,
+    command,
   }: {
     readonly experiment: string;
     readonly rows: readonly Row[];
     readonly probe: ProbeConfig;
     readonly publishedRandom?: number;
     readonly audited?: boolean;
+    /** Repeats a row: of its title. */
+    readonly command?: (title: string) => string;
     /** Tested on the last so many pictures of the labelled ones. */
     readonly holdOut?: number | undefined;
   },
@@ -158,6 +161,7 @@ export async function planRows(
             ({ title, published }): TableRow => ({
               title,
               published,
+              ...(command ? { command: command(title) } : {}),
               notes: [...new Set(trainingOf(read, title).flatMap(notesOf))],
               cells: cells(title),
             }),

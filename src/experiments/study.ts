@@ -289,3 +289,16 @@ async function flopsPerEpoch(config: Config, { images }: Sizes): Promise<number>
   const { lessons } = recordConfigured(config, configuredModel(config), shape);
   return Math.floor(images / config.batch) * lessons.reduce((sum, { program }) => sum + explain(program).flops, 0);
 }
+
+/** The command that repeats the rows of an experiment whose titles begin so. */
+export function repeatCommand({ scale, preset, seeds, substitute }: Study, experiment: string, title: string): string {
+  const words = [
+    `saccade reproduce ${experiment} --scale ${scale.name}`,
+    ...(preset === "ours" ? [] : [`--preset ${preset}`]),
+    ...(seeds.length === 1 ? [] : [`--seeds ${seeds.length}`]),
+    ...(seeds[0] === 0 ? [] : [`--seed ${seeds[0]}`]),
+    ...(substitute ? ["--substitute"] : []),
+    `--only '${experiment}: ${title},'`,
+  ];
+  return words.join(" ");
+}

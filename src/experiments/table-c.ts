@@ -3,7 +3,7 @@
 import { type Claim, judge } from "./claims.ts";
 import type { Experiment } from "./experiment.ts";
 import { planRows, type Row, ruleTitle } from "./rows.ts";
-import { type Cell, cellConfig, probeConfig, rolesOf, type Study } from "./study.ts";
+import { type Cell, cellConfig, probeConfig, repeatCommand, rolesOf, type Study } from "./study.ts";
 
 const simclr = { setting: "cifar", loss: "simclr", negatives: "all", block: false } as const;
 
@@ -47,7 +47,12 @@ export const tableC: Experiment = {
   roles: rolesOf("cifar"),
   plan: async (study, plan) => {
     const probe = probeConfig(study, "cifar");
-    const planned = await planRows(study, plan, { experiment: "tableC", rows: rowsOf(study), probe });
+    const planned = await planRows(study, plan, {
+      experiment: "tableC",
+      command: (title) => repeatCommand(study, "tableC", title),
+      rows: rowsOf(study),
+      probe,
+    });
     return async (read) => ({
       text: [
         "The supplement's numbers are not at hand: what its rules do is checked by order.",

@@ -3,7 +3,7 @@
 import { type Claim, judge } from "./claims.ts";
 import type { Experiment } from "./experiment.ts";
 import { planRows, type Row, ruleTitle } from "./rows.ts";
-import { type Cell, cellConfig, probeConfig, rolesOf, type Study } from "./study.ts";
+import { type Cell, cellConfig, probeConfig, repeatCommand, rolesOf, type Study } from "./study.ts";
 
 type Rule = Pick<Cell, "loss" | "learning" | "update">;
 
@@ -124,13 +124,15 @@ export const table1: Experiment = {
     const probe = probeConfig(study, "cifar");
     const planned = await planRows(study, plan, {
       experiment: "table1",
+      command: (title) => repeatCommand(study, "table1", title),
       rows: table1Columns(study),
       probe,
       publishedRandom: table1Random,
       audited: true,
     });
     return async (read) => ({
-      text: planned.methods(read),
+      text: [],
+      training: planned.methods(read),
       tables: [
         planned.table(read, {
           name: "table1",

@@ -3,7 +3,7 @@
 import { type Claim, judge } from "./claims.ts";
 import type { Experiment } from "./experiment.ts";
 import { planRows, type Row, ruleTitle } from "./rows.ts";
-import { type Cell, cellConfig, probeConfig, rolesOf, type Study } from "./study.ts";
+import { type Cell, cellConfig, probeConfig, repeatCommand, rolesOf, type Study } from "./study.ts";
 
 const stl = { setting: "stl", loss: "contrastiveHinge", negatives: 5, block: true } as const;
 const patches = { setting: "stl", loss: "clappPatches", update: "BP", negatives: 1, block: false } as const;
@@ -78,12 +78,14 @@ export const table2: Experiment = {
   plan: async (study, plan) => {
     const planned = await planRows(study, plan, {
       experiment: "table2",
+      command: (title) => repeatCommand(study, "table2", title),
       rows: rowsOf(study),
       probe: probeConfig(study, "stl"),
       publishedRandom: 46.78,
     });
     return async (read) => ({
-      text: planned.methods(read),
+      text: [],
+      training: planned.methods(read),
       tables: [
         planned.table(read, {
           name: "table2",

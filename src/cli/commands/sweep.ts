@@ -117,7 +117,15 @@ async function reportOf(
   }: { readonly outcomes: readonly Outcome[]; readonly seeds: readonly number[]; readonly command: string },
 ): Promise<Report> {
   if (table.rows.length === 0) throw wrong("sweep", "rows", "at least one", 0);
-  const part = { name: "sweep", title: `Sweep: ${name}`, text, substitutes: [], claims: [], ledger: [] };
+  const part = {
+    name: "sweep",
+    title: `Sweep: ${name}`,
+    text: [],
+    training: text,
+    substitutes: [],
+    claims: [],
+    ledger: [],
+  };
   const figures = await tableFigures({ tables: [table], ledger: [] });
   return {
     title: `Sweep: ${name}`,

@@ -6,7 +6,7 @@ import { checkReport } from "./check.ts";
 import { citation } from "./citation.ts";
 import { claimsOverview, experimentClaims } from "./html-claims.ts";
 import { htmlLedger } from "./html-ledger.ts";
-import { commandId, htmlTable, tableId } from "./html-table.ts";
+import { commandId, htmlTable } from "./html-table.ts";
 import { html, Markup, prose } from "./markup.ts";
 import { style } from "./style.ts";
 import { figureName, notRun } from "./summary.ts";
@@ -75,10 +75,7 @@ function contents({ experiments }: Report): Markup {
 <li><a href="#claims">What holds, and what does not</a></li>
 ${experiments.map(
   (experiment) =>
-    html`<li><a href="#${experiment.name}">${experiment.title}</a>${experiment.missing !== undefined && html` <span class="source">not run</span>`}${
-      experiment.tables.length > 0 &&
-      html`<ol>${experiment.tables.map((table) => html`<li><a href="#${tableId(experiment, table)}">${table.caption}</a></li>`)}</ol>`
-    }</li>
+    html`<li><a href="#${experiment.name}">${experiment.title}</a>${experiment.missing !== undefined && html` <span class="source">not run</span>`}</li>
 `,
 )}<li><a href="#methods">Methods</a></li>
 <li><a href="#deviations">Known deviations</a></li>
@@ -88,7 +85,7 @@ ${experiments.map(
 }
 
 function experimentSection(experiment: ExperimentReport): Markup {
-  const { name, title, text, substitutes, missing, tables, figures } = experiment;
+  const { name, title, text, substitutes, missing, tables, figures, training = [] } = experiment;
   return html`<section class="experiment" aria-labelledby="${name}"><h2 id="${name}">${title}</h2>
 ${substitutes.map((substitute) => html`<p class="substitute"><b>Substitute</b> ${prose(substitute)}</p>`)}
 ${text.map((one) => html`<p>${prose(one)}</p>`)}
@@ -97,6 +94,7 @@ ${experimentClaims(experiment)}
 ${tables.map((table) => htmlTable(experiment, table))}
 ${figures.map((figure) => htmlFigure(experiment, figure))}
 ${htmlLedger(experiment)}
+${training.length > 0 && html`<details><summary>How each row was trained</summary>${list(training)}</details>`}
 </section>`;
 }
 

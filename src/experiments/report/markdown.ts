@@ -98,7 +98,7 @@ function overview(report: Report): string {
 }
 
 function experimentPart(experiment: ExperimentReport, folder: string): string {
-  const { title, text, substitutes, missing, claims, tables, figures, ledger } = experiment;
+  const { title, text, substitutes, missing, claims, tables, figures, ledger, training = [] } = experiment;
   const parts = [
     ...substitutes.map((substitute) => `> **Substitute:** ${prose(substitute)}`),
     ...text.map(prose),
@@ -115,6 +115,9 @@ function experimentPart(experiment: ExperimentReport, folder: string): string {
       return `![${plain(figure.caption)}](${encodeURI(`${folder}/${file}`)})\n\n*${plain(figure.caption)}*`;
     }),
     ledger.length === 0 ? "" : ledgerTable(experiment),
+    training.length === 0
+      ? ""
+      : `### How each row was trained\n\n${training.map((one) => `- ${prose(one)}`).join("\n")}`,
   ];
   return section(plain(title), parts.filter(Boolean).join("\n\n"));
 }
