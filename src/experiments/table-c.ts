@@ -54,10 +54,8 @@ export const tableC: Experiment = {
       probe,
     });
     return async (read) => ({
-      text: [
-        "The supplement's numbers are not at hand: what its rules do is checked by order.",
-        ...planned.methods(read),
-      ],
+      text: ["The supplement's numbers are not at hand: what its rules do is checked by order."],
+      training: planned.methods(read),
       tables: [planned.table(read, { name: "tableC", caption: "SimCLR's loss with all negatives, under every rule." })],
       claims: judge(claims, (name) => planned.runsOf(read, name), study.scale.settings.cifar.tested),
       figures: [],
