@@ -182,8 +182,8 @@ export async function probe(
           onScore?.(score, scores.length, total);
         }
       };
-      if (4 * largest.rows.length > abreastBytes) for (const readOut of readOuts) await readBy(readOut);
-      else await allDone(readOuts.map(readBy));
+      if (augmentation.kind === "none" && 4 * largest.rows.length <= abreastBytes) await allDone(readOuts.map(readBy));
+      else for (const readOut of readOuts) await readBy(readOut);
     }
   }
   try {
@@ -258,7 +258,10 @@ function placesOf(numbers: Int32Array, list: Int32Array): Int32Array {
   });
 }
 
-/** Rows up to which all read-outs run at once: each leaves the cores idle for half of its time. Engines of larger ones go one by one. */
+/**
+ * Features up to which all read-outs run at once, for each leaves the cores idle for half of its time. The engines of larger ones would be
+ * too much memory, and new crops keep the cores busy.
+ */
 const abreastBytes = 2 ** 25;
 
 /** Waits for all of them, also where one fails: what the others use stays until they are done. */
