@@ -13,18 +13,22 @@ export {
   simclrDefaults,
 } from "./data/augmentation.ts";
 export { loadDataset } from "./data/datasets.ts";
+export { affineDeformation, cifarDeformation, type Deformation } from "./data/deformations.ts";
 export type { ImageSet } from "./data/images.ts";
 export { proceduralMovie, proceduralObjects, turningMovie } from "./data/procedural-objects.ts";
 export { type Block, countParameters, type Encoder } from "./encoders/encoder.ts";
 export { createModel, initialise, type Model } from "./encoders/model.ts";
 export { type NetworkName, networks } from "./encoders/networks.ts";
 export { augmentedProbe } from "./evaluation/augmented-probe.ts";
+export { deform } from "./evaluation/deform.ts";
 export { type EmbeddingNumbers, embeddingNumbers } from "./evaluation/embedding-numbers.ts";
 export { encoderFeatures, type Features, pixelFeatures } from "./evaluation/features.ts";
 export { kNearest } from "./evaluation/knn.ts";
 export { type LayerEmbedding, layerEmbeddings } from "./evaluation/layer-embeddings.ts";
 export { linearProbe } from "./evaluation/linear-probe.ts";
+export { ownClassifier } from "./evaluation/own-classifier.ts";
 export { type ProbedEncoders, type ProbeReport, probe, summarise } from "./evaluation/probe.ts";
+export { type RobustnessReport, robustness } from "./evaluation/robustness.ts";
 export { scaleFreeProbe } from "./evaluation/scale-free-probe.ts";
 export { type Tsne, type TsneOptions, tsne } from "./evaluation/tsne.ts";
 export { drawTsne, type LayerPicture, pictureLayers } from "./evaluation/tsne-figure.ts";

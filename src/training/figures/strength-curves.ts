@@ -102,7 +102,7 @@ function drawPanel(
   return plotMarkup((plot) => ({
     width: panelWidth,
     height: panelHeight,
-    marginLeft: 58,
+    marginLeft: 66,
     marginRight: 16,
     marginTop: 8,
     marginBottom: 34,
@@ -115,7 +115,7 @@ function drawPanel(
         text: (d: number) => `${100 * d} %`,
         frameAnchor: "left",
         textAnchor: "end",
-        dx: -8,
+        dx: -14,
         fill: colours.quiet,
         fontSize: text,
       }),
