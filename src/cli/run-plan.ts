@@ -2,7 +2,8 @@
 
 import { describeDataset } from "../data/known-datasets.ts";
 import { missing, type Plan, type Planned } from "../experiments/plan.ts";
-import type { Store } from "../experiments/store.ts";
+import { isDiverged, type Store } from "../experiments/store.ts";
+import { wrong } from "../program/errors.ts";
 import { costOf } from "../training/forecast.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Launcher } from "./launchers/launcher.ts";
@@ -10,13 +11,14 @@ import { showTasks } from "./live-table.ts";
 import type { CommonOptions } from "./options.ts";
 import { duration } from "./progress.ts";
 import { wrap } from "./table.ts";
-import type { LauncherName } from "./words.ts";
 import { trainingSpeed } from "./training-speed.ts";
+import type { LauncherName } from "./words.ts";
 
 export interface PlanOptions extends CommonOptions {
   /** Tasks whose titles match. */
   readonly only?: RegExp | undefined;
   readonly jobs?: number | undefined;
+  readonly slurmOptions?: string | undefined;
   readonly launcher: LauncherName;
   readonly list?: boolean;
   readonly dryRun?: boolean;
@@ -30,11 +32,6 @@ export const todoOf = (plan: Plan, store: Store, only: RegExp | undefined): Plan
     hasEncoder: (key) => store.hasEncoder(key) || isDiverged(store, key),
   });
 
-const isDiverged = (store: Store, key: string): boolean => {
-  const value = store.outcome(key)?.value;
-  return value !== undefined && "diverged" in value;
-};
-
 /** What listing a plan prints: every task and whether it is done. */
 export function listPlan(plan: Plan, store: Store, only: RegExp | undefined): string {
   const shown = plan.tasks().filter(({ title }) => only?.test(title) ?? true);
@@ -43,9 +40,11 @@ export function listPlan(plan: Plan, store: Store, only: RegExp | undefined): st
 
 /** Runs what is to be done; the exit code where that is not all that was asked for. */
 export async function runPlan(plan: Plan, store: Store, options: PlanOptions): Promise<number | undefined> {
+  if (options.slurmOptions !== undefined && options.launcher !== "slurm")
+    throw wrong("reproduce", "--slurm-options", "with --launcher slurm", `--launcher ${options.launcher}`);
   const todo = todoOf(plan, store, options.only);
   const say = (line: string): void => {
-    process.stderr.write(`${wrap(line)}\n`);
+    for (const one of line.split("\n")) process.stderr.write(`${wrap(one)}\n`);
   };
   const known = plan.tasks().filter(({ key }) => store.outcome(key) !== undefined).length;
   say(await forecastOf(todo, known, options));
