@@ -31,7 +31,7 @@ describe.skipIf(slurmSkipped !== "")(`under Slurm${slurmSkipped && ` (skipped: $
   function quoted(): string[] {
     const [, command] =
       /^npx saccade (reproduce .* --launcher slurm .*)$/m.exec(readFileSync("docs/cluster.md", "utf8")) ?? [];
-    const [, words, options] = /^(.*) --slurm-options "(.*)"$/.exec(command) ?? [];
+    const [, words, options] = /^(.*) --slurm-options '(.*)'$/.exec(command) ?? [];
     const here = options
       .replace("--partition=cpu", "--partition=main")
       .replace("--cpus-per-task=4 --mem=8G", "--cpus-per-task=2");

@@ -88,7 +88,8 @@ async function forecastOf(todo: readonly Planned[], known: number, options: Plan
   const what = `${had}${runs} networks to train, ${todo.length - runs} measurements to make`;
   if (runs === 0) return `${what}.`;
   const amount = `${what}: ${(flops / 1e12).toPrecision(3)} TFLOP of training`;
-  if (flops < worthTiming) return `${amount}.`;
+  // Of a cluster's nodes the machine that submits says nothing.
+  if (flops < worthTiming || options.launcher === "slurm") return `${amount}.`;
   const speed = await trainingSpeed(options);
   return `${amount}, about ${duration(flops / speed)} here at the ${(speed / 1e9).toFixed(0)} GFLOP/s that a few steps of the CIFAR network made on all threads, and the measurements.`;
 }

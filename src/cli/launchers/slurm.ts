@@ -52,7 +52,7 @@ export const launchSlurm: Launcher = async (store, tasks, options, events) => {
 /** Numbers of the arrays that tasks are in. */
 function arraysOf(places: ReadonlyMap<string, Place>, tasks?: readonly Planned[]): string[] {
   const those = tasks ? tasks.flatMap(({ key }) => places.get(key) ?? []) : [...places.values()];
-  return [...new Set(those.map(({ array }) => array.job))];
+  return [...new Set(those.map(({ array }) => array.job))].sort((a, b) => Number(a) - Number(b));
 }
 
 /** Where tasks are queued or run already. */
