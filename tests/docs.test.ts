@@ -83,7 +83,11 @@ describe("quoted commands", () => {
     expect(stderr).toMatch(/^saccade: --from .*: must hold .* as published, got a folder without\n$/);
   });
 
-  const others = commands.filter((command) => !["train", ...onRuns].includes(command.words[0]) && !fetches(command));
+  // Under Slurm tests/slurm-reproduce.test.ts runs it.
+  const elsewhere = ({ words }: { words: string[] }): boolean => words.includes("slurm");
+  const others = commands.filter(
+    (command) => !["train", ...onRuns].includes(command.words[0]) && !fetches(command) && !elsewhere(command),
+  );
   test.each(others)("$path: $words", ({ words }) => {
     // tests/reproduce.test.ts runs them; here their tasks are planned.
     const planned = ["reproduce", "sweep"].includes(words[0]) && !words.includes("--list");

@@ -6,7 +6,8 @@ import { duration } from "../program/duration.ts";
 export interface LiveTable {
   readonly start: (task: Planned) => void;
   readonly progress: (task: Planned, share: number) => void;
-  readonly end: (task: Planned, failure: string | undefined) => void;
+  /** `seconds` is what it took, where that was not from its start here. */
+  readonly end: (task: Planned, failure: string | undefined, seconds?: number) => void;
   /** Leaves the last lines standing. */
   readonly close: () => void;
 }
@@ -55,12 +56,13 @@ export function showTasks(total: number, stream: NodeJS.WriteStream = process.st
       if (task) task.share = share;
       draw(false);
     },
-    end: ({ key, title }, failure) => {
+    end: ({ key, title }, failure, seconds) => {
       const since = running.get(key)?.since;
       running.delete(key);
       done++;
-      if (!terminal && since !== undefined) {
-        const took = duration((performance.now() - since) / 1000);
+      const spent = seconds ?? (since === undefined ? undefined : (performance.now() - since) / 1000);
+      if (!terminal && (spent !== undefined || failure !== undefined)) {
+        const took = duration(spent ?? 0);
         stream.write(`${done} of ${total}: ${title}: ${failure === undefined ? took : "failed"}\n`);
       }
       draw(true);

@@ -197,6 +197,7 @@ command(
     "reproduce table1 --scale small --only block --seeds 3",
     "reproduce table1 --scale medium --list",
     "reproduce table3 --scale small --dry-run",
+    'reproduce table1 --scale medium --launcher slurm --slurm-options "--time=04:00:00"',
   ],
   { seed: "the first seed (default: 0)", ...device },
 )
@@ -213,12 +214,17 @@ command(
   .option("--out <folder>", "where runs and results are kept (default: reproduced/<scale>)", fromHome)
   .option("--report <folder>", "where the report is put (default: report/ in --out)", fromHome)
   .option("--records <folder>", "results that are taken and not made again", fromHome, "records")
-  .option("--jobs <number>", "tasks that run at once (default: one for each core)", wholeNumber(1, 256))
+  .option(
+    "--jobs <number>",
+    "tasks that run at once (default: one for each core; of Slurm, what it lets)",
+    wholeNumber(1, 256),
+  )
   .addOption(
     new Option("--launcher <name>", "where tasks run: on this machine, or as jobs of Slurm")
       .choices(launcherNames)
       .default("local"),
   )
+  .option("--slurm-options <words>", 'what sbatch is told, for example "--partition=cpu --time=04:00:00"')
   .option("--list", "list the tasks and which are done; run nothing")
   .option("--dry-run", "say what it will take; run nothing")
   .option("--no-run", "make the report of what is there; run nothing")

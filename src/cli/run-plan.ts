@@ -2,8 +2,9 @@
 
 import { describeDataset } from "../data/known-datasets.ts";
 import { missing, type Plan, type Planned } from "../experiments/plan.ts";
-import type { Store } from "../experiments/store.ts";
+import { isDiverged, type Store } from "../experiments/store.ts";
 import { duration } from "../program/duration.ts";
+import { wrong } from "../program/errors.ts";
 import { costOf } from "../training/forecast.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Launcher } from "./launchers/launcher.ts";
@@ -17,6 +18,7 @@ export interface PlanOptions extends CommonOptions {
   /** Tasks whose titles match. */
   readonly only?: RegExp | undefined;
   readonly jobs?: number | undefined;
+  readonly slurmOptions?: string | undefined;
   readonly launcher: LauncherName;
   readonly list?: boolean;
   readonly dryRun?: boolean;
@@ -31,11 +33,6 @@ export const todoOf = (plan: Plan, store: Store, only: RegExp | undefined): Plan
     hasEncoder: (key) => store.hasEncoder(key) || isDiverged(store, key),
   });
 
-const isDiverged = (store: Store, key: string): boolean => {
-  const value = store.outcome(key)?.value;
-  return value !== undefined && "diverged" in value;
-};
-
 /** What listing a plan prints: every task and whether it is done. */
 export function listPlan(plan: Plan, store: Store, only: RegExp | undefined): string {
   const shown = plan.tasks().filter(({ title }) => only?.test(title) ?? true);
@@ -45,9 +42,11 @@ export function listPlan(plan: Plan, store: Store, only: RegExp | undefined): st
 /** Runs what is to be done; the exit code where that is not all that was asked for. */
 export async function runPlan(plan: Plan, store: Store, options: PlanOptions): Promise<number | undefined> {
   if (!options.run) return undefined;
+  if (options.slurmOptions !== undefined && options.launcher !== "slurm")
+    throw wrong("reproduce", "--slurm-options", "with --launcher slurm", `--launcher ${options.launcher}`);
   const todo = todoOf(plan, store, options.only);
   const say = (line: string): void => {
-    process.stderr.write(`${wrap(line)}\n`);
+    for (const one of line.split("\n")) process.stderr.write(`${wrap(one)}\n`);
   };
   const known = plan.tasks().filter(({ key }) => store.outcome(key) !== undefined).length;
   say(await forecastOf(todo, known, options));
@@ -91,7 +90,8 @@ async function forecastOf(todo: readonly Planned[], known: number, options: Plan
   const what = `${had}${runs} networks to train, ${todo.length - runs} measurements to make`;
   if (runs === 0) return `${what}.`;
   const amount = `${what}: ${(flops / 1e12).toPrecision(3)} TFLOP of training`;
-  if (flops < worthTiming) return `${amount}.`;
+  // Of a cluster's nodes the machine that submits says nothing.
+  if (flops < worthTiming || options.launcher === "slurm") return `${amount}.`;
   const speed = await trainingSpeed(options);
   return `${amount}, about ${duration(flops / speed)} here at the ${(speed / 1e9).toFixed(0)} GFLOP/s that a few steps of the CIFAR network made on all threads, and the measurements.`;
 }

@@ -83,6 +83,18 @@ export function openStore(path: string, records: ReadonlyMap<string, Outcome> = 
   };
 }
 
+/** Whether a run has ended with numbers that are none, and so without an encoder. */
+export function isDiverged(store: Store, key: string): boolean {
+  const value = store.outcome(key)?.value;
+  return value !== undefined && "diverged" in value;
+}
+
+/** Whether nothing is left to do of a task: it has a result, and a run that did not diverge its encoder too. */
+export function isDone(store: Store, key: string): boolean {
+  const outcome = store.outcome(key);
+  return outcome !== undefined && (outcome.kind !== "train" || store.hasEncoder(key) || isDiverged(store, key));
+}
+
 function parseJson(path: string): unknown {
   try {
     return JSON.parse(readText(path));

@@ -3,10 +3,11 @@
 import type { Planned } from "../../experiments/plan.ts";
 import { createDatasets, runTask } from "../../experiments/run-task.ts";
 import { StoppedError } from "../../experiments/run-train.ts";
-import { openStore } from "../../experiments/store.ts";
+import { isDone, openStore } from "../../experiments/store.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { Order, WorkerReport } from "../launchers/local.ts";
+import { shareLine } from "../launchers/worker-lines.ts";
 import { type CommonOptions, openBackend } from "../options.ts";
 import { catchSignals } from "../signals.ts";
 
@@ -42,12 +43,15 @@ export async function workerCommand(path: string, keys: readonly string[], optio
   }
   try {
     if (keys.length > 0) {
+      const failures: string[] = [];
       for (const key of keys) {
-        if (store.outcome(key) !== undefined && store.outcome(key)?.kind !== "train") continue;
-        const report = await one(key, () => {});
+        if (isDone(store, key)) continue;
+        const { title } = (await store.task(key)) as Planned;
+        const report = await one(key, printer(title));
         if (report.kind === "stopped") return code;
-        if (report.kind === "failed") throw new SaccadeError(`${key}: ${report.message}`);
+        if (report.kind === "failed") failures.push(`${title}: ${report.message}`);
       }
+      if (failures.length > 0) throw new SaccadeError(failures.join("\n"));
       return exitCodes.done;
     }
     await listen(one, () => controller.signal.aborted);
@@ -57,8 +61,19 @@ export async function workerCommand(path: string, keys: readonly string[], optio
   }
 }
 
-/** Progress is told at most so often, in milliseconds. */
+/** Progress is told to a parent, and printed where there is none, at most so often, in milliseconds. */
 const progressEvery = 200;
+const printEvery = 30_000;
+
+/** Prints how far a task is: at its first step here, and now and then. */
+function printer(title: string): (share: number) => void {
+  let printed = -printEvery;
+  return (share) => {
+    if (performance.now() - printed < printEvery) return;
+    printed = performance.now();
+    process.stdout.write(`${shareLine(title, share)}\n`);
+  };
+}
 
 async function listen(
   one: (key: string, onProgress: (share: number) => void) => Promise<WorkerReport>,

@@ -1,13 +1,11 @@
 // Runs tasks in processes of this machine, several at once; each process takes one task after another.
 
 import { type ChildProcess, fork } from "node:child_process";
-import { extname } from "node:path";
-import { fileURLToPath } from "node:url";
 import { defaultThreads } from "../../backends/wasm/backend.ts";
 import { askedSimd, chooseSimd } from "../../backends/wasm/simd.ts";
 import type { Planned } from "../../experiments/plan.ts";
 import { catchSignals } from "../signals.ts";
-import type { Failure, Launcher } from "./launcher.ts";
+import { commandLine, type Failure, type Launcher } from "./launcher.ts";
 
 /** From this process to a worker: do the task with this key. */
 export interface Order {
@@ -20,8 +18,6 @@ export type WorkerReport =
   | { readonly kind: "done" }
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "stopped" };
-
-const main = fileURLToPath(new URL(`../main${extname(import.meta.url)}`, import.meta.url));
 
 export const launchLocal: Launcher = async (store, tasks, { jobs, threads, device }, events) => {
   const cores = defaultThreads();
@@ -104,7 +100,10 @@ function startWorker(path: string, threads: number, device: string, children: Se
   const options = ["--device", device, ...(device === "reference" ? [] : ["--threads", String(threads)])];
   // Chosen once for all: a trial on busy cores may come out otherwise in each of them.
   const env = { ...process.env, SACCADE_SIMD: askedSimd() ?? chooseSimd() };
-  const child = fork(main, ["worker", path, ...options], { env, stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  const child = fork(commandLine, ["worker", path, ...options], {
+    env,
+    stdio: ["ignore", "inherit", "inherit", "ipc"],
+  });
   children.add(child);
   let dead = false;
   child.on("exit", () => {
