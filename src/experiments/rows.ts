@@ -130,6 +130,7 @@ export async function planRows(
         ({ readOut, labels }): TableColumn => ({
           title: labels === "all" ? "all labels" : `${labels} a class`,
           group: readOutTitles[readOut],
+          ...(readOut === "paper" && labels === "all" ? { asPublished: true } : {}),
         }),
       );
       const beside = runsOf(read, "random");
