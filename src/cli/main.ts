@@ -7,7 +7,7 @@ import { SaccadeError } from "../program/errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 
 /** A run is worth more than what is printed about it: where stdout is lost, these commands go on. */
-const working = ["train", "probe"];
+const working = ["train", "probe", "inspect"];
 let lost = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // A reader that has seen enough, as in `saccade explain … | head`, is no error.
@@ -120,6 +120,27 @@ command(
   .action(async (run, overrides, options) => {
     const { probeCommand } = await import("./commands/probe.ts");
     process.exitCode = await probeCommand(run, overrides, options);
+  });
+
+command(
+  "inspect",
+  "Ask of each layer of a run what a neuroscientist would: RSA, CKA, dimensionality, sparsity, tuning, receptive fields.",
+  [
+    "inspect runs/2026-11-24_10-00-00_quickstart_1a2b3c",
+    "inspect runs/2026-11-24_10-00-00_quickstart_1a2b3c --responses neurons.npy limit=118",
+  ],
+  { seed: "seed of the noise pictures and of the halves behind the intervals (default: 0)", ...device },
+)
+  .argument("<run>", "run folder")
+  .argument("[dataset...]", "key=value as in a config's data section; begins as the probe's test set, its first 1,000")
+  .option(
+    "--responses <file>",
+    "compare layers to these: .npy or .npz, [pictures, neurons], row i for picture i",
+    fromHome,
+  )
+  .action(async (run, dataset, options) => {
+    const { inspectCommand } = await import("./commands/inspect.ts");
+    process.exitCode = await inspectCommand(run, dataset, options);
   });
 
 command(
