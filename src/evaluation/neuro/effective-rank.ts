@@ -82,16 +82,7 @@ function tridiagonal(matrix: Float64Array, n: number): { diagonal: Float64Array;
     for (let k = 0; k < last; k++) v[k] = a[row + k];
     v[last - 1] -= reflected;
     p.fill(0, 0, last);
-    for (let i = 0; i < last; i++) {
-      const at = i * n;
-      const own = v[i];
-      let sum = 0;
-      for (let k = 0; k < i; k++) {
-        sum += a[at + k] * v[k];
-        p[k] += a[at + k] * own;
-      }
-      p[i] += sum + a[at + i] * own;
-    }
+    multiply(a, n, v, p, last);
     let product = 0;
     for (let k = 0; k < last; k++) {
       p[k] /= scale;
@@ -101,9 +92,40 @@ function tridiagonal(matrix: Float64Array, n: number): { diagonal: Float64Array;
     for (let k = 0; k < last; k++) p[k] -= share * v[k];
     for (let i = 0; i < last; i++) {
       const at = i * n;
-      const [vi, pi] = [v[i], p[i]];
+      const vi = v[i];
+      const pi = p[i];
       for (let k = 0; k <= i; k++) a[at + k] -= vi * p[k] + pi * v[k];
     }
   }
   return { diagonal: Float64Array.from({ length: n }, (_, i) => a[i * n + i]), beside };
+}
+
+/** p += A·v for the first `count` rows and columns of A [n, n], of which what is on and below the diagonal is read. Two rows at a time. */
+function multiply(a: Float64Array, n: number, v: Float64Array, p: Float64Array, count: number): void {
+  let i = 0;
+  for (; i + 1 < count; i += 2) {
+    const first = i * n;
+    const second = first + n;
+    const v0 = v[i];
+    const v1 = v[i + 1];
+    let s0 = 0;
+    let s1 = 0;
+    for (let k = 0; k < i; k++) {
+      const a0 = a[first + k];
+      const a1 = a[second + k];
+      s0 += a0 * v[k];
+      s1 += a1 * v[k];
+      p[k] += a0 * v0 + a1 * v1;
+    }
+    const between = a[second + i];
+    p[i] += s0 + a[first + i] * v0 + between * v1;
+    p[i + 1] += s1 + between * v0 + a[second + i + 1] * v1;
+  }
+  if (i === count) return;
+  let sum = a[i * n + i] * v[i];
+  for (let k = 0; k < i; k++) {
+    sum += a[i * n + k] * v[k];
+    p[k] += a[i * n + k] * v[i];
+  }
+  p[i] += sum;
 }

@@ -23,9 +23,9 @@ export interface Inspected {
 export interface InspectOptions {
   /** Of the halves of the stimuli and the noise; default 0. */
   readonly seed?: number;
-  /** Random halves of the stimuli behind every interval; default 100. */
+  /** Random halves of the stimuli behind every interval; default 60. */
   readonly halves?: number;
-  /** Pictures of white noise; default 4,000, 0 for none. */
+  /** Pictures of white noise; default 2,000, 0 for none. */
   readonly noise?: number;
   /** A row for every picture, [pictures, neurons]: what layers are compared to. */
   readonly responses?: Responses | undefined;
@@ -69,7 +69,7 @@ export function encodersOf({ network, weights, valueRange, normalise, seed }: In
 export async function inspect(
   inspected: Inspected,
   set: ImageSet,
-  { seed = 0, halves = 100, noise = 4000, responses, onStep }: InspectOptions,
+  { seed = 0, halves = 60, noise = 2000, responses, onStep }: InspectOptions,
   backend: Backend,
 ): Promise<InspectReport> {
   const { network } = inspected;

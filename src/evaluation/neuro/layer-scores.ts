@@ -14,11 +14,10 @@ import { estimate, halfSamples } from "./half-samples.ts";
 import {
   classDissimilarities,
   dissimilarities,
-  type Part,
+  type Ordered,
+  orderValues,
   pairsWithin,
   rankCorrelation,
-  type Sorted,
-  sortValues,
   unitRanks,
 } from "./rsa.ts";
 import type { LayerScore, NeuroReadOut } from "./scores.ts";
@@ -160,15 +159,15 @@ function similarityScores(
   set: ImageSet,
   draws: readonly Int32Array[],
 ): LayerScore[] {
-  const sorted = new Map<string, Sorted>();
-  for (const [key, geometry] of geometries) sorted.set(key, sortValues(dissimilarities(geometry)));
-  if (new Set(set.labels).size > 1) sorted.set("classes/", sortValues(classDissimilarities(set.labels)));
+  const ordered = new Map<string, Ordered>();
+  for (const [key, geometry] of geometries) ordered.set(key, orderValues(dissimilarities(geometry)));
+  if (new Set(set.labels).size > 1) ordered.set("classes/", orderValues(classDissimilarities(set.labels)));
   const wanted = codes.flatMap((code) =>
-    comparisons(code).filter(({ other, by }) => (by === "ranks" ? sorted : geometries).has(other)),
+    comparisons(code).filter(({ other, by }) => (by === "ranks" ? ordered : geometries).has(other)),
   );
   const ofCka = new Set(wanted.flatMap(({ code, other, by }) => (by === "kernels" ? [keyOf(code), other] : [])));
-  const look = (part: Part | undefined, narrowed: (geometry: Geometry) => Geometry): Compared => ({
-    ranks: new Map([...sorted].map(([key, values]) => [key, unitRanks(values, part)])),
+  const look = (pairs: Int32Array | undefined, narrowed: (geometry: Geometry) => Geometry): Compared => ({
+    ranks: new Map([...ordered].map(([key, values]) => [key, unitRanks(values, pairs)])),
     kernels: new Map(
       [...geometries].flatMap(([key, geometry]) => (ofCka.has(key) ? [[key, centreKernel(narrowed(geometry))]] : [])),
     ),

@@ -36,66 +36,61 @@ export function classDissimilarities(labels: Int32Array): Float64Array {
   return all;
 }
 
-/** Values in ascending order, and where each stood. */
-export interface Sorted {
-  readonly values: Float64Array;
-  readonly places: Uint32Array;
+/** How values are ordered: the number of each among the different values, from the smallest. */
+export interface Ordered {
+  readonly places: Int32Array;
+  /** Different values. */
+  readonly different: number;
 }
 
-export function sortValues(values: Float64Array): Sorted {
+export function orderValues(values: Float64Array): Ordered {
   const sorted = values.slice().sort();
-  const places = new Uint32Array(values.length);
-  /** How many of the values that are equal to sorted[k] have their place, at their first k. */
-  const taken = new Uint32Array(values.length);
+  let different = 0;
+  for (let i = 0; i < sorted.length; i++) if (i === 0 || sorted[i] !== sorted[i - 1]) sorted[different++] = sorted[i];
+  const places = new Int32Array(values.length);
   for (let i = 0; i < values.length; i++) {
-    let [low, high] = [0, values.length];
+    let [low, high] = [0, different];
     while (low < high) {
       const middle = (low + high) >>> 1;
       if (sorted[middle] < values[i]) low = middle + 1;
       else high = middle;
     }
-    places[low + taken[low]++] = i;
+    places[i] = low;
   }
-  return { values: sorted, places };
+  return { places, different };
 }
 
-/** Which values take part: their place in a shorter list, −1 for the others. */
-export interface Part {
-  readonly places: Int32Array;
-  readonly size: number;
-}
-
-/** The pairs of some stimuli among those of all, in the order of an upper triangle. */
-export function pairsWithin(count: number, chosen: Int32Array): Part {
-  const places = new Int32Array(pairsOf(count)).fill(-1);
-  let size = 0;
+/** Places of the pairs of some stimuli among those of all, in the order of an upper triangle. */
+export function pairsWithin(count: number, chosen: Int32Array): Int32Array {
+  const places = new Int32Array(pairsOf(chosen.length));
+  let at = 0;
   for (let a = 0; a < chosen.length; a++) {
     const i = chosen[a];
     const row = i * count - (i * (i + 1)) / 2 - i - 1;
-    for (let b = a + 1; b < chosen.length; b++) places[row + chosen[b]] = size++;
+    for (let b = a + 1; b < chosen.length; b++) places[at++] = row + chosen[b];
   }
-  return { places, size };
+  return places;
 }
 
-/** Ranks from 1, ties sharing their mean, of all values or of some among themselves; less their mean and over their length. */
-export function unitRanks({ values, places }: Sorted, part?: Part): Float64Array {
-  const size = part?.size ?? values.length;
-  const ranks = new Float64Array(size);
-  const tied = new Int32Array(size);
-  let done = 0;
-  for (let k = 0; k < values.length; ) {
-    const value = values[k];
-    let ties = 0;
-    for (; k < values.length && values[k] === value; k++) {
-      const to = part ? part.places[places[k]] : places[k];
-      if (to >= 0) tied[ties++] = to;
-    }
-    const rank = done + (ties - 1) / 2 - (size - 1) / 2;
-    for (let t = 0; t < ties; t++) ranks[tied[t]] = rank;
-    done += ties;
+/** Ranks, ties sharing their mean, of all values or of some among themselves; less their mean and over their length. */
+export function unitRanks({ places, different }: Ordered, chosen?: Int32Array): Float64Array {
+  const own = new Int32Array(chosen?.length ?? places.length);
+  for (let i = 0; i < own.length; i++) own[i] = places[chosen ? chosen[i] : i];
+  const ranks = new Float64Array(different);
+  for (let i = 0; i < own.length; i++) ranks[own[i]]++;
+  let below = 0;
+  let square = 0;
+  for (let place = 0; place < different; place++) {
+    const ties = ranks[place];
+    const rank = below + (ties - 1) / 2 - (own.length - 1) / 2;
+    square += ties * rank * rank;
+    ranks[place] = rank;
+    below += ties;
   }
-  const length = Math.sqrt(ranks.reduce((sum, rank) => sum + rank * rank, 0));
-  return ranks.map((rank) => rank / length);
+  const scale = 1 / Math.sqrt(square);
+  const unit = new Float64Array(own.length);
+  for (let i = 0; i < own.length; i++) unit[i] = ranks[own[i]] * scale;
+  return unit;
 }
 
 /** Spearman's correlation of two lists, as their unit ranks have it; NaN where one has a single value throughout. */
@@ -108,4 +103,4 @@ export function rankCorrelation(a: Float64Array, b: Float64Array): number {
 
 /** Spearman's rank correlation of two lists of dissimilarities. */
 export const spearman = (a: Float64Array, b: Float64Array): number =>
-  rankCorrelation(unitRanks(sortValues(a)), unitRanks(sortValues(b)));
+  rankCorrelation(unitRanks(orderValues(a)), unitRanks(orderValues(b)));

@@ -22,8 +22,7 @@ export function sparsity({ rows, count, width }: Responses, chosen?: Int32Array)
   for (const i of stimuli) {
     let [sum, square] = [0, 0];
     for (let k = 0, at = i * width; k < width; k++, at++) {
-      const r = rows[at];
-      if (!(r > 0)) continue;
+      const r = Math.max(0, rows[at]);
       sum += r;
       square += r * r;
       sums[k] += r;
