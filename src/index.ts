@@ -22,6 +22,18 @@ export { augmentedProbe } from "./evaluation/augmented-probe.ts";
 export { encoderFeatures, type Features, pixelFeatures } from "./evaluation/features.ts";
 export { kNearest } from "./evaluation/knn.ts";
 export { linearProbe } from "./evaluation/linear-probe.ts";
+export { geometryOf, type Responses } from "./evaluation/neuro/geometry.ts";
+export {
+  encodersOf,
+  type Inspected,
+  type InspectOptions,
+  type InspectReport,
+  inspect,
+} from "./evaluation/neuro/inspect.ts";
+export { layerScores } from "./evaluation/neuro/layer-scores.ts";
+export { readResponses } from "./evaluation/neuro/response-file.ts";
+export type { LayerScore } from "./evaluation/neuro/scores.ts";
+export { unitScores } from "./evaluation/neuro/unit-scores.ts";
 export { type ProbedEncoders, type ProbeReport, probe, summarise } from "./evaluation/probe.ts";
 export { scaleFreeProbe } from "./evaluation/scale-free-probe.ts";
 export { type ContrastiveHinge, contrastiveHinge } from "./losses/contrastive-hinge.ts";

@@ -32,6 +32,7 @@ const main = resolve("dist/cli/main.js");
 const commands = [
   "train",
   "probe",
+  "inspect",
   "compare",
   "explain",
   "audit",

@@ -138,7 +138,7 @@ describe("receptive fields", () => {
     const set = { ...base, pixels: changed, count: pixels + 1, labels: new Int32Array(pixels + 1) };
     for (const { name: layer } of encoder.blocks.slice(0, 3)) {
       const unit = middleUnit(encoder, layer);
-      const { features } = await encoderFeatures({ ...random, layer }, [set], wasmBackend({ threads: 2 }));
+      const { features } = await encoderFeatures({ ...random, layer }, [set], wasmBackend({ threads: 1 }));
       const [{ rows, width: numbers }] = features;
       const moved = (i: number): boolean => {
         for (let c = 0; c < unit.channels; c++)

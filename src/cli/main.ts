@@ -127,7 +127,7 @@ command(
   "Ask of each layer of a run what a neuroscientist would: RSA, CKA, dimensionality, sparsity, tuning, receptive fields.",
   [
     "inspect runs/2026-11-24_10-00-00_quickstart_1a2b3c",
-    "inspect runs/2026-11-24_10-00-00_quickstart_1a2b3c --responses neurons.npy limit=118",
+    "inspect runs/2026-11-24_10-00-00_quickstart_1a2b3c limit=200 --json",
   ],
   { seed: "seed of the noise pictures and of the halves behind the intervals (default: 0)", ...device },
 )

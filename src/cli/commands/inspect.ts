@@ -134,6 +134,10 @@ function cell(score: LayerScore | undefined): string {
   if (score === undefined || !Number.isFinite(score.value)) return "–";
   const { value, low, high } = score;
   const digits = Math.abs(value) >= 10 ? 1 : 3;
-  const text = (number: number): string => number.toFixed(digits).replace("-", "−");
+  const text = (number: number): string =>
+    number
+      .toFixed(digits)
+      .replace(/^-(?=.*[1-9])/, "−")
+      .replace("-", "");
   return Number.isFinite(low) ? `${text(value)} [${text(low)}, ${text(high)}]` : text(value);
 }

@@ -50,6 +50,14 @@ export interface LayerReport {
 /** Most pictures: their inner products, of every layer and encoder, are held at once. */
 export const mostStimuli = 4000;
 
+/** Stimuli that the effective rank is over, the first ones. */
+const rankStimuli = 500;
+
+const range = (count: number): Int32Array => Int32Array.from({ length: count }, (_, i) => i);
+
+/** Between long computations: signals and progress get their turn. */
+const letOthers = (): Promise<void> => new Promise((resume) => setImmediate(resume));
+
 /** Something with a geometry: `trained conv1`, `pixels`, `responses`. */
 interface Code {
   readonly subject: string;
@@ -103,15 +111,17 @@ export async function layerScores(
       geometries.set(keyOf(code), geometry);
       if (code.layer !== undefined) scores.push(...sparsityScores(code, own, few));
       const sample = participationRatioOfSample(own, geometry);
-      scores.push(...dimensionScores(code, geometry, sample, draws, few));
+      scores.push(...dimensionScores(code, geometry, sample, draws, { fewHalves, seed }));
       onCode?.(keyOf(code), i + 1, codes.length + 1);
+      await letOthers();
     }
     if (responses) geometries.set("responses/", await opened.of(responses));
   } finally {
     await opened.dispose();
   }
-  scores.push(...similarityScores(codes, geometries, set, draws));
-  onCode?.("intervals", codes.length + 1, codes.length + 1);
+  const onHalf = (done: number): void =>
+    onCode?.(`intervals, ${done} of ${halves}`, codes.length + done / halves, codes.length + 1);
+  scores.push(...(await similarityScores(codes, geometries, set, draws, onHalf)));
   return { scores, cka: ckaMatrices(layers, geometries) };
 }
 
@@ -135,14 +145,17 @@ function dimensionScores(
   geometry: Geometry,
   sample: number,
   draws: readonly Int32Array[],
-  few: readonly Int32Array[],
+  { fewHalves, seed }: Pick<LayerOptions, "fewHalves" | "seed">,
 ): LayerScore[] {
   const { naive, stimuli } = participationRatio(geometry);
   const ofHalves = draws.map((chosen) => participationRatio(selectStimuli(geometry, chosen)).stimuli);
-  const ranks = few.map((chosen) => effectiveRank(selectStimuli(geometry, chosen)));
+  // Eigenvalues take the cube of the stimuli's number.
+  const some = selectStimuli(geometry, range(Math.min(rankStimuli, geometry.count)));
+  const rankHalves = halfSamples(some.count, fewHalves, seed);
+  const ranks = rankHalves.map((chosen) => effectiveRank(selectStimuli(some, chosen)));
   return [
     { ...code, readOut: "dimensionality", ...estimate(stimuli, ofHalves), details: { naive, sample } },
-    { ...code, readOut: "effectiveRank", ...estimate(effectiveRank(geometry), ranks) },
+    { ...code, readOut: "effectiveRank", ...estimate(effectiveRank(some), ranks), details: { stimuli: some.count } },
   ];
 }
 
@@ -153,12 +166,13 @@ interface Compared {
 }
 
 /** RSA and CKA of every layer; all are measured once on all stimuli and once on every half. */
-function similarityScores(
+async function similarityScores(
   codes: readonly Code[],
   geometries: ReadonlyMap<string, Geometry>,
   set: ImageSet,
   draws: readonly Int32Array[],
-): LayerScore[] {
+  onHalf: (done: number) => void,
+): Promise<LayerScore[]> {
   const ordered = new Map<string, Ordered>();
   for (const [key, geometry] of geometries) ordered.set(key, orderValues(dissimilarities(geometry)));
   if (new Set(set.labels).size > 1) ordered.set("classes/", orderValues(classDissimilarities(set.labels)));
@@ -179,9 +193,12 @@ function similarityScores(
         : between(compared.kernels, keyOf(code), other, cka),
     );
   const whole = measure(look(undefined, (geometry) => geometry));
-  const ofHalves = draws.map((chosen) =>
-    measure(look(pairsWithin(set.count, chosen), (geometry) => selectStimuli(geometry, chosen))),
-  );
+  const ofHalves: number[][] = [];
+  for (const [i, chosen] of draws.entries()) {
+    ofHalves.push(measure(look(pairsWithin(set.count, chosen), (geometry) => selectStimuli(geometry, chosen))));
+    onHalf(i + 1);
+    await letOthers();
+  }
   return wanted.map(({ code, readOut }, i) => ({
     ...code,
     readOut,

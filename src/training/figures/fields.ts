@@ -14,6 +14,8 @@ export interface FieldsFigure {
   }[];
 }
 
+/** Pixels of a picture's side, about: where a renderer smooths what it magnifies, few are left to be smoothed. */
+const sharp = 90;
 const perRow = 14;
 const nameWidth = 78;
 const pitch = (sheetWidth - 2 * margin - nameWidth) / perRow;
@@ -38,12 +40,28 @@ export async function fieldsFigure({ title, caption, layers }: FieldsFigure): Pr
           continue;
         }
         const most = field.reduce((a, b) => Math.max(a, Math.abs(b)), 0) || 1;
-        const picture = Float32Array.from(field);
-        parts.push(await pixelImage({ height: side, width: side, channels, picture, range: [-most, most] }, place));
+        const times = Math.max(1, Math.round(sharp / side));
+        const picture = magnified(field, { side, channels, times });
+        const extent = side * times;
+        parts.push(await pixelImage({ height: extent, width: extent, channels, picture, range: [-most, most] }, place));
       }
       y += pitch;
     }
     y += 16;
   }
   return sheet({ title, caption, picture: parts.join(""), pictureHeight: y });
+}
+
+/** Every pixel `times` × `times`. */
+function magnified(
+  field: Float64Array,
+  { side, channels, times }: { readonly side: number; readonly channels: number; readonly times: number },
+): Float32Array {
+  const extent = side * times;
+  const picture = new Float32Array(extent * extent * channels);
+  for (let y = 0, at = 0; y < extent; y++)
+    for (let x = 0; x < extent; x++)
+      for (let c = 0; c < channels; c++)
+        picture[at++] = field[(Math.floor(y / times) * side + Math.floor(x / times)) * channels + c];
+  return picture;
 }

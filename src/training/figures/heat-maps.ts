@@ -22,7 +22,7 @@ export async function heatMaps({ title, caption, names, maps }: HeatMaps): Promi
   const width = (sheetWidth - 2 * margin - (maps.length - 1) * gap) / maps.length;
   const left = 56;
   const side = (width - left) / names.length;
-  const top = 56;
+  const top = 76;
   const height = top + names.length * side + 8;
   const parts: string[] = [];
   for (const [i, { heading, rows, columns, values }] of maps.entries()) {
