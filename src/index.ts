@@ -26,6 +26,18 @@ export { encoderFeatures, type Features, pixelFeatures } from "./evaluation/feat
 export { kNearest } from "./evaluation/knn.ts";
 export { type LayerEmbedding, layerEmbeddings } from "./evaluation/layer-embeddings.ts";
 export { linearProbe } from "./evaluation/linear-probe.ts";
+export { geometryOf, type Responses } from "./evaluation/neuro/geometry.ts";
+export {
+  encodersOf,
+  type Inspected,
+  type InspectOptions,
+  type InspectReport,
+  inspect,
+} from "./evaluation/neuro/inspect.ts";
+export { layerScores } from "./evaluation/neuro/layer-scores.ts";
+export { readResponses } from "./evaluation/neuro/response-file.ts";
+export type { LayerScore } from "./evaluation/neuro/scores.ts";
+export { unitScores } from "./evaluation/neuro/unit-scores.ts";
 export { ownClassifier } from "./evaluation/own-classifier.ts";
 export { type ProbedEncoders, type ProbeReport, probe, summarise } from "./evaluation/probe.ts";
 export { type RobustnessReport, robustness } from "./evaluation/robustness.ts";

@@ -33,7 +33,10 @@ const commands = [
   "train",
   "probe",
   "robustness",
+  "inspect",
   "compare",
+  "reproduce",
+  "sweep",
   "explain",
   "audit",
   "export",
@@ -227,13 +230,17 @@ describe("help", () => {
     const theirs = initialise(createModel(networks.cifar), 1);
     const state = new Map([...theirs].map(([{ name }, values]) => [name, values]));
     const shapes = new Map([...theirs.keys()].map(({ name, shape }) => [name, shape]));
+    cpSync("sweeps", join(root, "sweeps"), { recursive: true });
     writeFileSync(join(root, "theirs.safetensors"), encodeStateDict("cifar", { state, shapes }, {}));
     const examples = (await Promise.all(commands.map((name) => output(name, "--help")))).flatMap(examplesIn);
     expect(examples.length).toBeGreaterThanOrEqual(10);
     for (const words of examples) {
       // These ask the network, or for files that are here: tests/cli-data.test.ts has both.
       if (words[0] === "data" && ["get", "check"].includes(words[1])) continue;
-      const stdout = await output(...words);
+      // Real datasets are not here; what is rendered is planned, and run by tests/reproduce.test.ts.
+      if (words[0] === "reproduce" && !words.includes("smoke")) continue;
+      const planned = ["reproduce", "sweep"].includes(words[0]) && !words.includes("--list");
+      const stdout = await output(...words, ...(planned ? ["--list"] : []));
       if (words.includes("--json")) expect(() => JSON.parse(stdout), words.join(" ")).not.toThrow();
       // The shipped configuration takes the example's overrides too.
       const [command, path = ""] = words;

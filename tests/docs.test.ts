@@ -49,7 +49,7 @@ describe("quoted commands", () => {
     }
   });
 
-  const onRuns = ["export", "import", "probe", "robustness", "tsne"];
+  const onRuns = ["export", "import", "probe", "robustness", "tsne", "inspect"];
 
   test("on runs, one after the other, on one of a moment's training", () => {
     const folder = mkdtempSync(join(tmpdir(), "saccade-docs-"));

@@ -8,7 +8,7 @@ import { exitCodes } from "./exit-codes.ts";
 import { experimentNames, launcherNames, presetNames, scaleNames } from "./words.ts";
 
 /** A run is worth more than what is printed about it: where stdout is lost, these commands go on. */
-const working = ["train", "probe", "robustness"];
+const working = ["train", "probe", "inspect", "robustness"];
 let lost = false;
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   // A reader that has seen enough, as in `saccade explain … | head`, is no error.
@@ -164,6 +164,27 @@ command(
   .action(async (words, options) => {
     const { robustnessCommand } = await import("./commands/robustness.ts");
     process.exitCode = await robustnessCommand(words, options);
+  });
+
+command(
+  "inspect",
+  "Ask of each layer of a run what a neuroscientist would: RSA, CKA, dimensionality, sparsity, tuning, receptive fields.",
+  [
+    "inspect runs/2026-11-24_10-00-00_quickstart_1a2b3c",
+    "inspect runs/2026-11-24_10-00-00_quickstart_1a2b3c limit=200 --json",
+  ],
+  { seed: "seed of the noise pictures and of the halves behind the intervals (default: 0)", ...device },
+)
+  .argument("<run>", "run folder")
+  .argument("[dataset...]", "key=value as in a config's data section; begins as the probe's test set, its first 1,000")
+  .option(
+    "--responses <file>",
+    "compare layers to these: .npy or .npz, [pictures, neurons], row i for picture i",
+    fromHome,
+  )
+  .action(async (run, dataset, options) => {
+    const { inspectCommand } = await import("./commands/inspect.ts");
+    process.exitCode = await inspectCommand(run, dataset, options);
   });
 
 command(

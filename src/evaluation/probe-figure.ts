@@ -44,6 +44,7 @@ function drawLayers(groups: Groups, { chance, test, options }: ProbeReport): Pro
     panels: [...groups].map(([heading, means]) => ({
       heading,
       times: 100,
+      includes: [0],
       lines: [...new Set(means.filter(({ layer }) => layer !== undefined).map(({ subject }) => subject))].map(
         (subject) => {
           const own = layers.map((layer) => means.find((mean) => mean.subject === subject && mean.layer === layer));

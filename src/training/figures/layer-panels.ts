@@ -116,7 +116,7 @@ async function drawPanel(
     marginLeft,
     marginRight: 8,
     marginBottom: axisHeight,
-    x: { domain: [-0.25, layers.length - 0.75], axis: null },
+    x: { domain: [-0.35, layers.length - 0.65], axis: null },
     y: { domain: [y.values[0], y.values[y.values.length - 1]], axis: null },
     marks: [
       plot.ruleY(y.values, { stroke: colours.grid }),

@@ -1,0 +1,91 @@
+// What a neuroscientist asks of each layer of an encoder, beside the same network before training: the whole of saccade inspect, as one report.
+
+import type { Backend } from "../../backends/backend.ts";
+import type { ImageSet } from "../../data/images.ts";
+import { createModel, initialise } from "../../encoders/model.ts";
+import { type NetworkName, networkNamed } from "../../encoders/networks.ts";
+import type { Normalise } from "../../program/views.ts";
+import type { Responses } from "./geometry.ts";
+import { type Encoders, type LayerReport, layerScores } from "./layer-scores.ts";
+import type { LayerScore } from "./scores.ts";
+import { type UnitReport, unitScores } from "./unit-scores.ts";
+
+export interface Inspected {
+  readonly network: NetworkName;
+  /** Synapses by name. */
+  readonly weights: ReadonlyMap<string, Float32Array>;
+  readonly valueRange: readonly [number, number];
+  readonly normalise?: Normalise | undefined;
+  /** Of the run: the random encoder is the one from which training began. */
+  readonly seed: number;
+}
+
+export interface InspectOptions {
+  /** Of the halves of the stimuli and the noise; default 0. */
+  readonly seed?: number;
+  /** Random halves of the stimuli behind every interval; default 60. */
+  readonly halves?: number;
+  /** Pictures of white noise; default 2,000, 0 for none. */
+  readonly noise?: number;
+  /** A row for every picture, [pictures, neurons]: what layers are compared to. */
+  readonly responses?: Responses | undefined;
+  /** One more step is done, of about as many. */
+  readonly onStep?: (what: string, done: number, total: number) => void;
+}
+
+export interface InspectReport {
+  readonly network: NetworkName;
+  readonly dataset: string;
+  readonly stimuli: number;
+  readonly layers: readonly string[];
+  readonly seed: number;
+  readonly halves: number;
+  readonly noise: number;
+  /** Neurons of the responses, where there were some. */
+  readonly neurons?: number;
+  readonly scores: readonly LayerScore[];
+  readonly cka: LayerReport["cka"];
+  readonly orientations: readonly number[];
+  readonly tuning: UnitReport["tuning"];
+  readonly fields: UnitReport["fields"];
+}
+
+/** Halves for numbers that take long. */
+const fewHalves = 8;
+/** Channels of a layer whose receptive fields are looked at. */
+const fieldsOfLayer = 32;
+
+/** Trained and random encoders of an inspection. */
+export function encodersOf({ network, weights, valueRange, normalise, seed }: Inspected): Encoders {
+  const random = new Map(
+    [...initialise(createModel(networkNamed("inspect", network)), seed)].map(([{ name }, values]) => [name, values]),
+  );
+  return {
+    trained: { network, weights, valueRange, normalise },
+    random: { network, weights: random, valueRange, normalise },
+  };
+}
+
+export async function inspect(
+  inspected: Inspected,
+  set: ImageSet,
+  { seed = 0, halves = 60, noise = 2000, responses, onStep }: InspectOptions,
+  backend: Backend,
+): Promise<InspectReport> {
+  const { network } = inspected;
+  const encoders = encodersOf(inspected);
+  const layers = networkNamed("inspect", network).blocks.map(({ name }) => name);
+  const total = 4 * layers.length + 2;
+  const onCode = (what: string, done: number): void => onStep?.(what, done, total);
+  const ofLayers = await layerScores(encoders, set, { seed, halves, fewHalves, responses, onCode }, backend);
+  const onLayer = (what: string, done: number): void =>
+    onStep?.(`units of ${what}`, 2 * layers.length + 2 + done, total);
+  const ofUnits = await unitScores(encoders, { seed, halves, noise, fields: fieldsOfLayer, onLayer }, backend);
+  return {
+    ...{ network, dataset: set.name, stimuli: set.count, layers, seed, halves, noise },
+    ...(responses ? { neurons: responses.width } : {}),
+    scores: [...ofLayers.scores, ...ofUnits.scores],
+    cka: ofLayers.cka,
+    ...{ orientations: ofUnits.orientations, tuning: ofUnits.tuning, fields: ofUnits.fields },
+  };
+}
