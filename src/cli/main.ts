@@ -141,7 +141,7 @@ command(
   "robustness",
   "Measure runs on deformed test pictures: read-outs learnt from clean ones, or a supervised network's own classifier.",
   [
-    "robustness runs/mine --recipe affine recipe.perturb=0.6 --single shift",
+    "robustness runs/mine --recipe affine recipe.perturb=0.6",
     "robustness runs/mine runs/2026-11-24_* --strengths 1 --single none",
   ],
   { seed: "seed of the deformations (default: 0)", ...device },
@@ -218,7 +218,7 @@ command(
     "reproduce table1 --scale small --only block --seeds 3",
     "reproduce table1 --scale medium --list",
     "reproduce table3 --scale small --dry-run",
-    'reproduce table1 --scale medium --launcher slurm --slurm-options "--time=04:00:00"',
+    'reproduce table1 --launcher slurm --slurm-options "--time=4:00:00"',
   ],
   { seed: "the first seed (default: 0)", ...device },
 )
@@ -258,8 +258,8 @@ command(
   "sweep",
   "Train a configuration under every combination of some values, with several seeds, and read all of them out.",
   [
-    "sweep configs/quickstart.yaml optimiser.learningRate=1e-3,3e-4,1e-4 --seeds 2",
-    "sweep configs/quickstart.yaml update=BP,URF loss.negatives=1,5 epochs=1 --hold-out 500",
+    "sweep configs/quickstart.yaml update=BP,URF,RF --seeds 2",
+    "sweep configs/quickstart.yaml loss.negatives=1,5 --hold-out 500",
     "sweep sweeps/solids.yaml --list",
   ],
   { seed: "the first seed (default: 0)", ...device },
@@ -312,7 +312,7 @@ command(
   "Draw every layer's embeddings by t-SNE, with the numbers that say whether to believe it.",
   [
     "tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c",
-    "tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c split=train --points 500 --perplexity 20",
+    "tsne runs/mine split=train --points 500 --perplexity 20",
   ],
   { seed: "seed of which pictures are taken (default: the run's)", ...device },
 )
