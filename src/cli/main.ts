@@ -141,7 +141,7 @@ command(
   "robustness",
   "Measure runs on deformed test pictures: read-outs learnt from clean ones, or a supervised network's own classifier.",
   [
-    "robustness runs/mine --recipe affine recipe.perturb=0.6",
+    "robustness runs/mine --recipe affine recipe.flip=0.5 --single shift",
     "robustness runs/mine runs/2026-11-24_* --strengths 1 --single none",
   ],
   { seed: "seed of the deformations (default: 0)", ...device },
