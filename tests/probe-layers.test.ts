@@ -146,7 +146,7 @@ describe("a probe of every layer", () => {
     expect(config({}).probe).not.toHaveProperty("layers");
     expect(config({ layers: "all" }).probe?.layers).toBe("all");
     expect(configKey(config({ layers: "all" }))).toBe(configKey(config({})));
-    expect(() => config({ layers: "conv1" })).toThrow(/probe\.layers must be one of last, all, got conv1/);
+    expect(() => config({ layers: "conv1" })).toThrow(/probe\.layers must be one of last, all, got "conv1"/);
   });
 });
 

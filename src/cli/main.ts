@@ -310,10 +310,7 @@ program
 command(
   "tsne",
   "Draw every layer's embeddings by t-SNE, with the numbers that say whether to believe it.",
-  [
-    "tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c",
-    "tsne runs/mine split=train --points 500 --perplexity 20",
-  ],
+  ["tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c", "tsne runs/mine split=train --points 500 --perplexity 20"],
   { seed: "seed of which pictures are taken (default: the run's)", ...device },
 )
   .argument("<run>", "run folder, where figures/tsne.svg, tsne.png and tsne.json are put")

@@ -37,9 +37,11 @@ export function probeRows({ scores }: ProbeReport): string[][] {
         const key = `${mean.readOut}/${mean.labelsPerClass}/${layer}`;
         rows.set(key, [...(rows.get(key) ?? []), mean]);
       }
-  const order = [...rows.values()].sort(
-    ([a], [b]) => Object.keys(readOutNames).indexOf(a.readOut) - Object.keys(readOutNames).indexOf(b.readOut),
-  );
+  const labels = [...new Set(means.map(({ labelsPerClass }) => labelsPerClass))];
+  const place = ({ readOut, labelsPerClass }: Mean): number =>
+    Object.keys(readOutNames).indexOf(readOut) * labels.length + labels.indexOf(labelsPerClass);
+  // Within them the layers keep their order.
+  const order = [...rows.values()].sort(([a], [b]) => place(a) - place(b));
   const gains = encoders.length === 1 ? ["gain"] : encoders.map((encoder) => `${encoder} gains`);
   return [
     ["read-out", "labels", ...(layers.length > 0 ? ["layer"] : []), ...encoders, ...floors, ...gains],
