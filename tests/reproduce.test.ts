@@ -55,17 +55,20 @@ const outcomesOf = (folder: string): Outcome[] =>
     .split("\n")
     .map((line) => JSON.parse(line));
 
-/** Every file of a report without its times. */
+/** Every file of a report without its times, and without the commit, which other tests may make dirty in between. */
 function bytesOf(folder: string): Record<string, string> {
   const files = readdirSync(folder, { recursive: true, withFileTypes: true }).filter((file) => file.isFile());
+  const changing = [
+    /"seconds":\s*[\d.e-]+/g,
+    /took (\d+ h )?(\d+ min ?)?(\d+ s)?/g,
+    /(0\\?\.1\.0, commit [0-9a-f]{12}(-dirty)?(; )?)+/g,
+    /"commit":"[0-9a-f]{12}(-dirty)?"/g,
+  ];
   return Object.fromEntries(
     files.map((file) => {
       const path = join(file.parentPath, file.name);
-      const text = readFileSync(path, "latin1").replace(/"seconds":\s*[\d.e-]+|[0-9a-f]{12}(-dirty)?/g, "");
-      return [
-        path.slice(folder.length),
-        text.replace(/\d+ (h \d+ min|min \d+ s|s)\b/g, "").replace(/--only\S*|wall time.*/gi, ""),
-      ];
+      const text = changing.reduce((left, pattern) => left.replace(pattern, ""), readFileSync(path, "latin1"));
+      return [path.slice(folder.length), text];
     }),
   );
 }

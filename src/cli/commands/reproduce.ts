@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { nearest } from "../../data/nearest.ts";
 import { assemble, planExperiments } from "../../experiments/assemble.ts";
 import { experiments } from "../../experiments/experiments.ts";
-import { createPlan } from "../../experiments/plan.ts";
+import { createPlan, type Planned } from "../../experiments/plan.ts";
 import type { PresetName } from "../../experiments/recipes.ts";
 import { writeReport } from "../../experiments/report/write.ts";
 import type { Report } from "../../experiments/report.ts";
 import { type ScaleName, scales } from "../../experiments/scales.ts";
-import { type Outcome, openStore, readRecords, recordFile, type Store } from "../../experiments/store.ts";
+import { openStore, readRecords, recordFile, type Store } from "../../experiments/store.ts";
 import type { Study } from "../../experiments/study.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { shellWord, writeWhole } from "../../training/files.ts";
@@ -59,11 +59,7 @@ export async function reproduceCommand(names: readonly string[], options: Reprod
   });
   const folder = options.report ?? join(out, "report");
   await writeReport(folder, report);
-  await writeOutcomes(
-    folder,
-    plan.tasks().map(({ key }) => key),
-    store,
-  );
+  await writeOutcomes(folder, plan.tasks(), store);
   if (options.json)
     process.stdout.write(`${JSON.stringify({ report: join(folder, "index.html"), ...summary(report) })}\n`);
   else process.stdout.write(`${text(report, folder)}\n`);
@@ -95,10 +91,13 @@ function commandOf(names: readonly string[], options: ReproduceOptions): string 
   return words.join(" ");
 }
 
-/** The results themselves, in the order of the plan, as a later reproduction may take them. */
-export async function writeOutcomes(folder: string, keys: readonly string[], store: Store): Promise<void> {
-  const outcomes = keys.map((key) => store.outcome(key)).filter((one): one is Outcome => one !== undefined);
-  await writeWhole(join(folder, recordFile), outcomes.map((outcome) => `${JSON.stringify(outcome)}\n`).join(""));
+/** The results themselves, in the order and by the names of the plan, as a later reproduction may take them. */
+export async function writeOutcomes(folder: string, tasks: readonly Planned[], store: Store): Promise<void> {
+  const lines = tasks.flatMap(({ key, title }) => {
+    const outcome = store.outcome(key);
+    return outcome === undefined ? [] : [`${JSON.stringify({ ...outcome, title })}\n`];
+  });
+  await writeWhole(join(folder, recordFile), lines.join(""));
 }
 
 const summary = ({ done, results, experiments: parts }: Report): object => ({

@@ -51,11 +51,7 @@ export async function sweepCommand(path: string, overrides: readonly string[], o
   const report = await reportOf(name, table, planned.methods(read), { outcomes, seeds, command });
   const folder = options.report ?? join(out, "report");
   await writeReport(folder, report);
-  await writeOutcomes(
-    folder,
-    plan.tasks().map(({ key }) => key),
-    store,
-  );
+  await writeOutcomes(folder, plan.tasks(), store);
   if (options.json) process.stdout.write(`${JSON.stringify({ report: join(folder, "index.html"), table })}\n`);
   else
     process.stdout.write(
