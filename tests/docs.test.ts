@@ -51,7 +51,7 @@ describe("quoted commands", () => {
 
   const onRuns = ["export", "import", "probe", "robustness", "tsne", "inspect"];
 
-  test("on runs, one after the other, on one of a moment's training", () => {
+  test("on runs, one after the other, on one of a moment's training", { timeout: 900_000 }, () => {
     const folder = mkdtempSync(join(tmpdir(), "saccade-docs-"));
     const inFolder = (words: readonly string[]): string =>
       execFileSync(process.execPath, [resolve("dist/cli/main.js"), ...words], {
