@@ -259,7 +259,7 @@ command(
   "Train a configuration under every combination of some values, with several seeds, and read all of them out.",
   [
     "sweep configs/quickstart.yaml update=BP,URF,RF --seeds 2",
-    "sweep configs/quickstart.yaml loss.m1=1,2 --hold-out 500",
+    "sweep configs/quickstart.yaml update=SSF,KP --seeds 3",
     "sweep sweeps/solids.yaml --list",
   ],
   { seed: "the first seed (default: 0)", ...device },
