@@ -136,6 +136,7 @@ const tiny = (name: string, limit: number): string => `
 name: ${name}
 data: { dataset: mnist, folder: files, limit: ${limit} }
 augmentation: { kind: affine }
+loss: { kind: contrastiveHinge }
 encoder: mnist
 optimiser: { learningRate: 1e-3 }
 batch: 10
