@@ -6,7 +6,7 @@ const json = process.env.SACCADE_TEST_JSON;
 const config: ViteUserConfig = {
   test: {
     include: ["tests/**/*.test.ts"],
-    setupFiles: ["tests/equal-bytes.ts"],
+    setupFiles: ["tests/support/equal-bytes.ts"],
     // Processes, not threads: a test may start its own worker threads, and a crash in WebAssembly names its file.
     pool: "forks",
     maxWorkers: 2,

@@ -1,7 +1,7 @@
 // The roofline: what every stage of a step reaches, over the work it does on each byte, under what the machine can do.
 
-import { logTicks, plotMarkup } from "../src/training/figures/plot.ts";
-import { colours, fontSize, type Key, margin, sheet, sheetWidth, textWidth } from "../src/training/figures/sheet.ts";
+import { logTicks, plotMarkup } from "../src/figures/plot.ts";
+import { colours, fontSize, type Key, margin, sheet, sheetWidth, textWidth } from "../src/figures/sheet.ts";
 import { adamAloneName, type LayerTime, type Limits } from "./layers.ts";
 
 const marks = {

@@ -20,7 +20,7 @@ import { randomStream } from "../src/program/random.ts";
 import { type Shape, sizeOf, type Tensor } from "../src/program/tensor.ts";
 import { clockValues } from "../src/rules/rule.ts";
 import { recordConfigured } from "../src/training/configured-rule.ts";
-import { compare } from "../tests/tolerances.ts";
+import { compare } from "../tests/support/tolerances.ts";
 import { cutStages, replaceTensors, type StageProgram } from "./stages.ts";
 import { type BenchNetwork, configOf, randomImages } from "./workloads.ts";
 

@@ -12,10 +12,10 @@ export {
   type SimclrAugmentation,
   simclrDefaults,
 } from "./data/augmentation.ts";
-export { loadDataset } from "./data/datasets.ts";
 export { affineDeformation, cifarDeformation, type Deformation } from "./data/deformations.ts";
 export type { ImageSet } from "./data/images.ts";
 export { proceduralMovie, proceduralObjects, turningMovie } from "./data/procedural-objects.ts";
+export { loadDataset } from "./datasets/datasets.ts";
 export { type Block, countParameters, type Encoder } from "./encoders/encoder.ts";
 export { createModel, initialise, type Model } from "./encoders/model.ts";
 export { type NetworkName, networks } from "./encoders/networks.ts";
@@ -35,15 +35,14 @@ export {
   inspect,
 } from "./evaluation/neuro/inspect.ts";
 export { layerScores } from "./evaluation/neuro/layer-scores.ts";
-export { readResponses } from "./evaluation/neuro/response-file.ts";
 export type { LayerScore } from "./evaluation/neuro/scores.ts";
 export { unitScores } from "./evaluation/neuro/unit-scores.ts";
-export { ownClassifier } from "./evaluation/own-classifier.ts";
 export { type ProbedEncoders, type ProbeReport, probe, summarise } from "./evaluation/probe.ts";
 export { type RobustnessReport, robustness } from "./evaluation/robustness.ts";
 export { scaleFreeProbe } from "./evaluation/scale-free-probe.ts";
 export { type Tsne, type TsneOptions, tsne } from "./evaluation/tsne.ts";
-export { drawTsne, type LayerPicture, pictureLayers } from "./evaluation/tsne-figure.ts";
+export { readResponses } from "./exchange/response-file.ts";
+export { drawTsne, type LayerPicture, pictureLayers } from "./figures/tsne-figure.ts";
 export { type ContrastiveHinge, contrastiveHinge } from "./losses/contrastive-hinge.ts";
 export type { Loss } from "./losses/loss.ts";
 export { auditProgram } from "./program/audit.ts";
@@ -55,6 +54,7 @@ export { backpropagation } from "./rules/backpropagation.ts";
 export { type Learning, learnings } from "./rules/learning.ts";
 export { type Lesson, type RecordedRule, recordRule } from "./rules/rule.ts";
 export type { Update } from "./rules/update.ts";
+export { ownClassifier } from "./runs/own-classifier.ts";
 export { type AuditReport, auditConfigured } from "./training/audit-rule.ts";
 export { type Config, parseConfig } from "./training/config.ts";
 export { createTrainer, type Trainer } from "./training/trainer.ts";

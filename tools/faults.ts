@@ -40,7 +40,7 @@ const foundation: readonly Fault[] = [
     find: "    } else {",
     replace: "    } else if (step === undefined) {",
     breaks: "the error passes an activation as if it were linear",
-    tests: ["bp", "losses"],
+    tests: ["rules/bp", "rules/losses"],
   },
   {
     name: "wrong-gate",
@@ -48,7 +48,7 @@ const foundation: readonly Fault[] = [
     find: "if (s === t && !(distance <= m1)) {",
     replace: "if (s === t && distance < m1) {",
     breaks: "positive pairs pull when they are near, not when they are far",
-    tests: ["losses", "conformance"],
+    tests: ["rules/losses", "engine/conformance"],
   },
   {
     name: "positive-missing",
@@ -56,7 +56,7 @@ const foundation: readonly Fault[] = [
     find: "      store<f32>(gates + ((<usize>s) << 2), 1);",
     replace: "      store<f32>(gates + ((<usize>s) << 2), 0);",
     breaks: "the hinge loss pushes negatives apart and never pulls a pair together",
-    tests: ["conformance", "goldens"],
+    tests: ["engine/conformance", "rules/goldens"],
   },
   {
     name: "unrouted-pooling",
@@ -64,7 +64,7 @@ const foundation: readonly Fault[] = [
     find: "      const xColumn = column * size + (place % size);\n      out[",
     replace: "      const xColumn = column * size;\n      out[",
     breaks: "errors go to the left of a window instead of its maximum",
-    tests: ["operation-gradients", "bp"],
+    tests: ["engine/operation-gradients", "rules/bp"],
   },
   {
     name: "last-maximum",
@@ -72,7 +72,7 @@ const foundation: readonly Fault[] = [
     find: "f32x4.gt(value, best));",
     replace: "f32x4.ge(value, best));",
     breaks: "of equal maxima the last one gets the error",
-    tests: ["conformance"],
+    tests: ["engine/conformance"],
   },
   {
     name: "negatives-off-by-one",
@@ -80,7 +80,7 @@ const foundation: readonly Fault[] = [
     find: "openNegatives(distances, gates, 0, s + 1 + count - n, m2, 1, partials);",
     replace: "openNegatives(distances, gates, 0, s + count - n, m2, 1, partials);",
     breaks: "the wrap-around of T negatives ends one too early",
-    tests: ["conformance"],
+    tests: ["engine/conformance"],
   },
   {
     name: "wrap-around-off-by-one",
@@ -88,7 +88,7 @@ const foundation: readonly Fault[] = [
     find: "(t - s + n) % n <= negatives.count ? 1 : 0;",
     replace: "(t - s + n) % n < negatives.count ? 1 : 0;",
     breaks: "T negatives are T − 1",
-    tests: ["losses"],
+    tests: ["rules/losses"],
   },
   {
     name: "swapped-views",
@@ -96,7 +96,7 @@ const foundation: readonly Fault[] = [
     find: "        const a = rows(embeddings, 0, n);\n        const b = rows(embeddings, n, n);",
     replace: "        const a = rows(embeddings, n, n);\n        const b = rows(embeddings, 0, n);",
     breaks: "anchors and views change places, so that the errors go to the other one",
-    tests: ["losses", "goldens"],
+    tests: ["rules/losses", "rules/goldens"],
   },
   {
     name: "block-ignored",
@@ -104,7 +104,7 @@ const foundation: readonly Fault[] = [
     find: "contrastiveHinge({ ...loss, negatives",
     replace: "contrastiveHinge({ ...loss, gradientBlock: false, negatives",
     breaks: "the configured gradient block has no effect",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "constraints",
   },
   {
@@ -113,7 +113,7 @@ const foundation: readonly Fault[] = [
     find: "    <f32>(1 / (1 - power(beta2, t))),",
     replace: "    <f32>1,",
     breaks: "Adam's second moment is not corrected for its start at zero",
-    tests: ["conformance", "goldens"],
+    tests: ["engine/conformance", "rules/goldens"],
   },
   {
     name: "aliased",
@@ -121,7 +121,7 @@ const foundation: readonly Fault[] = [
     find: "row.set(antialias ? supportOf({ from: { height, width }, to }) : [1, 1], view.support);",
     replace: "row.set([1, 1], view.support);",
     breaks: "crops that shrink leave pixels out",
-    tests: ["augmentation", "goldens"],
+    tests: ["data/augmentation", "rules/goldens"],
   },
   {
     name: "narrow-tents",
@@ -129,7 +129,7 @@ const foundation: readonly Fault[] = [
     find: "for (let i = leastX; i <= mostX; i++, pixel += 16)",
     replace: "for (let i = leastX; i < mostX; i++, pixel += 16)",
     breaks: "the last column of an antialiased sample is left out",
-    tests: ["conformance"],
+    tests: ["engine/conformance"],
   },
   {
     name: "one-crop",
@@ -137,7 +137,7 @@ const foundation: readonly Fault[] = [
     find: "randomStream(seed, probeViews, epoch, image)",
     replace: "randomStream(seed, probeViews, 0, image)",
     breaks: "the read-out sees the same crops in every epoch",
-    tests: ["augmented-probe"],
+    tests: ["evaluation/augmented-probe"],
   },
   {
     name: "one-augmentation",
@@ -145,25 +145,25 @@ const foundation: readonly Fault[] = [
     find: "view: Math.floor(i / n) };",
     replace: "view: 0 };",
     breaks: "both views of an image are the same picture",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "batches",
   },
   {
     name: "orientation-ignored",
-    file: "src/data/formats/picture.ts",
+    file: "src/datasets/formats/picture.ts",
     find: "autoOrient: true",
     replace: "autoOrient: false",
     breaks: "pictures of a phone lie on their side",
-    tests: ["own-data"],
+    tests: ["data/own-data"],
     only: "EXIF",
   },
   {
     name: "stale-pictures",
-    file: "src/data/image-folder.ts",
+    file: "src/datasets/image-folder.ts",
     find: "return [path, bytes, mtimeMs];",
     replace: "return [path];",
     breaks: "a run learns from pictures that were changed since",
-    tests: ["own-data"],
+    tests: ["data/own-data"],
     only: "but not after",
   },
   {
@@ -172,7 +172,7 @@ const foundation: readonly Fault[] = [
     find: "(_, i) => i), partnerOf: (anchor) => anchor }),",
     replace: "(_, i) => i), partnerOf: (anchor) => (anchor > 0 ? anchor - 1 : 0) }),",
     breaks: "the second view shows another image",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "batches",
   },
   {
@@ -181,7 +181,7 @@ const foundation: readonly Fault[] = [
     find: "randomStream(seed, dataOrder, epoch).shuffle(order);",
     replace: "randomStream(seed, dataOrder).shuffle(order);",
     breaks: "every epoch goes through the images in the same order",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "batches",
   },
   {
@@ -190,7 +190,7 @@ const foundation: readonly Fault[] = [
     find: "randomStream(seed, dataOrder, epoch).shuffle(order);",
     replace: "",
     breaks: "the images are never shuffled",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "batches",
   },
   {
@@ -199,7 +199,7 @@ const foundation: readonly Fault[] = [
     find: ", ...recorded.flatMap(({ optimiserState }) => optimiserState)],",
     replace: "],",
     breaks: "a checkpoint holds no optimiser state",
-    tests: ["training", "behaviour"],
+    tests: ["training/training", "rules/behaviour"],
     only: "resumed|RLL RF contrastiveHinge",
   },
   {
@@ -208,16 +208,16 @@ const foundation: readonly Fault[] = [
     find: "learnt.add(last);",
     replace: "",
     breaks: "numbers that are not finite are not noticed before a checkpoint",
-    tests: ["training"],
+    tests: ["training/training"],
     only: "that the loss hides|tells the state",
   },
   {
     name: "finished-on-other-pictures",
-    file: "src/training/resume.ts",
+    file: "src/runs/resume.ts",
     find: " && learntFrom(run, dataset)",
     replace: "",
     breaks: "compare takes a run of the same configuration that learnt from other pictures",
-    tests: ["training"],
+    tests: ["training/training"],
     only: "is finished",
   },
   {
@@ -226,7 +226,7 @@ const foundation: readonly Fault[] = [
     find: "clockValues(last, updates[number], factor)",
     replace: "clockValues(last, updates[number])",
     breaks: "the learning rate stays what it is at first, whatever the schedule",
-    tests: ["optimiser"],
+    tests: ["rules/optimiser"],
   },
   {
     name: "schedule-of-all-layers-together",
@@ -234,7 +234,7 @@ const foundation: readonly Fault[] = [
     find: "rateAt(config.optimiser.schedule, updates[number], updatesInAll[number])",
     replace: "rateAt(config.optimiser.schedule, done + 1, totalSteps)",
     breaks: "under GLL and RLL a layer's learning rate follows the run's steps, not its own",
-    tests: ["optimiser"],
+    tests: ["rules/optimiser"],
   },
   {
     name: "channels-last-on-disk",
@@ -242,43 +242,43 @@ const foundation: readonly Fault[] = [
     find: "reversed(data, [from / channels, channels, to])",
     replace: "reversed(data, [1, from, to])",
     breaks: "a checkpoint's matrices read pictures with their channels last, which PyTorch does not",
-    tests: ["training"],
+    tests: ["training/training"],
     only: "as PyTorch has them",
   },
   {
     name: "best-removed",
-    file: "src/training/checkpoints.ts",
+    file: "src/runs/checkpoints.ts",
     find: "if (losses.best) stays.add",
     replace: "if (losses.best && position.step < 0) stays.add",
     breaks: "the best checkpoint goes with the old ones",
-    tests: ["training"],
+    tests: ["training/training"],
     only: "newest and the best",
   },
   {
     name: "best-across-layers",
-    file: "src/training/train.ts",
+    file: "src/runs/train.ts",
     find: 'config.learning === "GLL" &&',
     replace: 'config.learning === "E2E" && step < 0 &&',
     breaks: "under GLL the losses of different layers are compared",
-    tests: ["training"],
+    tests: ["training/training"],
     only: "under GLL are the best",
   },
   {
     name: "stop-forgets-losses",
-    file: "src/training/train.ts",
+    file: "src/runs/train.ts",
     find: "from?.losses ?? { sum: 0, steps: 0 }",
     replace: "{ sum: 0, steps: 0 }",
     breaks: "what a checkpoint says of the losses depends on where the run was stopped",
-    tests: ["training"],
+    tests: ["training/training"],
     only: "a stop is not among",
   },
   {
     name: "checksum-of-nothing",
-    file: "src/training/checkpoints.ts",
+    file: "src/runs/checkpoints.ts",
     find: "if (metadata.crc32 !== sum)",
     replace: "if (metadata.crc32 === undefined)",
     breaks: "a flipped bit in a checkpoint is trained on",
-    tests: ["run-folder"],
+    tests: ["runs/run-folder"],
     only: "damaged anywhere|one bit of a weight",
   },
   {
@@ -287,7 +287,7 @@ const foundation: readonly Fault[] = [
     find: "if (head.averagePool > 1) value =",
     replace: "if (head.averagePool > 99) value =",
     breaks: "VGG6's features leave for ONNX before their average pooling",
-    tests: ["exchange"],
+    tests: ["exchange/exchange"],
     only: "ONNX",
   },
   {
@@ -296,7 +296,7 @@ const foundation: readonly Fault[] = [
     find: "yield new Uint8Array(turned.buffer);",
     replace: "yield new Uint8Array(some.buffer);",
     breaks: "the .npz has another order of features than PyTorch and ONNX",
-    tests: ["exchange"],
+    tests: ["exchange/exchange"],
     only: "embeddings",
   },
   {
@@ -306,7 +306,7 @@ const foundation: readonly Fault[] = [
     replace:
       'weights.set(name, tensor && !name.endsWith("bias") ? fromTorch(tensor).data : new Float32Array(shape[0]));',
     breaks: "weights of a network with biases come in without them",
-    tests: ["exchange"],
+    tests: ["exchange/exchange"],
     only: "biases",
   },
   {
@@ -315,7 +315,7 @@ const foundation: readonly Fault[] = [
     find: "if (!(reads || apart) ||",
     replace: "if (",
     breaks: "what stands between the blocks is left out in silence",
-    tests: ["exchange"],
+    tests: ["exchange/exchange"],
     only: "between the blocks",
   },
   {
@@ -324,7 +324,7 @@ const foundation: readonly Fault[] = [
     find: "((bias?.data[o] ?? 0) - mean[o]) * scales[o] + value",
     replace: "(bias?.data[o] ?? 0) * scales[o] + value",
     breaks: "a folded BatchNorm does not take its mean away",
-    tests: ["exchange"],
+    tests: ["exchange/exchange"],
     only: "folded exactly",
   },
   {
@@ -333,7 +333,7 @@ const foundation: readonly Fault[] = [
     find: "const [mean, std] = [normalise.mean[c], normalise.std[c]];",
     replace: "const [mean, std] = [normalise.mean[0], normalise.std[0]];",
     breaks: "every channel is normalised as the first",
-    tests: ["exchange"],
+    tests: ["exchange/exchange"],
     only: "normalised",
   },
   {
@@ -342,7 +342,7 @@ const foundation: readonly Fault[] = [
     find: "(await opened.of(readOut, own)).measure(own, tested);",
     replace: "(await opened.of(readOut, own)).measure({ ...own, rows: tested }, tested);",
     breaks: "read-outs are trained on the rows that they are tested on",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "read-outs",
   },
   {
@@ -351,7 +351,7 @@ const foundation: readonly Fault[] = [
     find: "const pool = without(train, shared);",
     replace: "const pool = train;",
     breaks: "pictures of the test set stay among the labelled ones",
-    tests: ["evaluation"],
+    tests: ["evaluation/evaluation"],
   },
   {
     name: "neighbours-chosen-on-known-rows",
@@ -359,7 +359,7 @@ const foundation: readonly Fault[] = [
     find: "nearest(fits[d], found,",
     replace: "nearest(wholes[d], found,",
     breaks: "the number of neighbours is chosen on rows that are among the neighbours themselves",
-    tests: ["evaluation"],
+    tests: ["evaluation/evaluation"],
   },
   {
     name: "tsne-meets-itself",
@@ -367,7 +367,7 @@ const foundation: readonly Fault[] = [
     find: "z += weights - 1;",
     replace: "z += weights;",
     breaks: "every point of a t-SNE counts itself among those that it keeps away",
-    tests: ["tsne"],
+    tests: ["evaluation/tsne"],
     only: "the gradient",
   },
   {
@@ -376,15 +376,15 @@ const foundation: readonly Fault[] = [
     find: "let rank = 1;",
     replace: "let rank = 0;",
     breaks: "a picture's false neighbours weigh less than trustworthiness says",
-    tests: ["embedding-numbers"],
+    tests: ["evaluation/embedding-numbers"],
   },
   {
     name: "events-not-taken-back",
-    file: "src/training/tensorboard.ts",
+    file: "src/runs/tensorboard.ts",
     find: ".filter(({ step }) => step <= upTo)",
     replace: "",
     breaks: "a resumed run shows histograms and pictures twice that its checkpoint takes back",
-    tests: ["tensorboard"],
+    tests: ["runs/tensorboard"],
   },
 ];
 
@@ -396,7 +396,7 @@ const rules: readonly Fault[] = [
     find: "const bound = 1 / Math.sqrt(fanIn);",
     replace: 'const bound = tensor.role === "feedback" ? 0 : 1 / Math.sqrt(fanIn);',
     breaks: "feedback is zero, so that only the head learns",
-    tests: ["rules", "behaviour"],
+    tests: ["rules/rules", "rules/behaviour"],
     only: "RF with feedback|E2E (RF|DFA) contrastiveHinge",
   },
   {
@@ -405,7 +405,7 @@ const rules: readonly Fault[] = [
     find: "return [...changes, ...feedbackChanges(changes, of)];",
     replace: "return changes;",
     breaks: "URF is RF",
-    tests: ["rules", "behaviour"],
+    tests: ["rules/rules", "rules/behaviour"],
     only: "URF that starts|E2E URF contrastiveHinge",
   },
   {
@@ -415,7 +415,7 @@ const rules: readonly Fault[] = [
     replace:
       "      record: ({ record }, trace, signal) => recordErrorPath(record, trace, signal, ({ weight }) => weight),",
     breaks: "RF is BP",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "kp-without-decay",
@@ -423,7 +423,7 @@ const rules: readonly Fault[] = [
     find: "of.has(change.weight) ? { ...change, decay } : change",
     replace: "change",
     breaks: "KP is URF",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "kp-forward-decay-only",
@@ -431,7 +431,7 @@ const rules: readonly Fault[] = [
     find: "...feedbackChanges(changes, of)]",
     replace: "...feedbackChanges(changes.map((change) => ({ ...change, decay: 0 })), of)]",
     breaks: "the weights shrink and their feedback does not",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "ssf-transports-sizes",
@@ -439,7 +439,7 @@ const rules: readonly Fault[] = [
     find: "record.matchSigns({ w, b }, {}",
     replace: "record.matchSigns({ w: b, b: w }, {}",
     breaks: "feedback has the weights' sizes and signs of its own",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "inverse-ascends",
@@ -447,7 +447,7 @@ const rules: readonly Fault[] = [
     find: "{ x: rebuilt.output, target: noisy },",
     replace: "{ x: noisy, target: rebuilt.output },",
     breaks: "inverses learn to rebuild ever worse",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "no-difference",
@@ -455,7 +455,7 @@ const rules: readonly Fault[] = [
     find: "{ a: ofTarget.output, b: ofActivity.output },",
     replace: "{ a: ofTarget.output, b: activities[l - 1] },",
     breaks: "targets are what the inverse gives, without the difference",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "target-ascends",
@@ -463,7 +463,7 @@ const rules: readonly Fault[] = [
     find: "{ alpha: 1, beta: -eta },",
     replace: "{ alpha: 1, beta: eta },",
     breaks: "the first target lies up the loss's gradient",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "order-ignored",
@@ -471,7 +471,7 @@ const rules: readonly Fault[] = [
     find: "  const { order, inverseLearningRate } = options;",
     replace: '  const { order, inverseLearningRate } = { ...options, order: "targetsFirst" as DtpOptions["order"] };',
     breaks: "targets are set by the inverses as they were, whatever the order",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "inverse-removes-the-noise",
@@ -479,7 +479,7 @@ const rules: readonly Fault[] = [
     find: "{ x: rebuilt.output, target: noisy },",
     replace: "{ x: rebuilt.output, target: input },",
     breaks: "inverses learn to give the input back without its noise",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "dfa-unrouted",
@@ -487,7 +487,7 @@ const rules: readonly Fault[] = [
     find: "const routed = recordRouting(record, block, picture, firstRow);",
     replace: "const routed = i === 0 ? picture : recordRouting(record, block, picture, firstRow);",
     breaks: "under DFA saturated units of the first block learn",
-    tests: ["rules"],
+    tests: ["rules/rules"],
   },
   {
     name: "sum-taken-for-a-mean",
@@ -495,7 +495,7 @@ const rules: readonly Fault[] = [
     find: "reduction: loss.reduction, images: batch };",
     replace: 'reduction: "mean" as const, images: batch };',
     breaks: "DTP steps by as many times its target step as there are images",
-    tests: ["lessons"],
+    tests: ["rules/lessons"],
   },
   {
     name: "labels-of-another-image",
@@ -503,7 +503,7 @@ const rules: readonly Fault[] = [
     find: "if (to.labelIndices) engine.write(to.labelIndices, images);",
     replace: "",
     breaks: "every image has the label of the first",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "batches",
   },
   {
@@ -512,7 +512,7 @@ const rules: readonly Fault[] = [
     find: "to === inputs ? 0 : config.batch)",
     replace: "0)",
     breaks: "of a streamed dataset the X-ray looks at the batch instead of the probe batch",
-    tests: ["streamed"],
+    tests: ["data/streamed"],
   },
   {
     name: "partner-of-the-same-class",
@@ -520,7 +520,7 @@ const rules: readonly Fault[] = [
     find: "[images, images.map(partnerOf)];",
     replace: "[images, images.map((i) => dataset.labels.indexOf(dataset.labels[i]))];",
     breaks: "the labels choose the second view, so that a self-supervised run is taught the classes",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "whatever the labels",
   },
   {
@@ -536,7 +536,7 @@ const rules: readonly Fault[] = [
       parameters,
     },`,
     breaks: "the picture that a supervised network sees is chosen by the label",
-    tests: ["lessons"],
+    tests: ["rules/lessons"],
   },
   {
     name: "classifier-ascends",
@@ -544,7 +544,7 @@ const rules: readonly Fault[] = [
     find: "(share - (j == label ? 1 : 0)) / <f64>n",
     replace: "((j == label ? 1 : 0) - share) / <f64>n",
     breaks: "the supervised error has the wrong sign",
-    tests: ["conformance", "behaviour"],
+    tests: ["engine/conformance", "rules/behaviour"],
     only: "softmaxCrossEntropy|BP crossEntropy",
   },
   {
@@ -553,7 +553,7 @@ const rules: readonly Fault[] = [
     find: "randomStream(seed, layerDraw, step).integer(lessons)",
     replace: "randomStream(seed, layerDraw, step).integer(1)",
     breaks: "RLL trains its first layer alone",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "RLL BP contrastiveHinge",
   },
   {
@@ -562,7 +562,7 @@ const rules: readonly Fault[] = [
     find: "lessonOf: (step, { lessons, seed }) => randomStream(seed, layerDraw, step).integer(lessons),",
     replace: "lessonOf: (step, { lessons }) => step % lessons,",
     breaks: "RLL goes round its layers instead of drawing them",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "RLL BP contrastiveHinge",
   },
   {
@@ -571,7 +571,7 @@ const rules: readonly Fault[] = [
     find: "clockValues(last, updates[number], factor)",
     replace: "clockValues(last, done + 1, factor)",
     breaks: "a layer that learns alone begins with a used optimiser",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "LL BP contrastiveHinge",
   },
   {
@@ -580,7 +580,7 @@ const rules: readonly Fault[] = [
     find: "for (let step = 0; step < done; step++) updates[lessonOf(step)]++;",
     replace: "",
     breaks: "a resumed optimiser corrects for a start that is long past",
-    tests: ["behaviour", "training"],
+    tests: ["rules/behaviour", "training/training"],
     only: "RLL BP contrastiveHinge|resumed",
   },
   {
@@ -589,7 +589,7 @@ const rules: readonly Fault[] = [
     find: "(_, first) => ({ first, end: first + 1 })",
     replace: "(_, first) => ({ first: 0, end: first + 1 })",
     breaks: "the layers below learn along with the one whose turn it is",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "LL RF contrastiveHinge",
   },
   {
@@ -598,7 +598,7 @@ const rules: readonly Fault[] = [
     find: "const partner = (<usize>((i + m / 2) % m)) << 2;",
     replace: "const partner = (<usize>((i + 1) % m)) << 2;",
     breaks: "SimCLR pulls a view to its neighbour in the batch",
-    tests: ["conformance"],
+    tests: ["engine/conformance"],
   },
   {
     name: "clapp-context-not-learnt",
@@ -606,7 +606,7 @@ const rules: readonly Fault[] = [
     find: "            { weight, gradient },\n",
     replace: "",
     breaks: "CLAPP's context stays random",
-    tests: ["behaviour", "losses"],
+    tests: ["rules/behaviour", "rules/losses"],
     only: "BP clapp|CLAPP",
   },
   {
@@ -615,7 +615,7 @@ const rules: readonly Fault[] = [
     find: "const down = (k + skip) * side * images;",
     replace: "const down = (k + skip) * images;",
     breaks: "CLAPP's patches predict what stands beside them, not below",
-    tests: ["clapp-patches"],
+    tests: ["rules/clapp-patches"],
   },
   {
     name: "retrodiction-moves-the-target",
@@ -623,7 +623,7 @@ const rules: readonly Fault[] = [
     find: "flatten(back.maps[i]), back.gates, step, 0)",
     replace: "flatten(back.maps[i]), back.gates, step, 1)",
     breaks: "retrodiction's error goes to the predicted patch instead of the context",
-    tests: ["clapp-patches"],
+    tests: ["rules/clapp-patches"],
   },
   {
     name: "negative-of-itself",
@@ -631,7 +631,7 @@ const rules: readonly Fault[] = [
     find: "rows(x, n + 1, n - 1), rows(joined, n, n - 1)",
     replace: "rows(x, n, n - 1), rows(joined, n, n - 1)",
     breaks: "SCFF's negatives are pictures joined with themselves",
-    tests: ["losses"],
+    tests: ["rules/losses"],
     only: "SCFF",
   },
   {
@@ -640,7 +640,7 @@ const rules: readonly Fault[] = [
     find: "gatePlaces(p, m + first, count, load<f32>(p, 28), 1, partials, 16);",
     replace: "gatePlaces(p, m + first, count, load<f32>(p, 28), -1, partials, 16);",
     breaks: "SCFF raises the goodness of negatives as well",
-    tests: ["conformance"],
+    tests: ["engine/conformance"],
     only: "goodnessGates",
   },
   {
@@ -649,7 +649,7 @@ const rules: readonly Fault[] = [
     find: "total += Math.max(0, x.data[place * c + k]) ** 2;",
     replace: "total += x.data[place * c + k] ** 2;",
     breaks: "units below 0 add to the goodness",
-    tests: ["losses", "operation-gradients"],
+    tests: ["rules/losses", "engine/operation-gradients"],
     only: "SCFF|goodness",
   },
   {
@@ -658,7 +658,7 @@ const rules: readonly Fault[] = [
     find: 'if (layerWise && update === "DTP")',
     replace: 'if (layerWise && update === "DFA")',
     breaks: "DTP is accepted for layers that learn alone",
-    tests: ["behaviour"],
+    tests: ["rules/behaviour"],
     only: "every other combination",
   },
 ];

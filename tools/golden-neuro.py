@@ -1,4 +1,4 @@
-"""Writes tests/goldens/neuro.json: what rsatoolbox, the package `dimensionality` and NumPy say of small codes, for tests/neuro.test.ts.
+"""Writes tests/goldens/neuro.json: what rsatoolbox, the package `dimensionality` and NumPy say of small codes, for tests/evaluation/neuro.test.ts.
 
     pip install rsatoolbox==0.3.2 dimensionality==0.1.4
     python tools/golden-neuro.py

@@ -12,24 +12,17 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import type { Backend } from "../src/backends/backend.ts";
 import { wasmBackend } from "../src/backends/wasm/backend.ts";
-import { loadDataset } from "../src/data/datasets.ts";
+import { loadDataset } from "../src/datasets/datasets.ts";
+import { linearTicks, plotMarkup } from "../src/figures/plot.ts";
+import { svgToPng } from "../src/figures/png.ts";
+import { areaColours, colours, fontSize, lineColour, margin, sheet, sheetWidth } from "../src/figures/sheet.ts";
+import { writeFigure } from "../src/figures/write-figure.ts";
+import { writeWhole } from "../src/files/files.ts";
 import { formatBytes } from "../src/program/explain.ts";
+import { environment } from "../src/runs/environment.ts";
+import { configText, createRun } from "../src/runs/run-folder.ts";
+import { train } from "../src/runs/train.ts";
 import { parseConfig } from "../src/training/config.ts";
-import { environment } from "../src/training/environment.ts";
-import { linearTicks, plotMarkup } from "../src/training/figures/plot.ts";
-import {
-  areaColours,
-  colours,
-  fontSize,
-  lineColour,
-  margin,
-  sheet,
-  sheetWidth,
-} from "../src/training/figures/sheet.ts";
-import { svgToPng, writeFigure } from "../src/training/figures.ts";
-import { writeWhole } from "../src/training/files.ts";
-import { configText, createRun } from "../src/training/run-folder.ts";
-import { train } from "../src/training/train.ts";
 
 const { values } = parseArgs({
   options: {

@@ -1,8 +1,8 @@
 // Loads a dataset for a command: pictures that are being decoded and what is to be known of them go to stderr.
 
-import { loadDataset } from "../data/datasets.ts";
 import type { ImageSet } from "../data/images.ts";
-import type { DatasetRequest } from "../data/request.ts";
+import { loadDataset } from "../datasets/datasets.ts";
+import type { DatasetRequest } from "../datasets/request.ts";
 import { showProgress } from "./progress.ts";
 
 /** `told` are sentences that need no saying again: a run and its probe may read the same files. */

@@ -2,7 +2,7 @@
 // The command line: arguments in, printing out. Each command's work is in its own file, loaded when it is called.
 
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import { fromHome } from "../data/folders.ts";
+import { fromHome } from "../files/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { experimentNames, launcherNames, presetNames, scaleNames } from "./words.ts";

@@ -3,12 +3,12 @@
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { Backend } from "../backends/backend.ts";
-import { fromHome } from "../data/folders.ts";
+import { decodeText } from "../files/files.ts";
+import { fromHome } from "../files/folders.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
+import { describeData } from "../runs/configured-data.ts";
+import { parseYaml } from "../runs/run-folder.ts";
 import { type Config, override, parseConfig } from "../training/config.ts";
-import { describeData } from "../training/configured-data.ts";
-import { decodeText } from "../training/files.ts";
-import { parseYaml } from "../training/run-folder.ts";
 
 export interface CommonOptions {
   readonly json?: boolean;

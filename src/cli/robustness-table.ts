@@ -2,7 +2,7 @@
 
 import { isRecipe, neutralStrength, singles } from "../data/deformations.ts";
 import type { RobustnessReport, RobustnessScore } from "../evaluation/robustness.ts";
-import { everyLine, isOf, linesOf, meanAccuracy } from "../evaluation/robustness-figures.ts";
+import { everyLine, isOf, linesOf, meanAccuracy } from "../figures/robustness-figures.ts";
 import { formatTable, labelsPerClassText, readOutNames, wrap } from "./table.ts";
 
 export const readOutText = (readOut: RobustnessScore["readOut"]): string =>

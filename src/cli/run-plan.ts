@@ -1,11 +1,11 @@
 // Runs what of a plan is still to be done, says beforehand what it will take, and afterwards what failed.
 
-import { describeDataset } from "../data/known-datasets.ts";
+import { describeDataset } from "../datasets/known-datasets.ts";
 import { missing, type Plan, type Planned } from "../experiments/plan.ts";
 import { isDiverged, type Store } from "../experiments/store.ts";
 import { duration } from "../program/duration.ts";
 import { wrong } from "../program/errors.ts";
-import { costOf } from "../training/forecast.ts";
+import { costOf } from "../runs/forecast.ts";
 import { exitCodes } from "./exit-codes.ts";
 import type { Launcher } from "./launchers/launcher.ts";
 import { showTasks } from "./live-table.ts";

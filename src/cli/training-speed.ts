@@ -1,8 +1,8 @@
 // How fast this machine trains: a few steps of the CIFAR network on pictures of noise.
 
 import { randomStream } from "../program/random.ts";
+import { flopsPerStep, timeSteps } from "../runs/forecast.ts";
 import { parseConfig } from "../training/config.ts";
-import { flopsPerStep, timeSteps } from "../training/forecast.ts";
 import { createTrainer } from "../training/trainer.ts";
 import { type CommonOptions, openBackend } from "./options.ts";
 

@@ -1,6 +1,5 @@
 // Features of labelled images: the output of a block of a frozen encoder, flattened, or the pixels themselves. Computed once, then cached.
 
-import { createHash } from "node:crypto";
 import type { Backend, Engine } from "../backends/backend.ts";
 import { plainView } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
@@ -78,7 +77,7 @@ export async function encoderFeatures(
   }));
   for await (const { set, start, rows } of encoderRows(encoder, sets, backend))
     features[set].rows.set(rows, start * width);
-  return { features, encoderHash: hashWeights(synapsesOf(createModel(network)), encoder.weights) };
+  return { features, encoderHash: await hashWeights(synapsesOf(createModel(network)), encoder.weights) };
 }
 
 /** The rows from `start` on of one of the sets, by its number. */
@@ -236,7 +235,7 @@ export function recordReader(
     requireUnchanged: async (engine) => {
       const after = new Map<string, Float32Array>();
       for (const tensor of synapses) after.set(tensor.name, Float32Array.from(await engine.read(tensor)));
-      if (weights && hashWeights(synapses, after) !== hashWeights(synapses, weights))
+      if (weights && (await hashWeights(synapses, after)) !== (await hashWeights(synapses, weights)))
         throw new SaccadeError("features: the encoder changed while its features were computed; this is a bug");
     },
   };
@@ -263,14 +262,18 @@ function finiteWeights(weights: ReadonlyMap<string, Float32Array>, { name }: Ten
   return values;
 }
 
-/** SHA-256 over the bytes of the blocks' synapses, first 16 hex digits. */
-export function hashWeights(synapses: readonly Tensor[], weights: ReadonlyMap<string, Float32Array>): string {
-  const hash = createHash("sha256");
-  for (const { name } of synapses) {
-    const data = weights.get(name) ?? new Float32Array();
-    hash.update(name).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
-  }
-  return hash.digest("hex").slice(0, 16);
+/** SHA-256 over the names and bytes of the blocks' synapses, first 16 hex digits. */
+export async function hashWeights(
+  synapses: readonly Tensor[],
+  weights: ReadonlyMap<string, Float32Array>,
+): Promise<string> {
+  const parts = synapses.flatMap(({ name }) => {
+    const { buffer, byteOffset, byteLength } = weights.get(name) ?? new Float32Array();
+    return [new TextEncoder().encode(name), new Uint8Array(buffer, byteOffset, byteLength)];
+  });
+  const bytes = new Uint8Array(await new Blob(parts as Uint8Array<ArrayBuffer>[]).arrayBuffer());
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest.subarray(0, 8), (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 /** Pixels in [0, 1], flattened; they stand in `room` where there is some. */

@@ -1,6 +1,6 @@
 // What a probe takes of memory at its peak, counted before anything is read: features, the read-outs' engines, and what waits to be collected.
 //
-// tests/probe-memory.test.ts holds it against what a process has taken.
+// tests/evaluation/probe-memory.test.ts holds it against what a process has taken.
 
 import type { ImageSet } from "../data/images.ts";
 import { layerWidth } from "../encoders/encoder.ts";

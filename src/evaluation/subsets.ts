@@ -1,6 +1,5 @@
 // Which labelled images a read-out may use: a balanced draw per class, a validation split of it, and proof that no test image is in it.
 
-import { createHash } from "node:crypto";
 import type { ImageSet } from "../data/images.ts";
 import { wrong } from "../program/errors.ts";
 import { randomStream } from "../program/random.ts";
@@ -68,16 +67,33 @@ export function splitRows(
 
 /** Rows of `train` whose picture, byte for byte, is also in `test`: they must not train a read-out. */
 export function overlap(train: ImageSet, test: ImageSet): Set<number> {
-  const keys = (set: ImageSet): string[] => {
-    const size = set.pixels.length / set.count;
-    return Array.from({ length: set.count }, (_, i) =>
-      createHash("sha1")
-        .update(set.pixels.subarray(i * size, (i + 1) * size))
-        .digest("base64"),
-    );
+  const picture = ({ pixels, count }: ImageSet, i: number): Uint8Array => {
+    const size = pixels.length / count;
+    return pixels.subarray(i * size, (i + 1) * size);
   };
-  const known = new Set(keys(test));
-  return new Set(keys(train).flatMap((key, i) => (known.has(key) ? [i] : [])));
+  const known = new Map<number, Uint8Array[]>();
+  for (let i = 0; i < test.count; i++) {
+    const bytes = picture(test, i);
+    const key = hashBytes(bytes);
+    const alike = known.get(key);
+    if (alike) alike.push(bytes);
+    else known.set(key, [bytes]);
+  }
+  const shared = new Set<number>();
+  for (let i = 0; i < train.count; i++) {
+    const bytes = picture(train, i);
+    const same = (other: Uint8Array): boolean =>
+      other.length === bytes.length && bytes.every((value, j) => value === other[j]);
+    if (known.get(hashBytes(bytes))?.some(same)) shared.add(i);
+  }
+  return shared;
+}
+
+/** FNV-1a, 32 bits: pictures of one hash are compared. */
+function hashBytes(bytes: Uint8Array): number {
+  let hash = 0x811c9dc5;
+  for (const byte of bytes) hash = Math.imul(hash ^ byte, 0x01000193);
+  return hash >>> 0;
 }
 
 /** The set without some of its rows. */

@@ -1,14 +1,14 @@
 // Weights that were trained elsewhere, out of PyTorch's state_dict in safetensors. What would change what the blocks compute is taken or refused.
 
 import { fileURLToPath } from "node:url";
-import { standIn } from "../data/formats/stand-ins.ts";
+import { standIn } from "../datasets/formats/stand-ins.ts";
 import { countParameters, type Encoder } from "../encoders/encoder.ts";
 import { createModel, tensorsOf } from "../encoders/model.ts";
 import { type NetworkName, networkNamed, networks, withBiases } from "../encoders/networks.ts";
+import { readBytes, shellWord } from "../files/files.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
 import type { Normalise } from "../program/views.ts";
-import { readBytes, shellWord } from "../training/files.ts";
 import { decodeSafetensors, type FoundTensors, notFloat32 } from "../training/safetensors.ts";
 import { type Array32, fromTorch, torchShape } from "../training/torch-layout.ts";
 import { type BatchNorm, foldBatchNorm, isBatchNorm } from "./batch-norm.ts";

@@ -2,7 +2,7 @@
 
 import { type NetworkName, networks } from "../encoders/networks.ts";
 import { requireNumbers } from "../program/finite.ts";
-import type { Checkpoint } from "../training/checkpoints.ts";
+import type { Checkpoint } from "../runs/checkpoints.ts";
 import { encodeSafetensors } from "../training/safetensors.ts";
 import { type Array32, toTorch } from "../training/torch-layout.ts";
 

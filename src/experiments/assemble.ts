@@ -1,7 +1,7 @@
 // From experiments and results to a report: each experiment's part, what its claims come to, and how all of it was made.
 
 import type { Backend } from "../backends/backend.ts";
-import { knownDatasets } from "../data/known-datasets.ts";
+import { knownDatasets } from "../datasets/known-datasets.ts";
 import { mean } from "../program/mean.ts";
 import type { Experiment, ExperimentPart, MakePart } from "./experiment.ts";
 import type { Plan, Planned, Read } from "./plan.ts";

@@ -1,13 +1,13 @@
 // Figure 2 of the paper: what each deformation does to a picture by itself, and all of them together.
 
 import type { Backend } from "../backends/backend.ts";
-import { loadDataset } from "../data/datasets.ts";
 import type { ImageSet } from "../data/images.ts";
+import { loadDataset } from "../datasets/datasets.ts";
 import { networks } from "../encoders/networks.ts";
+import { pictureGrid } from "../figures/picture-grid.ts";
+import { firstViews } from "../runs/data-figures.ts";
 import { type Config, parseConfig } from "../training/config.ts";
 import { configuredModel } from "../training/configured-rule.ts";
-import { firstViews } from "../training/data-figures.ts";
-import { pictureGrid } from "../training/figures.ts";
 import type { Experiment } from "./experiment.ts";
 import { pictures, type Study } from "./study.ts";
 

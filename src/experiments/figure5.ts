@@ -1,7 +1,7 @@
 // Figure 5 of the paper: distances between embeddings before training, beside the margins.
 
-import { plotMarkup } from "../training/figures/plot.ts";
-import { areaColours, colours, sheet, sheetWidth } from "../training/figures/sheet.ts";
+import { plotMarkup } from "../figures/plot.ts";
+import { areaColours, colours, sheet, sheetWidth } from "../figures/sheet.ts";
 import type { Experiment } from "./experiment.ts";
 import { cellConfig, rolesOf, settings } from "./study.ts";
 import { table1Cell } from "./table1.ts";

@@ -1,9 +1,9 @@
 // Figure 6 of the paper: losses over training, end to end and layer by layer.
 
 import { networks } from "../encoders/networks.ts";
+import { lossCurves } from "../figures/loss-curve.ts";
 import { learnings } from "../rules/learning.ts";
 import type { Config } from "../training/config.ts";
-import { lossCurves } from "../training/figures.ts";
 import type { Experiment } from "./experiment.ts";
 import type { Promised } from "./plan.ts";
 import type { ReportFigure } from "./report.ts";

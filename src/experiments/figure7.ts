@@ -2,9 +2,9 @@
 
 import { networks } from "../encoders/networks.ts";
 import type { Score } from "../evaluation/probe.ts";
+import { layerPanels } from "../figures/layer-panels.ts";
 import { mean } from "../program/mean.ts";
 import type { ProbeConfig } from "../training/config.ts";
-import { layerPanels } from "../training/figures.ts";
 import type { Experiment } from "./experiment.ts";
 import type { Promised, Read } from "./plan.ts";
 import type { Measured, ReportTable } from "./report.ts";

@@ -1,6 +1,6 @@
 // Figure 8 of the paper: embeddings of every layer of VGG6 by t-SNE, and whether clusters sharpen with depth, measured.
 
-import { tsneSvg } from "../evaluation/tsne-figure.ts";
+import { tsneSvg } from "../figures/tsne-figure.ts";
 import type { DataConfig } from "../training/config.ts";
 import type { Experiment } from "./experiment.ts";
 import type { Decision, ReportedClaim, ReportTable } from "./report.ts";

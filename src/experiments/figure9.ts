@@ -1,8 +1,8 @@
 // Figure 9 of the paper: pictures of CIFAR-10's test set, and the same deformed.
 
-import { loadDataset } from "../data/datasets.ts";
 import { cifarDeformation } from "../data/deformations.ts";
-import { drawDeformed } from "../evaluation/robustness-figures.ts";
+import { loadDataset } from "../datasets/datasets.ts";
+import { drawDeformed } from "../figures/robustness-figures.ts";
 import type { DataConfig } from "../training/config.ts";
 import type { Experiment } from "./experiment.ts";
 import { pictures } from "./study.ts";

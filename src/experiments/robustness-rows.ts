@@ -3,7 +3,7 @@
 
 import { type Recipe, type SingleKind, singles } from "../data/deformations.ts";
 import type { Curve, RobustnessScore } from "../evaluation/robustness.ts";
-import { robustnessFigure } from "../evaluation/robustness-figures.ts";
+import { robustnessFigure } from "../figures/robustness-figures.ts";
 import { mean } from "../program/mean.ts";
 import type { Config, ProbeConfig } from "../training/config.ts";
 import type { Runs } from "./claims.ts";

@@ -1,24 +1,24 @@
 // Does one task: reads what it needs from the store, computes, and puts the outcome there.
 
 import type { Backend } from "../backends/backend.ts";
-import { loadDataset } from "../data/datasets.ts";
 import type { ImageSet } from "../data/images.ts";
+import { loadDataset } from "../datasets/datasets.ts";
 import { groupsOfClasses, knownGroups } from "../evaluation/class-groups.ts";
 import { untrainedWeights } from "../evaluation/features.ts";
 import { layerEmbeddings } from "../evaluation/layer-embeddings.ts";
-import { isSupervised, ownClassifier } from "../evaluation/own-classifier.ts";
 import { probe } from "../evaluation/probe.ts";
 import { type RobustnessSubject, robustness } from "../evaluation/robustness.ts";
 import { only } from "../evaluation/subsets.ts";
-import { coloursOf, pictureLayers } from "../evaluation/tsne-figure.ts";
+import { coloursOf, pictureLayers } from "../figures/tsne-figure.ts";
 import { conditions } from "../program/audit.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain } from "../program/explain.ts";
 import { sizeOf } from "../program/tensor.ts";
+import { environment } from "../runs/environment.ts";
+import { isSupervised, ownClassifier } from "../runs/own-classifier.ts";
 import { auditConfigured } from "../training/audit-rule.ts";
 import type { DataConfig } from "../training/config.ts";
 import { configuredModel, recordConfigured, smallestPicture } from "../training/configured-rule.ts";
-import { environment } from "../training/environment.ts";
 import { distances } from "./distances.ts";
 import type { Planned } from "./plan.ts";
 import { dropCheckpoints, runTrain } from "./run-train.ts";

@@ -2,9 +2,9 @@
 
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
+import { readBytes, readText, writeWhole } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
-import type { Checkpoint } from "../training/checkpoints.ts";
-import { readBytes, readText, writeWhole } from "../training/files.ts";
+import type { Checkpoint } from "../runs/checkpoints.ts";
 import { decodeSafetensors, safetensorsParts } from "../training/safetensors.ts";
 import type { Results, Task } from "./task.ts";
 

@@ -1,11 +1,11 @@
 // A study: which scale, preset, seeds and datasets the experiments are run with, and the configurations that follow for their cells.
 
 import { existsSync } from "node:fs";
-import { defaultFolder } from "../data/datasets.ts";
-import { describeDataset, knownDatasets } from "../data/known-datasets.ts";
-import { findDataset } from "../data/on-disk.ts";
-import type { Split } from "../data/request.ts";
-import { sources } from "../data/sources.ts";
+import { defaultFolder } from "../datasets/datasets.ts";
+import { describeDataset, knownDatasets } from "../datasets/known-datasets.ts";
+import { findDataset } from "../datasets/on-disk.ts";
+import type { Split } from "../datasets/request.ts";
+import { sources } from "../datasets/sources.ts";
 import type { NetworkName } from "../encoders/networks.ts";
 import { explain } from "../program/explain.ts";
 import type { Combination } from "../rules/combinations.ts";

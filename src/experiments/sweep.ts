@@ -1,10 +1,10 @@
 // A sweep: a researcher's own question. Configurations that differ in some keys, every combination of their values, with every seed.
 
 import { z } from "zod";
-import { describeDataset } from "../data/known-datasets.ts";
+import { describeDataset } from "../datasets/known-datasets.ts";
 import { wrong } from "../program/errors.ts";
+import { costOf } from "../runs/forecast.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../training/config.ts";
-import { costOf } from "../training/forecast.ts";
 import type { Row } from "./rows.ts";
 
 const assignments = z.array(z.string());

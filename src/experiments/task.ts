@@ -2,11 +2,11 @@
 
 import type { ProbeReport, Score } from "../evaluation/probe.ts";
 import type { Curve, RobustnessReport } from "../evaluation/robustness.ts";
-import type { LayerPicture } from "../evaluation/tsne-figure.ts";
+import type { LayerPicture } from "../figures/tsne-figure.ts";
 import type { Condition } from "../program/audit.ts";
+import { configKey } from "../runs/resume.ts";
+import { fingerprint } from "../runs/run-folder.ts";
 import type { Config, DataConfig, ProbeConfig } from "../training/config.ts";
-import { configKey } from "../training/resume.ts";
-import { fingerprint } from "../training/run-folder.ts";
 import type { LayerNumbers } from "../training/xray.ts";
 
 /** An encoder: of a run of this configuration at its end, or as it starts. */

@@ -50,7 +50,7 @@ const patches = z.strictObject({
 const none = z.strictObject({ kind: z.literal("none") });
 
 const data = z.strictObject({
-  /** One of `datasetNames` in src/data/known-datasets.ts; of pictures that a program brings itself, any name. */
+  /** One of `datasetNames` in src/datasets/known-datasets.ts; of pictures that a program brings itself, any name. */
   dataset: z.string(),
   split: z.enum(["train", "test", "unlabelled"]).default("train"),
   /** Where the files are; else $SACCADE_DATA, else the cache. */

@@ -1,10 +1,12 @@
 // saccade audit: what a configuration's synapses would have to know, as a table, as JSON and as a picture. It reads no data.
 
+import { auditFigure } from "../../figures/audit.ts";
+import { svgToPng } from "../../figures/png.ts";
+import { writeFigure } from "../../figures/write-figure.ts";
 import { conditions } from "../../program/audit.ts";
 import { formatBytes } from "../../program/explain.ts";
+import { describeKnownProbe } from "../../runs/configured-data.ts";
 import { type AuditedLayer, type AuditReport, auditConfigured } from "../../training/audit-rule.ts";
-import { describeKnownProbe } from "../../training/configured-data.ts";
-import { auditFigure, svgToPng, writeFigure } from "../../training/figures.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend, readConfig } from "../options.ts";
 import { formatTable, wrap } from "../table.ts";

@@ -2,11 +2,12 @@
 
 import { basename, extname } from "node:path";
 import { type Mean, ofLastLayer, type ProbeReport, summarise } from "../../evaluation/probe.ts";
+import { lossCurves, mostCurves } from "../../figures/loss-curve.ts";
+import { svgToPng } from "../../figures/png.ts";
+import { writeWhole } from "../../files/files.ts";
 import { SaccadeError } from "../../program/errors.ts";
+import { type Metric, type RunSummary, readMetrics, runFolder, summariseRun } from "../../runs/run-folder.ts";
 import type { Config } from "../../training/config.ts";
-import { lossCurves, mostCurves, svgToPng } from "../../training/figures.ts";
-import { writeWhole } from "../../training/files.ts";
-import { type Metric, type RunSummary, readMetrics, runFolder, summariseRun } from "../../training/run-folder.ts";
 import type { LayerNumbers } from "../../training/xray.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { formatTable, labelsPerClassText, percent, readOutNames, signed, wrap } from "../table.ts";

@@ -1,7 +1,7 @@
 // saccade explain: a training step as a listing, one for each layer that learns alone, without running it and without reading any data.
 
 import { type Explanation, explain, formatExplanation } from "../../program/explain.ts";
-import { describeData, describeKnownProbe } from "../../training/configured-data.ts";
+import { describeData, describeKnownProbe } from "../../runs/configured-data.ts";
 import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, readConfig } from "../options.ts";

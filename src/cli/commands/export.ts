@@ -2,7 +2,7 @@
 
 import { plainlySeen } from "../../data/augmentation.ts";
 import type { ImageSet } from "../../data/images.ts";
-import { describeDataset } from "../../data/known-datasets.ts";
+import { describeDataset } from "../../datasets/known-datasets.ts";
 import { countParameters } from "../../encoders/encoder.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { networks } from "../../encoders/networks.ts";
@@ -10,12 +10,12 @@ import type { FrozenEncoder } from "../../evaluation/features.ts";
 import { encodeEmbeddings } from "../../exchange/embeddings.ts";
 import { encodeOnnx, pixelFacts } from "../../exchange/onnx.ts";
 import { encodeStateDict } from "../../exchange/state-dict.ts";
+import { writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
-import { bestCheckpoint, latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
+import { bestCheckpoint, latestCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
+import { imported } from "../../runs/resume.ts";
+import { openRun } from "../../runs/run-folder.ts";
 import { type Config, override, parseDataConfig } from "../../training/config.ts";
-import { writeWhole } from "../../training/files.ts";
-import { imported } from "../../training/resume.ts";
-import { openRun } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue } from "../options.ts";

@@ -6,13 +6,13 @@ import { basename, extname } from "node:path";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
 import { type NetworkName, networkNamed } from "../../encoders/networks.ts";
 import { readStateDict } from "../../exchange/imported-weights.ts";
+import { readBytes, shellWord } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
-import { saveCheckpoint } from "../../training/checkpoints.ts";
+import { saveCheckpoint } from "../../runs/checkpoints.ts";
+import { version } from "../../runs/environment.ts";
+import { imported } from "../../runs/resume.ts";
+import { createRun } from "../../runs/run-folder.ts";
 import { override, parseConfig } from "../../training/config.ts";
-import { version } from "../../training/environment.ts";
-import { readBytes, shellWord } from "../../training/files.ts";
-import { imported } from "../../training/resume.ts";
-import { createRun } from "../../training/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, parseValue } from "../options.ts";
 

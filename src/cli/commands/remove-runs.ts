@@ -5,8 +5,8 @@ import { existsSync, lstatSync, readlinkSync, renameSync, rmSync } from "node:fs
 import { dirname, join, resolve } from "node:path";
 import { createInterface } from "node:readline";
 import { SaccadeError } from "../../program/errors.ts";
-import { openRun, type RunFolder } from "../../training/run-folder.ts";
-import { lockRun } from "../../training/run-lock.ts";
+import { openRun, type RunFolder } from "../../runs/run-folder.ts";
+import { lockRun } from "../../runs/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { catchSignals } from "../signals.ts";
 

@@ -2,9 +2,9 @@
 
 import { ofLastLayer, summarise } from "../../evaluation/probe.ts";
 import { SaccadeError } from "../../program/errors.ts";
-import { imported } from "../../training/resume.ts";
-import { configText, listRuns, type RunSummary, runFolder, summariseRun } from "../../training/run-folder.ts";
-import { isHeld } from "../../training/run-lock.ts";
+import { imported } from "../../runs/resume.ts";
+import { configText, listRuns, type RunSummary, runFolder, summariseRun } from "../../runs/run-folder.ts";
+import { isHeld } from "../../runs/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { CommonOptions } from "../options.ts";
 import { formatTable, textWidth } from "../table.ts";

@@ -3,7 +3,7 @@
 import { join } from "node:path";
 import { plainlySeen } from "../../data/augmentation.ts";
 import type { ImageSet } from "../../data/images.ts";
-import { describeDataset } from "../../data/known-datasets.ts";
+import { describeDataset } from "../../datasets/known-datasets.ts";
 import { createModel, initialise, synapsesOf } from "../../encoders/model.ts";
 import { networks } from "../../encoders/networks.ts";
 import { type ClassGroups, groupsOfClasses, knownGroups, parseGroups } from "../../evaluation/class-groups.ts";
@@ -17,14 +17,14 @@ import {
   type Groups,
   type LayerPicture,
   pictureLayers,
-} from "../../evaluation/tsne-figure.ts";
+} from "../../figures/tsne-figure.ts";
+import { shellWord, writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { randomStream } from "../../program/random.ts";
-import { latestCheckpoint, requireTensors } from "../../training/checkpoints.ts";
+import { latestCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
+import { openRun } from "../../runs/run-folder.ts";
+import { lockRun } from "../../runs/run-lock.ts";
 import { type Config, type DataConfig, override, parseDataConfig } from "../../training/config.ts";
-import { shellWord, writeWhole } from "../../training/files.ts";
-import { openRun } from "../../training/run-folder.ts";
-import { lockRun } from "../../training/run-lock.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue, readYaml } from "../options.ts";

@@ -1,6 +1,6 @@
 // saccade version: what is running, for a bug report.
 
-import { environment } from "../../training/environment.ts";
+import { environment } from "../../runs/environment.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend } from "../options.ts";
 

@@ -4,7 +4,7 @@
 import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
-import { readText, shellWord, writeWhole } from "../../training/files.ts";
+import { readText, shellWord, writeWhole } from "../../files/files.ts";
 import { commandLine } from "./launcher.ts";
 import { sbatch } from "./slurm-commands.ts";
 

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { Planned } from "../../experiments/plan.ts";
 import type { Store } from "../../experiments/store.ts";
-import { readText } from "../../training/files.ts";
+import { readText } from "../../files/files.ts";
 import { isLive, statesOf } from "./slurm-commands.ts";
 
 /** Removes the locks of these runs that jobs hold which have ended. */

@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { setTimeout } from "node:timers/promises";
 import type { Planned } from "../../experiments/plan.ts";
 import { isDiverged, isDone, type Store } from "../../experiments/store.ts";
-import { readText } from "../../training/files.ts";
+import { readText } from "../../files/files.ts";
 import type { Failure, Launched, LauncherEvents } from "./launcher.ts";
 import { type JobArray, outputOf } from "./slurm-arrays.ts";
 import { accountOf, isLive, type JobState, statesOf } from "./slurm-commands.ts";

@@ -1,6 +1,6 @@
 // A table of accuracies as dots: every seed of every row, one panel a read-out, beside the random encoder and the published numbers.
 
-import { linearTicks, plotMarkup } from "../../training/figures/plot.ts";
+import { linearTicks, plotMarkup } from "../../figures/plot.ts";
 import {
   clip,
   colours,
@@ -11,7 +11,7 @@ import {
   printable,
   sheet,
   sheetWidth,
-} from "../../training/figures/sheet.ts";
+} from "../../figures/sheet.ts";
 import type { ReportTable } from "../report.ts";
 import { hasPublished, statistics } from "./summary.ts";
 

@@ -2,7 +2,7 @@
 
 import { fileURLToPath } from "node:url";
 import { parse } from "yaml";
-import { readText } from "../../training/files.ts";
+import { readText } from "../../files/files.ts";
 
 export interface Citation {
   readonly software: string;

@@ -1,9 +1,9 @@
 // Plausibility, cost and accuracy in one picture: what a configuration gains over the random encoder, what a pair of views costs it, and
 // how many of the paper's four conditions it satisfies.
 
+import { linearTicks, logTicks, plotMarkup } from "../../figures/plot.ts";
+import { clip, colours, emptyPicture, margin, printable, sheet, sheetWidth } from "../../figures/sheet.ts";
 import { formatCount } from "../../program/explain.ts";
-import { linearTicks, logTicks, plotMarkup } from "../../training/figures/plot.ts";
-import { clip, colours, emptyPicture, margin, printable, sheet, sheetWidth } from "../../training/figures/sheet.ts";
 import type { Ledger } from "../report.ts";
 import { conditionsPassed } from "./summary.ts";
 

@@ -1,8 +1,9 @@
 // Writes a report into a folder: the page, the Markdown, the data and the figures, each file whole.
 
 import { join } from "node:path";
-import { svgToPng, writeFigure } from "../../training/figures.ts";
-import { writeWhole } from "../../training/files.ts";
+import { svgToPng } from "../../figures/png.ts";
+import { writeFigure } from "../../figures/write-figure.ts";
+import { writeWhole } from "../../files/files.ts";
 import type { Report } from "../report.ts";
 import { reportCsv, reportJson } from "./data.ts";
 import { reportHtml } from "./html.ts";

@@ -1,0 +1,246 @@
+// The loss over a run: every point thin and light, a moving mean on top, a logarithmic axis where the fall is long;
+// and the moving means of several runs over each other.
+
+import type { Markish } from "@observablehq/plot";
+import { wrong } from "../program/errors.ts";
+import { linearTicks, logTicks, type Plot, plotMarkup, type Ticks } from "./plot.ts";
+import {
+  clip,
+  colours,
+  emptyPicture,
+  fontSize,
+  type Key,
+  lineColour,
+  margin,
+  sheet,
+  sheetWidth,
+  textWidth,
+} from "./sheet.ts";
+
+export interface LossPoint {
+  readonly step: number;
+  /** With its fraction: 1.5 is half way through the second epoch. */
+  readonly epoch: number;
+  /** Summed over the batch. Points that are not finite are left out and counted in a note. */
+  readonly loss: number;
+  /** The layer that learnt, from 1, where one learns at a time. */
+  readonly layer?: number;
+}
+
+export interface LossCurve {
+  readonly title: string;
+  /** In the order of their steps. */
+  readonly points: readonly LossPoint[];
+  /** Width of the moving mean in points, rounded up to odd; 1 draws none. Default: a twenty-fifth of the points. */
+  readonly smoothing?: number;
+}
+
+const height = 340;
+/** Values that span more decades than this get a logarithmic axis. */
+const linearDecades = 1.5;
+/** A run of fewer points is drawn as dots on a line, without a mean. */
+const manyPoints = 25;
+
+export async function lossCurve({ title, points, smoothing }: LossCurve): Promise<string> {
+  if (smoothing !== undefined && !(Number.isInteger(smoothing) && smoothing >= 1))
+    throw wrong("lossCurve", "smoothing", "a whole number of points, 1 or more", smoothing);
+  const finite = points.filter(({ epoch, loss }) => Number.isFinite(epoch) && Number.isFinite(loss));
+  const dropped = points.length - finite.length;
+  const notes = dropped > 0 ? [`left out: ${count(dropped)} of ${count(points.length)} points, not finite`] : [];
+  const caption = "loss, summed over the batch";
+  if (finite.length === 0)
+    return sheet({
+      title,
+      notes,
+      picture: emptyPicture(dropped > 0 ? "no finite points" : "no points yet", sheetWidth, height),
+      pictureHeight: height,
+    });
+
+  const axes = axesOf(finite);
+  const { end } = axes;
+  const window = smoothing ?? (finite.length < manyPoints ? 1 : finite.length / 25);
+  const half = Math.floor(Math.min(window, finite.length - 1) / 2);
+  const ends = layerEnds(finite);
+  const keys: Key[] = [
+    ...(half === 0
+      ? []
+      : [
+          { text: "each point", colour: light, thickness: 2 },
+          { text: `mean of ${count(2 * half + 1)}`, colour: lineColour, thickness: 4 },
+        ]),
+    ...(ends.length === 0 ? [] : [{ text: "next layer", colour: quiet, thickness: 2, dashed: true }]),
+  ];
+
+  const at = { x: "epoch", y: "loss" } as const;
+  const picture = await plotOn(axes, (plot) => [
+    ends.length === 0 ? null : plot.ruleX(ends, { stroke: quiet, strokeWidth: 1.5, strokeDasharray: "6,5" }),
+    ...(half === 0
+      ? [plot.line(envelope(finite), { ...at, stroke: lineColour, strokeWidth: 2.5 })]
+      : [
+          plot.line(envelope(finite), { ...at, stroke: light, strokeWidth: 1.2 }),
+          ...[undefined, ...ends].map((begin, i) => {
+            const own = finite.filter(
+              ({ epoch }) => epoch > (begin ?? Number.NEGATIVE_INFINITY) && epoch <= (ends[i] ?? end),
+            );
+            return plot.line(movingMean(own, half), { ...at, stroke: lineColour, strokeWidth: 3.5 });
+          }),
+        ]),
+    finite.length < manyPoints ? plot.dot(finite, { ...at, fill: lineColour, r: 5 }) : null,
+  ]);
+  return sheet({ title, caption, keys, notes, picture, pictureHeight: height });
+}
+
+export interface LossCurves {
+  readonly title: string;
+  /** Drawn over each other: of each the moving mean, in a colour of its own. */
+  readonly runs: readonly { readonly name: string; readonly points: readonly LossPoint[] }[];
+  readonly notes?: readonly string[];
+}
+
+/** Okabe and Ito's colours that are dark enough for a line on white; more runs have them again, dashed. */
+const runColours = [lineColour, "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", colours.ink] as const;
+export const mostCurves = 2 * runColours.length;
+
+export async function lossCurves({ title, runs, notes = [] }: LossCurves): Promise<string> {
+  if (runs.length > mostCurves) throw wrong("lossCurves", "runs", `at most ${mostCurves}`, runs.length);
+  const curves = runs.map(({ name, points }, i) => {
+    const finite = points.filter(({ epoch, loss }) => Number.isFinite(epoch) && Number.isFinite(loss));
+    const many = finite.length >= manyPoints;
+    return {
+      name: clip(name, fontSize, sheetWidth - 100),
+      points: many ? movingMean(finite, Math.floor(finite.length / 50)) : finite,
+      many,
+      colour: runColours[i % runColours.length],
+      dashed: i >= runColours.length,
+    };
+  });
+  const drawn = curves.flatMap(({ points }) => points);
+  const frame = {
+    title,
+    notes,
+    caption: "loss, mean of a twenty-fifth of the run",
+    keys: curves.map(({ name, colour, dashed }) => ({ text: name, colour, thickness: 4, dashed })),
+    pictureHeight: height,
+  };
+  if (drawn.length === 0) return sheet({ ...frame, picture: emptyPicture("no points yet", sheetWidth, height) });
+  const at = { x: "epoch", y: "loss" } as const;
+  const picture = await plotOn(axesOf(drawn), (plot) =>
+    curves.flatMap(({ points, many, colour, dashed }) => [
+      plot.line(points, { ...at, stroke: colour, strokeWidth: 3, ...(dashed ? { strokeDasharray: "6,5" } : {}) }),
+      many ? null : plot.dot(points, { ...at, fill: colour, r: 5 }),
+    ]),
+  );
+  return sheet({ ...frame, picture });
+}
+
+interface Axes {
+  readonly x: Ticks;
+  readonly y: Ticks;
+  /** Epochs. */
+  readonly start: number;
+  readonly end: number;
+  readonly logarithmic: boolean;
+  /** Losses. */
+  readonly domain: [number, number];
+}
+
+function axesOf(points: readonly LossPoint[]): Axes {
+  const [low, high] = extent(points.map(({ loss }) => loss));
+  const logarithmic = low > 0 && Math.log10(high / low) > linearDecades;
+  const flat = high - low <= 1e-9 * Math.max(Math.abs(low), Math.abs(high));
+  const pad = flat ? Math.abs(low) * 0.1 || 1 : 0;
+  const y = logarithmic ? logTicks(low, high) : linearTicks(low - pad, high + pad, 5);
+  const [firstEpoch, lastEpoch] = extent(points.map(({ epoch }) => epoch));
+  const start = Math.min(0, firstEpoch);
+  const end = lastEpoch > start ? lastEpoch : start + 1;
+  const domain: [number, number] = logarithmic ? [low, high] : extent(y.values);
+  return { x: linearTicks(start, end, 6), y, start, end, logarithmic, domain };
+}
+
+/** The marks over a grid, with epochs below and losses at the left. */
+function plotOn({ x, y, start, end, logarithmic, domain }: Axes, marks: (plot: Plot) => Markish[]): Promise<string> {
+  const xValues = x.values.filter((value) => value >= start && value <= end * (1 + 1e-9));
+  const marginRight = margin + textWidth(x.format(end), fontSize) / 2;
+  return plotMarkup((plot) => ({
+    width: sheetWidth,
+    height,
+    marginTop: fontSize * 0.5,
+    marginLeft: margin + 10 + Math.max(...y.values.map((value) => textWidth(y.format(value), fontSize))),
+    marginRight,
+    marginBottom: fontSize * 3,
+    x: { domain: [start, end], axis: null },
+    y: { type: logarithmic ? "log" : "linear", domain, axis: null },
+    marks: [
+      plot.ruleY(y.values, { stroke: colours.grid }),
+      // Not axisY: on a logarithmic scale it drops labels as it likes.
+      plot.text(y.values, {
+        y: (d) => d,
+        text: y.format,
+        frameAnchor: "left",
+        textAnchor: "end",
+        dx: -10,
+        fill: quiet,
+      }),
+      plot.axisX(xValues, {
+        tickFormat: x.format,
+        tickSize: 6,
+        tickPadding: 6,
+        label: "epoch",
+        labelAnchor: "center",
+        labelArrow: "none",
+        labelOffset: fontSize * 2.6,
+        fill: quiet,
+        stroke: quiet,
+      }),
+      plot.ruleY([domain[0]], { stroke: quiet }),
+      ...marks(plot),
+    ],
+  }));
+}
+
+const light = "#9ccbe8";
+const quiet = colours.quiet;
+
+/** Epochs at which a layer's learning ends and the next one's begins; none where layers take turns. */
+function layerEnds(points: readonly LossPoint[]): number[] {
+  const steps = points.slice(1).map(({ layer = 0 }, i) => layer - (points[i].layer ?? 0));
+  if (steps.some((step) => step < 0)) return [];
+  return points.slice(0, -1).flatMap(({ epoch }, i) => (steps[i] > 0 ? [epoch] : []));
+}
+
+function count(n: number): string {
+  return n.toLocaleString("en-US");
+}
+
+function extent(values: readonly number[]): [number, number] {
+  return values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+}
+
+/**
+ * Means over `half` points to either side, at as many places as pixels can show. At the beginning, where a loss falls
+ * steeply, the window shrinks to a quarter and stays symmetric where it can; at the end it loses its later half.
+ */
+function movingMean(points: readonly LossPoint[], half: number): LossPoint[] {
+  const n = points.length;
+  const places = Math.min(n, sheetWidth);
+  return Array.from({ length: places }, (_, place) => {
+    const i = Math.round((place * (n - 1)) / Math.max(places - 1, 1));
+    const reach = Math.min(half, Math.max(i, Math.ceil(half / 4)));
+    const around = points.slice(Math.max(0, i - reach), i + reach + 1);
+    return { ...points[i], loss: around.reduce((sum, { loss }) => sum + loss / around.length, 0) };
+  });
+}
+
+/** The lowest and the highest of each run of neighbours: as many points as pixels can show, no spike lost. */
+function envelope(points: readonly LossPoint[]): readonly LossPoint[] {
+  if (points.length <= 2 * sheetWidth) return points;
+  return Array.from({ length: sheetWidth }, (_, bucket) => {
+    const [from, to] = [bucket, bucket + 1].map((b) => Math.floor((b * points.length) / sheetWidth));
+    let [lowest, highest] = [from, from];
+    for (let i = from; i < to; i++) {
+      if (points[i].loss < points[lowest].loss) lowest = i;
+      if (points[i].loss > points[highest].loss) highest = i;
+    }
+    return [...new Set([Math.min(lowest, highest), Math.max(lowest, highest)])].map((i) => points[i]);
+  }).flat();
+}

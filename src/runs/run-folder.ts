@@ -1,0 +1,357 @@
+// A run's folder: resolved config, metrics, checkpoints, figures, environment; what is needed to repeat and to resume it.
+
+import { createHash } from "node:crypto";
+import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { join } from "node:path";
+import { Document, isMap, isNode, isScalar, parseDocument, visit } from "yaml";
+import { makeFolders } from "../files/folders.ts";
+import { networks } from "../encoders/networks.ts";
+import { SaccadeError } from "../program/errors.ts";
+import { learnings } from "../rules/learning.ts";
+import type { Checkpoint } from "./checkpoints.ts";
+import { type Config, configKeys, parseConfig } from "../training/config.ts";
+import { writeEnvironment } from "./environment.ts";
+import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "../files/files.ts";
+import type { LayerNumbers } from "../training/xray.ts";
+
+export interface RunFolder {
+  readonly path: string;
+  readonly checkpoints: string;
+  readonly figures: string;
+  readonly metrics: string;
+}
+
+export const runFolder = (path: string): RunFolder => ({
+  path,
+  checkpoints: join(path, "checkpoints"),
+  figures: join(path, "figures"),
+  metrics: join(path, "metrics.jsonl"),
+});
+
+/** One line of metrics.jsonl. */
+export type Metric =
+  | {
+      readonly kind: "step";
+      readonly step: number;
+      /** Epochs done, with a fraction. */
+      readonly epoch: number;
+      /** Summed or averaged over the batch, as the loss says. */
+      readonly loss: number;
+      /** The layer that learnt, from 1, where one learns at a time. */
+      readonly layer?: number;
+      /** Shares of positive pairs beyond m1 and of negative pairs within m2, under a loss with gates. */
+      readonly activePositives?: number;
+      readonly activeNegatives?: number;
+      /** Share of the batch that a supervised loss answers rightly. */
+      readonly accuracy?: number;
+      /** Under SCFF: mean goodness of the places of positives and of negatives, and the shares of them above and below their threshold. */
+      readonly positiveGoodness?: number;
+      readonly negativeGoodness?: number;
+      readonly positivesAbove?: number;
+      readonly negativesBelow?: number;
+      /** Of the embeddings, where they were looked at. */
+      readonly spread?: number;
+      readonly effectiveRank?: number;
+    }
+  | {
+      /** A look at the layers that learn, on the probe batch; one line for each lesson looked at. */
+      readonly kind: "xray";
+      readonly step: number;
+      readonly layer?: number;
+      readonly loss: number;
+      readonly activePositives?: number;
+      readonly activeNegatives?: number;
+      readonly accuracy?: number;
+      readonly positiveGoodness?: number;
+      readonly negativeGoodness?: number;
+      readonly positivesAbove?: number;
+      readonly negativesBelow?: number;
+      readonly layers: readonly LayerNumbers[];
+    }
+  | {
+      readonly kind: "alarm";
+      readonly step: number;
+      readonly about: "collapse" | "loss";
+      readonly message: string;
+    };
+
+/** Short and stable: two configurations with one fingerprint make the same run. */
+export const fingerprint = (value: unknown): string =>
+  createHash("sha256").update(JSON.stringify(value)).digest("hex").slice(0, 12);
+
+/** Makes a new folder `<root>/<date>_<name>_<fingerprint>`, with a counter where it is taken. */
+export async function createRun(root: string, config: Config, environment: object): Promise<RunFolder> {
+  makeRunsFolder(root);
+  const date = new Date().toISOString().slice(0, 19).replace("T", "_").replaceAll(":", "-");
+  const path = makeFolder(join(root, `${date}_${config.name}_${fingerprint(config).slice(0, 6)}`));
+  const run = runFolder(path);
+  try {
+    for (const folder of [run.checkpoints, run.figures]) mkdirSync(folder);
+    await writeConfig(run, config);
+    await writeEnvironment(path, environment);
+  } catch (error) {
+    await rm(path, { recursive: true, force: true });
+    throw error instanceof SaccadeError ? error : notWritten(path, error);
+  }
+  return run;
+}
+
+export function makeRunsFolder(root: string): void {
+  try {
+    // Of a read-only disk mkdir would say that there is no such folder.
+    accessSync(nearestFolder(root), constants.W_OK);
+    makeFolders(root);
+  } catch (error) {
+    throw notWritten(root, error);
+  }
+}
+
+/** Makes `base`, or `base-2`, `base-3`, … where it is taken: two runs of one second never share a folder. */
+function makeFolder(base: string): string {
+  for (let i = 1; ; i++) {
+    const path = i === 1 ? base : `${base}-${i}`;
+    try {
+      mkdirSync(path);
+      return path;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== "EEXIST" || !existsSync(path)) throw notWritten(path, error);
+    }
+  }
+}
+
+/** The resolved configuration as YAML, each list on one line. */
+export function configText(config: Config): string {
+  const document = new Document(config);
+  visit(document, {
+    Seq: (_, list) => {
+      list.flow = true;
+    },
+  });
+  return document.toString({ flowCollectionPadding: false });
+}
+
+export const writeConfig = (run: RunFolder, config: Config): Promise<void> =>
+  writeWhole(join(run.path, "config.yaml"), configText(config));
+
+export interface OpenRun {
+  readonly run: RunFolder;
+  readonly config: Config;
+}
+
+/** Opens a folder that `createRun` made; says what is missing otherwise. */
+export function openRun(path: string): OpenRun {
+  const file = join(path, "config.yaml");
+  if (!existsSync(file))
+    throw new SaccadeError(`${path}: not a run folder, it has no config.yaml; \`saccade runs list\` shows the runs`);
+  return { run: runFolder(path), config: parseConfig(asItWas(parseYaml(file, readText(file))), file) };
+}
+
+/** A run's configuration is complete: what it lacks could not be chosen yet when the run was made, and is what it was then. */
+function asItWas(raw: unknown): unknown {
+  if (!isGroup(raw)) return raw;
+  const { augmentation, probe } = raw;
+  return {
+    ...raw,
+    ...(isGroup(augmentation) && (augmentation.kind === "simclr" || augmentation.kind === "affine")
+      ? { augmentation: { antialias: false, ...augmentation } }
+      : {}),
+    ...(isGroup(probe) ? { probe: { augmentation: { kind: "none" }, ...probe } } : {}),
+  };
+}
+
+const isGroup = (value: unknown): value is Readonly<Record<string, unknown>> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
+
+/**
+ * Reads YAML, with merge keys (`<<`); what is wrong with it is told with its place, the first line of the parser's message. Keys that no
+ * configuration has are left out where they hold an anchor: they are there for others to be merged from.
+ */
+export function parseYaml(file: string, text: string): unknown {
+  const document = parseDocument(text, { merge: true });
+  const [error] = document.errors;
+  if (error?.code === "MULTIPLE_DOCS")
+    throw new SaccadeError(
+      `${file}: must hold one configuration, got several, with --- between them; put each into a file of its own`,
+    );
+  let raw: unknown;
+  try {
+    if (error) throw error;
+    visit(document, { Map: (_, { items }) => requireOneMerge(items) });
+    raw = document.toJS();
+    // What an alias leads back into has no end.
+    JSON.stringify(raw);
+  } catch (reason) {
+    const { message } = reason as Error;
+    const [why] = /circular/.test(message) ? ["an alias stands within what it repeats"] : message.split("\n");
+    throw new SaccadeError(`${file}: not valid YAML: ${why.replace(/:$/, "")}; mend it there`);
+  }
+  if (!isMap(document.contents)) return raw;
+  const forMerging = document.contents.items.flatMap(({ key, value }) =>
+    isNode(value) && "anchor" in value && value.anchor !== undefined ? [String(key)] : [],
+  );
+  return Object.fromEntries(
+    Object.entries(raw as object).filter(([key]) => configKeys.includes(key) || !forMerging.includes(key)),
+  );
+}
+
+/** Of two merge keys in one group some readers take the first one's value, others the last one's. */
+function requireOneMerge(items: readonly { readonly key: unknown }[]): void {
+  const merges = items.filter(({ key }) => isScalar(key) && key.type === "PLAIN" && key.source === "<<");
+  if (merges.length > 1) throw new Error("<< stands twice in one group, where one list does: <<: [*first, *second]");
+}
+
+export function appendMetric(run: RunFolder, metric: Metric): void {
+  try {
+    appendFileSync(run.metrics, `${JSON.stringify(metric)}\n`);
+  } catch (error) {
+    throw notWritten(run.metrics, error);
+  }
+}
+
+/** Lines of metrics.jsonl; a last line that a crash cut short is left out. */
+export function readMetrics(run: RunFolder): Metric[] {
+  if (!existsSync(run.metrics)) return [];
+  const lines = readText(run.metrics).split("\n");
+  const whole = lines.slice(0, -1);
+  return whole.map((line, i) => {
+    let metric: unknown;
+    try {
+      metric = JSON.parse(line);
+    } catch {
+      throw new SaccadeError(`${run.metrics}: line ${i + 1} is not JSON; ${mendMetrics}`);
+    }
+    if (!isMetric(metric))
+      throw new SaccadeError(
+        `${run.metrics}: line ${i + 1} is not a line of metrics, got ${line.slice(0, 60)}; ${mendMetrics}`,
+      );
+    return metric;
+  });
+}
+
+const mendMetrics = "mend the line or take it out";
+
+/** Whether a line has what every reader of its kind counts on. */
+function isMetric(value: unknown): value is Metric {
+  if (typeof value !== "object" || value === null) return false;
+  const { kind, step, epoch, loss, layers, message } = value as Record<string, unknown>;
+  if (typeof step !== "number") return false;
+  if (kind === "step") return typeof epoch === "number" && typeof loss === "number";
+  if (kind === "xray") return Array.isArray(layers);
+  return kind === "alarm" && typeof message === "string";
+}
+
+/**
+ * Refuses to go on beside metrics that lack lines which there were at a checkpoint, or have some twice. A file that was set aside is a
+ * person's choice: the note that comes back says what the run will lack.
+ */
+export function checkMetrics(run: RunFolder, { path, position: { step }, metrics: wanted = 0 }: Checkpoint): string[] {
+  if (!existsSync(run.metrics))
+    return [`${run.metrics}: there is none, so the run's numbers and figures begin after step ${step}`];
+  const metrics = readMetrics(run);
+  const steps = metrics.map((metric) => metric.step);
+  const back = steps.findIndex((at, i) => i > 0 && at < steps[i - 1]);
+  if (back >= 0)
+    throw new SaccadeError(
+      `${run.metrics}: line ${back + 1} must be of step ${steps[back - 1]} or later, got step ${steps[back]}; take out what is there twice`,
+    );
+  const lineOf = new Map<string, number>();
+  for (const [i, metric] of metrics.entries()) {
+    const text = JSON.stringify(metric);
+    const first = lineOf.get(text);
+    if (first !== undefined)
+      throw new SaccadeError(`${run.metrics}: line ${i + 1} is line ${first} again; take out what is there twice`);
+    lineOf.set(text, i + 1);
+  }
+  const lines = steps.filter((at) => at <= step).length;
+  if (lines < wanted)
+    throw new SaccadeError(
+      `${run.metrics}: must have ${wanted} lines up to step ${step}, as ${path} says, got ${lines}; put it back as it was, or set it aside and the run goes on without`,
+    );
+  return [];
+}
+
+/** Removes what `writeWhole` had begun when a process was killed. */
+export async function removeParts({ path, checkpoints, figures }: RunFolder): Promise<void> {
+  for (const folder of [path, checkpoints, figures])
+    for (const name of existsSync(folder) ? readdirSync(folder) : [])
+      if (isPart(name)) await rm(join(folder, name), { force: true });
+}
+
+/** Drops what was written after the checkpoint from which a run goes on; what stays comes back. */
+export async function truncateMetrics(run: RunFolder, step: number): Promise<Metric[]> {
+  const kept = readMetrics(run).filter((metric) => metric.step <= step);
+  await writeWhole(run.metrics, kept.map((metric) => `${JSON.stringify(metric)}\n`).join(""));
+  return kept;
+}
+
+export interface RunSummary {
+  readonly name: string;
+  readonly path: string;
+  readonly config: Config;
+  readonly step: number;
+  /** Epochs done, with a fraction, and in all: under GLL and RLL the configured epochs of every layer. */
+  readonly epoch: number;
+  readonly epochs: number;
+  readonly loss: number | undefined;
+  readonly modified: Date;
+}
+
+/** Every run under a root folder, newest first; what cannot be read is told to `onDamaged` and left out. */
+export const listRuns = (root: string, onDamaged: (message: string) => void): RunSummary[] =>
+  readRuns(root, summariseRun, onDamaged);
+
+/** The folders of runs under a root, with their configurations, newest first. */
+export const openRuns = (
+  root: string,
+  onDamaged: (message: string) => void,
+): (OpenRun & { readonly modified: Date })[] =>
+  readRuns(root, (path) => ({ ...openRun(path), modified: lastWorkedOn(path) }), onDamaged);
+
+function readRuns<T extends { readonly modified: Date }>(
+  root: string,
+  read: (path: string, name: string) => T,
+  onDamaged: (message: string) => void,
+): T[] {
+  if (!existsSync(root)) return [];
+  let names: string[];
+  try {
+    names = readdirSync(root);
+  } catch (error) {
+    throw notRead(root, error);
+  }
+  return names
+    .filter((name) => !name.startsWith(".") && existsSync(join(root, name, "config.yaml")))
+    .flatMap((name) => {
+      try {
+        return [read(join(root, name), name)];
+      } catch (error) {
+        if (!(error instanceof SaccadeError)) throw error;
+        onDamaged(error.message);
+        return [];
+      }
+    })
+    .sort((a, b) => b.modified.getTime() - a.modified.getTime());
+}
+
+export function summariseRun(path: string, name: string = path): RunSummary {
+  const { run, config } = openRun(path);
+  const last = readMetrics(run)
+    .filter((metric) => metric.kind === "step")
+    .at(-1);
+  return {
+    name,
+    path,
+    config,
+    step: last?.step ?? 0,
+    epoch: last?.epoch ?? 0,
+    epochs: config.epochs * learnings[config.learning].lessons(networks[config.encoder].blocks.length).length,
+    loss: last?.loss,
+    modified: lastWorkedOn(path),
+  };
+}
+
+function lastWorkedOn(path: string): Date {
+  const { metrics } = runFolder(path);
+  return statSync(existsSync(metrics) ? metrics : join(path, "config.yaml")).mtime;
+}

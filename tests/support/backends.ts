@@ -1,0 +1,16 @@
+// The backends that every conformance and behaviour test runs on.
+
+import type { Backend } from "../../src/backends/backend.ts";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import { simdObstacle } from "../../src/backends/wasm/simd.ts";
+
+/** Why 256-bit SIMD is left out here; undefined where it runs. tests/engine/simd.test.ts says it. */
+export const wideObstacle = simdObstacle("wide");
+
+export const backendsUnderTest: readonly { name: string; open: () => Promise<Backend> }[] = [
+  { name: "wasm, 2 threads, relaxed SIMD", open: async () => wasmBackend({ threads: 2, simd: "relaxed" }) },
+  { name: "wasm, 3 threads, plain SIMD", open: async () => wasmBackend({ threads: 3, simd: "plain" }) },
+  ...(wideObstacle
+    ? []
+    : [{ name: "wasm, 2 threads, wide SIMD", open: async () => wasmBackend({ threads: 2, simd: "wide" }) }]),
+];
