@@ -214,11 +214,13 @@ export interface SumTarget {
   readonly finish?: (sum: string) => string;
 }
 
-const sumThreads = 256;
+/** Items that one thread adds up. */
+const perThread = 32;
 
 /**
  * Sums over `count` items: the statements see the item's number `i` and add to the variables `sum0`, `sum1` … of the targets. Whatever
- * the device, the order of additions is the same.
+ * the device, the order of additions is the same. Threads add on their own, and fewer threads what they found: barriers cost a
+ * driver for the CPU seconds of compiling.
  */
 export function sums<A extends AccessTable>(
   label: string,
@@ -228,52 +230,36 @@ export function sums<A extends AccessTable>(
   targets: readonly SumTarget[],
   declarations = "",
 ): Dispatch[] {
-  const groups = Math.ceil(count / sumThreads);
-  const [x, y] = spread(groups);
-  const partial = scratch(`${label}.sums`, groups * targets.length);
-  const last = groups === 1;
+  const threads = Math.ceil(count / perThread);
+  const last = threads === 1;
+  const partial = scratch(`${label}.sums`, threads * targets.length);
   const outputs: Record<string, Access> = last
     ? Object.fromEntries(targets.map(({ to }, s) => [`to${s}`, writes(to)]))
     : { partial: writes(partial) };
-  const dispatch = kernel(label, [x, y, 1], sumThreads, { ...accesses, ...outputs }, (elements) => {
-    const eachSum = (line: (s: number) => string): string => targets.map((_, s) => line(s)).join("\n");
-    return {
-      declarations: `${eachSum((s) => `var<workgroup> sums${s}: array<f32, ${sumThreads}>;`)}\n${declarations}`,
-      body: `let share = group.y * ${x}u + group.x;
-if (share >= ${groups}u) { return; }
-${eachSum((s) => `var sum${s} = 0f;`)}
-let i = share * ${sumThreads}u + local;
-if (i < ${count}u) {
+  const dispatch = each(
+    label,
+    threads,
+    { ...accesses, ...outputs },
+    (elements) => {
+      const to: Record<string, Elements> = elements;
+      const stored = targets.map(({ index, finish = (sum) => sum }, s) =>
+        last
+          ? `${to[`to${s}`](`${index}u`)} = ${finish(`sum${s}`)};`
+          : `${to.partial(`thread + ${s * threads}u`)} = sum${s};`,
+      );
+      return `let thread = i;
+${targets.map((_, s) => `var sum${s} = 0f;`).join(" ")}
+for (var i = thread; i < ${count}u; i += ${threads}u) {
 ${statements(elements as unknown as ElementsOf<A>)}
 }
-${eachSum((s) => `sums${s}[local] = sum${s};`)}
-workgroupBarrier();
-if (local < 16u) {
-  for (var other = local + 16u; other < ${sumThreads}u; other += 16u) {
-${eachSum((s) => `    sum${s} += sums${s}[other];`)}
-  }
-${eachSum((s) => `  sums${s}[local] = sum${s};`)}
-}
-workgroupBarrier();
-if (local == 0u) {
-  for (var other = 1u; other < 16u; other++) {
-${eachSum((s) => `    sum${s} += sums${s}[other];`)}
-  }
-${targets
-  .map(({ index, finish = (sum) => sum }, s) => {
-    const to: Elements = (elements as Record<string, Elements>)[last ? `to${s}` : "partial"];
-    return last
-      ? `${to(`${index}u`)} = ${finish(`sum${s}`)};`
-      : `${to(`share * ${targets.length}u + ${s}u`)} = sum${s};`;
-  })
-  .join("\n")}
-}`,
-    };
-  });
+${stored.join("\n")}`;
+    },
+    declarations,
+  );
   if (last) return [dispatch];
-  const add = ({ from }: { readonly from: Elements }): string =>
-    targets.map((_, s) => `sum${s} += ${from(`i * ${targets.length}u + ${s}u`)};`).join("\n");
-  return [dispatch, ...sums(`${label}.sums`, groups, { from: reads(partial) }, add, targets)];
+  const add = ({ found }: { readonly found: Elements }): string =>
+    targets.map((_, s) => `sum${s} += ${found(`i + ${s * threads}u`)};`).join("\n");
+  return [dispatch, ...sums(`${label}.sums`, threads, { found: reads(partial) }, add, targets)];
 }
 
 const columnRows = 64;

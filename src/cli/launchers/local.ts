@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { defaultThreads } from "../../backends/wasm/backend.ts";
 import { askedSimd, chooseSimd } from "../../backends/wasm/simd.ts";
 import type { Planned } from "../../experiments/plan.ts";
+import { takesThreads } from "../device-names.ts";
 import { catchSignals } from "../signals.ts";
 import { commandLine, type Failure, type Launcher } from "./launcher.ts";
 
@@ -97,7 +98,7 @@ interface Worker {
 }
 
 function startWorker(path: string, threads: number, device: string, children: Set<ChildProcess>): Worker {
-  const options = ["--device", device, ...(device === "reference" ? [] : ["--threads", String(threads)])];
+  const options = ["--device", device, ...(takesThreads(device) ? ["--threads", String(threads)] : [])];
   // Chosen once for all: a trial on busy cores may come out otherwise in each of them.
   const env = { ...process.env, SACCADE_SIMD: askedSimd() ?? chooseSimd() };
   const child = fork(commandLine, ["worker", path, ...options], {

@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readText, shellWord, writeWhole } from "../../files/files.ts";
+import { takesThreads } from "../device-names.ts";
 import { commandLine } from "./launcher.ts";
 import { sbatch } from "./slurm-commands.ts";
 
@@ -93,7 +94,7 @@ function wordsOf(folder: string, lines: readonly (readonly string[])[], { atOnce
 
 function scriptOf(store: string, folder: string, { device, threads, environment, requeues }: ArrayOptions): string {
   const node = [process.execPath, commandLine, "worker", store].map(shellWord).join(" ");
-  const threaded = device === "reference" ? "" : ' --threads "$SLURM_CPUS_PER_TASK"';
+  const threaded = takesThreads(device) ? ' --threads "$SLURM_CPUS_PER_TASK"' : "";
   const again = requeues === undefined ? "" : ` && [ "\${SLURM_RESTART_COUNT:-0}" -lt ${requeues} ]`;
   return `#!/bin/sh
 #SBATCH --job-name=saccade --ntasks=1 --cpus-per-task=${threads}

@@ -37,7 +37,7 @@ let image = ${pixel} / ${4 * h * w}u;`;
 /** Statements for each of the four lanes that start at `first` and lie within `count`, or for all at once where 4 divides `width`. */
 function lanes(width: number, first: string, count: number, read: (at: string, four: boolean) => string): string {
   if (width % 4 === 0) return read(first, true);
-  return `for (var lane = 0u; lane < 4u; lane++) {
+  return `for (var lane = 0u; lane < laneCount; lane++) {
 let each = ${first} + lane;
 if (each < ${count}u) { ${read("each", false)} }
 }`;

@@ -139,9 +139,9 @@ ${gates("i")} = gate;`,
           return `let label = u32(${labels("row")});
 ${rowMost(c, at)}
 var part = 0f;
-${along(c, `part += expOf(${at} - most);`)}
+${along(c, `let power = expOf(${at} - most);\n${dlogits(`row * ${c}u + k`)} = power;\npart += power;`)}
 let total = sumOf(local, part);
-${along(c, `${dlogits(`row * ${c}u + k`)} = (expOf(${at} - most) / total - select(0f, 1f, k == label)) / ${n}f;`)}
+${along(c, `${dlogits(`row * ${c}u + k`)} = (${dlogits(`row * ${c}u + k`)} / total - select(0f, 1f, k == label)) / ${n}f;`)}
 let own = ${logits(`row * ${c}u + label`)};
 ${firstMost(c, at)}
 if (local == 0u) {
@@ -238,18 +238,15 @@ ${along(d, `${dx(at)} = (${dy(at)} - ${y(at)} * both) / max(${norms("row")}, 1e-
         { similarities: reads(similarities), dsimilarities: writes(dsimilarities), perRow: writes(perRow) },
         ({ similarities, dsimilarities, perRow }) => {
           const at = (k: string): string => `${similarities(`row * ${rows}u + ${k}`)} / ${float(temperature)}`;
+          const gradient = dsimilarities(`row * ${rows}u + k`);
           return `let partner = (row + ${rows / 2}u) % ${rows}u;
 var part = -3.4e38f;
 ${along(rows, `if (k != row) { part = max(part, ${at("k")}); }`)}
 let most = mostOf(local, part);
 part = 0f;
-${along(rows, `if (k != row) { part += expOf(${at("k")} - most); }`)}
+${along(rows, `let power = select(expOf(${at("k")} - most), 0f, k == row);\n${gradient} = power;\npart += power;`)}
 let total = sumOf(local, part);
-${along(
-  rows,
-  `let share = select(expOf(${at("k")} - most) / total, 0f, k == row);
-${dsimilarities(`row * ${rows}u + k`)} = (share - select(0f, 1f, k == partner)) / ${float(temperature * divisor)};`,
-)}
+${along(rows, `${gradient} = (${gradient} / total - select(0f, 1f, k == partner)) / ${float(temperature * divisor)};`)}
 if (local == 0u) { ${perRow("row")} = most + logOf(total) - ${at("partner")}; }`;
         },
         `${expOf}\n${logOf}`,

@@ -65,7 +65,7 @@ function tileFor({ m, n }: Pick<Product, "m" | "n">): Tile {
 /** Statements that fill a factor's tile, [depth][side] as vec4f along the side, `size` numbers wide. */
 function fill(
   name: string,
-  { along, four }: Factor,
+  { along, access, four }: Factor,
   elements: Elements,
   size: number,
   first: string,
@@ -91,7 +91,7 @@ ${name}[job] = quad;`,
     `let k = at + job / ${quads}u * 4u;
 let slot = job / ${quads}u * ${4 * quads}u + job % ${quads}u;
 var lines: array<vec4f, 4>;
-for (var line = 0u; line < 4u; line++) {
+for (var line = 0u; line < ${access.four ? "4u" : "laneCount"}; line++) {
   let one = side + line;
   var quad = vec4f(0f);
   if (k < end) { ${four(elements, "one", "k")} }
@@ -130,6 +130,8 @@ ${ending.declarations ?? ""}`,
       body: `let tile = group.y * ${x}u + group.x;
 if (tile >= ${tiles}u) { return; }
 let part = group.z;
+// Four, and no driver knows: unrolled, the reading of single numbers takes some of them seconds to compile.
+let laneCount = select(4u, 5u, part > 70000u);
 let m0 = tile / ${across}u * ${rows}u;
 let n0 = tile % ${across}u * ${columns}u;
 let threadRow = local / ${columns / threadColumns}u;
