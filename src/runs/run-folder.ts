@@ -6,7 +6,7 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Document, isMap, isNode, isScalar, parseDocument, visit } from "yaml";
 import { makeFolders } from "../files/folders.ts";
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
 import type { Checkpoint } from "./checkpoints.ts";
@@ -345,7 +345,7 @@ export function summariseRun(path: string, name: string = path): RunSummary {
     config,
     step: last?.step ?? 0,
     epoch: last?.epoch ?? 0,
-    epochs: config.epochs * learnings[config.learning].lessons(networks[config.encoder].blocks.length).length,
+    epochs: config.epochs * learnings[config.learning].lessons(networkOf(config.encoder).blocks.length).length,
     loss: last?.loss,
     modified: lastWorkedOn(path),
   };
