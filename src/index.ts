@@ -18,7 +18,7 @@ export { proceduralMovie, proceduralObjects, turningMovie } from "./data/procedu
 export { loadDataset } from "./datasets/datasets.ts";
 export { type Block, countParameters, type Encoder } from "./encoders/encoder.ts";
 export { createModel, initialise, type Model } from "./encoders/model.ts";
-export { type NetworkName, networks } from "./encoders/networks.ts";
+export { type NetworkData, networkOf, networks } from "./encoders/networks.ts";
 export { augmentedProbe } from "./evaluation/augmented-probe.ts";
 export { deform } from "./evaluation/deform.ts";
 export { type EmbeddingNumbers, embeddingNumbers } from "./evaluation/embedding-numbers.ts";
