@@ -4,6 +4,7 @@ import type { Negatives } from "../program/operations.ts";
 import { rows } from "../program/tensor.ts";
 import type { Loss } from "./loss.ts";
 
+/** Margins, negatives and the gradient block of the paper's loss. */
 export interface ContrastiveHinge {
   /** Margin that a positive pair's distance should stay below. */
   readonly m1: number;

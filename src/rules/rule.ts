@@ -67,6 +67,7 @@ export interface RuleInputs {
   readonly pairs: { readonly rows: Tensor; readonly weights: Tensor } | undefined;
 }
 
+/** A rule as programs: one for each lesson, over shared synapses. */
 export interface RecordedRule {
   readonly inputs: RuleInputs;
   readonly lessons: readonly Lesson[];
@@ -103,6 +104,7 @@ export interface RuleOptions {
   readonly taps?: number;
 }
 
+/** Writes the steps of Learning × Update × Loss on a model down, one program for each lesson. Throws where they do not go together. */
 export function recordRule(options: RuleOptions): RecordedRule {
   const { model, learning, loss, dataset } = options;
   const { channels } = model.encoder;

@@ -308,6 +308,7 @@ export const configSchema = z.strictObject({
   probe: probe.optional(),
 });
 
+/** A checked, complete configuration of a run. */
 export type Config = z.infer<typeof configSchema>;
 export type DataConfig = z.infer<typeof data>;
 export type ProbeConfig = z.infer<typeof probe>;

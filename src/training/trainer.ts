@@ -35,6 +35,7 @@ export interface StepResult {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
+/** A run in memory: one step at a time, without files. */
 export interface Trainer {
   readonly config: Config;
   readonly model: Model;
@@ -43,6 +44,7 @@ export interface Trainer {
   readonly totalSteps: number;
   /** Of the engine: the dataset, synapses, a step's tensors and the kernels' scratch. */
   readonly bytes: number;
+  /** Where the run stands. */
   readonly position: () => Position;
   /** One update; reads the loss back. */
   readonly step: () => Promise<StepResult>;
@@ -61,6 +63,7 @@ export interface Trainer {
   readonly changedState: () => Promise<Map<string, Float32Array>>;
   /** Puts a state back; the next step is the one after `position`. */
   readonly restore: (state: ReadonlyMap<string, Float32Array>, position: Position) => void;
+  /** Ends the engine; the trainer must not be used after it. */
   readonly dispose: () => Promise<void>;
 }
 
@@ -78,6 +81,10 @@ export function runLength(
   return { stepsPerEpoch, totalSteps: stepsPerEpoch * config.epochs * lessons };
 }
 
+/**
+ * Records the configuration's rule, prepares it on a backend and initialises it from the seed. Throws, before anything runs, where dataset
+ * and configuration do not fit.
+ */
 export async function createTrainer(config: Config, dataset: ImageSet, backend: Backend): Promise<Trainer> {
   const model = configuredModel(config);
   const rule = configuredRule(config, model, { ...dataset, classes: dataset.classes.length });

@@ -33,6 +33,10 @@ const pageBytes = 65536;
 /** One page short of 4 GiB: the end of the memory stays a number that 32 bits hold. */
 const mostPages = 65535;
 
+/**
+ * Float32 WebAssembly on all cores, in Node and in a page; its bytes do not depend on the number of threads. Throws in a page without
+ * SharedArrayBuffer, and for a number of threads that is no whole number of at least 1.
+ */
 export function wasmBackend(options: WasmOptions = {}): Backend {
   if (typeof SharedArrayBuffer === "undefined")
     throw new SaccadeError(
