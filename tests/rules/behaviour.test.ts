@@ -90,8 +90,8 @@ function configured(entry: Combination, change: object = {}): Config {
 
 type State = Map<string, Float32Array>;
 
-const backends = [1, 2, 3].map((threads) => wasmBackend({ threads }));
-const [oneThread, twoThreads] = backends;
+const backends = (["here", 2, 3] as const).map((threads) => wasmBackend({ threads }));
+const [noThreads, twoThreads] = backends;
 
 async function advance(trainer: Trainer, to: number): Promise<void> {
   while (trainer.position().step < to) await trainer.step();
@@ -153,7 +153,7 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
   beforeAll(async () => {
     trainers = await Promise.all([
       ...backends.map((backend) => createTrainer(config, images, backend)),
-      createTrainer(configured(entry, { seed: 2 }), images, oneThread),
+      createTrainer(configured(entry, { seed: 2 }), images, noThreads),
     ]);
     const [, trainer] = trainers;
     start = await trainer.state();
