@@ -85,6 +85,8 @@ export interface RuleOptions {
   readonly optimiser: OptimiserOptions;
   /** Factors on the learning rate of the head, and of feedback that receives the weights' increments; default 1. */
   readonly factors?: { readonly head: number; readonly feedback: number };
+  /** Names of blocks and heads that do not learn, and neither does their feedback; default none. */
+  readonly frozen?: ReadonlySet<string>;
   /** n: images per step. */
   readonly batch: number;
   /** Images in the dataset, their size, and their classes. */
@@ -163,7 +165,12 @@ function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: 
   );
   const { views, trace, output, lossTrace, signal } = recordSignal(record, options, inputs, parts);
   const changes = parts.update.record({ record, optimiser }, trace, signal);
-  recordUpdates(record, optimiser, [...withFactors(changes, options, headModel), ...lossTrace.changes]);
+  const all = [...withFactors(changes, options, headModel), ...lossTrace.changes];
+  recordUpdates(
+    record,
+    optimiser,
+    all.filter(({ weight }) => !options.frozen?.has(weight.name.split(".")[0])),
+  );
 
   const { value, metrics } = lossTrace;
   const program = record.finish([views, output, value, ...metrics.map(({ tensor }) => tensor)]);
