@@ -29,6 +29,7 @@ export const activationOf = ({ after }: Pick<Block, "after">): Activation | unde
 /** `hardtanh`, `maxPool`, `averagePool`. */
 export const stepName = (step: After): string => (typeof step === "string" ? step : `${step.pool}Pool`);
 
+/** A convolution and what follows it: one layer in the paper's sense. */
 export interface Block {
   readonly name: string;
   /** Channels out. */
@@ -42,6 +43,7 @@ export interface Block {
   readonly after: readonly After[];
 }
 
+/** A network as data: the size of its pictures, its blocks and its head. */
 export interface Encoder {
   readonly name: string;
   readonly height: number;
@@ -228,6 +230,7 @@ export interface EncoderCounts {
   readonly features: number;
 }
 
+/** Synapses of an encoder by block, and the multiply–accumulates of one picture. Throws where a block leaves no pixel. */
 export function countParameters(encoder: Encoder): EncoderCounts {
   const shapes = pictures(encoder);
   const last = shapes[shapes.length - 1];

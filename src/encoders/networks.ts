@@ -82,6 +82,7 @@ const tiny: Encoder = {
 };
 
 type PlainName = "cifar" | "cifar-strided" | "vgg6" | "vgg6-grey" | "mnist" | "tiny";
+/** A network that a configuration can name. */
 export type NetworkName = PlainName | `${PlainName}-bias`;
 
 const plain: Readonly<Record<PlainName, Encoder>> = {
@@ -103,6 +104,7 @@ export const withBiases = (encoder: Encoder): Encoder =>
         blocks: encoder.blocks.map((block) => ({ ...block, bias: true })),
       };
 
+/** The paper's networks by name, each also with biases, and a tiny one for tests. */
 export const networks: Readonly<Record<NetworkName, Encoder>> = {
   ...plain,
   ...(Object.fromEntries(

@@ -29,7 +29,8 @@ export async function drawRunFigures(
   };
   const metrics = readMetrics(run);
   const points = metrics.filter((metric) => metric.kind === "step");
-  const curve = await lossCurve({ title: `${config.name}: loss`, points });
+  const interventions = metrics.filter((metric) => metric.kind === "intervention").map(({ epoch }) => epoch);
+  const curve = await lossCurve({ title: `${config.name}: loss`, points, interventions });
   await write("loss", curve, await svgToPng(curve));
 
   const looks = metrics.filter((metric) => metric.kind === "xray");

@@ -70,6 +70,13 @@ export type Metric =
       readonly layers: readonly LayerNumbers[];
     }
   | {
+      /** Before this step the run was changed, as its configuration says. */
+      readonly kind: "intervention";
+      readonly step: number;
+      readonly epoch: number;
+      readonly what: string;
+    }
+  | {
       readonly kind: "alarm";
       readonly step: number;
       readonly about: "collapse" | "loss";
@@ -234,10 +241,11 @@ const mendMetrics = "mend the line or take it out";
 /** Whether a line has what every reader of its kind counts on. */
 function isMetric(value: unknown): value is Metric {
   if (typeof value !== "object" || value === null) return false;
-  const { kind, step, epoch, loss, layers, message } = value as Record<string, unknown>;
+  const { kind, step, epoch, loss, layers, message, what } = value as Record<string, unknown>;
   if (typeof step !== "number") return false;
   if (kind === "step") return typeof epoch === "number" && typeof loss === "number";
   if (kind === "xray") return Array.isArray(layers);
+  if (kind === "intervention") return typeof epoch === "number" && typeof what === "string";
   return kind === "alarm" && typeof message === "string";
 }
 

@@ -159,6 +159,7 @@ const groups: Readonly<Record<string, string>> = {
 function content(metric: Metric): { readonly summaries: readonly Summary[] } {
   const { kind, step, ...rest } = metric;
   if (metric.kind === "alarm") return { summaries: [{ tag: "alarm", text: metric.message }] };
+  if (metric.kind === "intervention") return { summaries: [{ tag: "intervention", text: metric.what }] };
   if (metric.kind === "step") return { summaries: scalars(rest, (name) => `${groups[name] ?? "train"}/${name}`) };
   const { layer, layers, ...numbers } = rest as Omit<typeof metric, "kind" | "step">;
   const prefix = layer === undefined ? "xray" : `xray/layer${layer}`;

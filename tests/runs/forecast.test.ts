@@ -185,7 +185,7 @@ describe("time", () => {
           now += step(at++, trainer);
           return { position: trainer.position(), loss: 0, metrics: {} };
         },
-        restore: (_, position) => {
+        restore: async (_, position) => {
           at = position.step;
         },
         embeddings: async () => {
