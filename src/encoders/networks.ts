@@ -141,7 +141,12 @@ export function networkOf(encoder: string | NetworkData): Encoder {
 /** The way back: the name of one of the library's, else all of it. */
 export function networkData({ name, blocks, head, ...input }: Encoder): NetworkName | NetworkData {
   if (Object.hasOwn(networks, name)) return name as NetworkName;
-  return { name, input, blocks: blocks.map(({ name: _, ...block }) => block), head: { ...head, hidden: head.hidden ?? [] } };
+  return {
+    name,
+    input,
+    blocks: blocks.map(({ name: _, ...block }) => block),
+    head: { ...head, hidden: head.hidden ?? [] },
+  };
 }
 
 /** A network by a name that may come from anywhere. */
