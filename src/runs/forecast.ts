@@ -6,6 +6,7 @@ import type { ImageSet } from "../data/images.ts";
 import { recordBlocks } from "../encoders/forward.ts";
 import { createModel } from "../encoders/model.ts";
 import { networkOf } from "../encoders/networks.ts";
+import { nearestFolder } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain, formatBytes } from "../program/explain.ts";
 import { mean } from "../program/mean.ts";
@@ -14,10 +15,9 @@ import { bytesOf, persistent } from "../program/tensor.ts";
 import { embeddingHealth } from "../training/alarms.ts";
 import type { Config } from "../training/config.ts";
 import { configuredModel, recordConfigured, type TrainingShape } from "../training/configured-rule.ts";
-import { nearestFolder } from "../files/files.ts";
-import { healthEvery } from "./train.ts";
 import { stagesOf } from "../training/interventions.ts";
 import { runLength, type Trainer } from "../training/trainer.ts";
+import { healthEvery } from "./train.ts";
 
 /** Bytes that a run will ask for beyond what the process has when the trainer is made. */
 export interface Needs {

@@ -5,15 +5,15 @@ import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSy
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Document, isMap, isNode, isScalar, parseDocument, visit } from "yaml";
-import { makeFolders } from "../files/folders.ts";
 import { networkOf } from "../encoders/networks.ts";
+import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "../files/files.ts";
+import { makeFolders } from "../files/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
-import type { Checkpoint } from "./checkpoints.ts";
 import { type Config, configKeys, parseConfig } from "../training/config.ts";
-import { writeEnvironment } from "./environment.ts";
-import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "../files/files.ts";
 import type { LayerNumbers } from "../training/xray.ts";
+import type { Checkpoint } from "./checkpoints.ts";
+import { writeEnvironment } from "./environment.ts";
 
 export interface RunFolder {
   readonly path: string;

@@ -4,8 +4,9 @@ import { appendFileSync, existsSync, readdirSync } from "node:fs";
 import { rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { Numbers } from "../backends/backend.ts";
-import type { Config } from "../training/config.ts";
 import { flushFile, notRead, notWritten, readBytes, writeWhole } from "../files/files.ts";
+import type { Config } from "../training/config.ts";
+import type { SynapseNumbers } from "../training/xray.ts";
 import { configText, type Metric, type RunFolder, readMetrics } from "./run-folder.ts";
 import {
   type Content,
@@ -15,7 +16,6 @@ import {
   type SeenEvent,
   type Summary,
 } from "./tensorboard/event-file.ts";
-import type { SynapseNumbers } from "../training/xray.ts";
 
 export interface EventLog {
   /** What appendMetric writes into metrics.jsonl. */

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
+import { flushFile } from "../files/files.ts";
 import {
   embeddingHealth,
   type Health,
@@ -11,16 +12,15 @@ import {
   watchCollapse,
   watchLosses,
 } from "../training/alarms.ts";
-import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "../training/config.ts";
-import { flushFile } from "../files/files.ts";
+import { describeIntervention } from "../training/interventions.ts";
+import { createTrainer, type StepResult, type Trainer } from "../training/trainer.ts";
+import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import { checkResume, configKey } from "./resume.ts";
 import { isRecorded, recordData } from "./run-data.ts";
 import { drawRunFigures, viewsGrid } from "./run-figures.ts";
 import { appendMetric, type Metric, type RunFolder, removeParts, truncateMetrics } from "./run-folder.ts";
 import { type EventLog, openEvents } from "./tensorboard.ts";
-import { describeIntervention } from "../training/interventions.ts";
-import { createTrainer, type StepResult, type Trainer } from "../training/trainer.ts";
 
 export interface TrainOptions {
   readonly config: Config;
@@ -127,7 +127,12 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       for (const intervention of (config.interventions ?? []).filter((one) => one.step === from)) {
         // Of the step that is the first under it, so that a checkpoint before it does not count its line.
         const step = from + 1;
-        note({ kind: "intervention", step, epoch: from / trainer.stepsPerEpoch, what: describeIntervention(intervention) });
+        note({
+          kind: "intervention",
+          step,
+          epoch: from / trainer.stepsPerEpoch,
+          what: describeIntervention(intervention),
+        });
         // The losses of before are no measure of those that come.
         watched = watchLosses(config);
       }
