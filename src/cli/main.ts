@@ -367,7 +367,7 @@ command(
     "what to write, by its ending: .safetensors, .onnx or .npz; it replaces an old one",
     fromHome,
   )
-  .option("--best", "the checkpoint with the lowest mean training loss, not the newest")
+  .option("--best", "the best checkpoint by training loss, or by kNN (checkpointBest), not the newest")
   .action(async (run, dataset, options) => {
     const { exportCommand } = await import("./commands/export.ts");
     process.exitCode = await exportCommand(run, dataset, options);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { Document, isMap, isNode, isScalar, parseDocument, visit } from "yaml";
 import { makeFolders } from "../files/folders.ts";
 import { networks } from "../encoders/networks.ts";
+import type { HeldOutReadOut } from "../evaluation/held-out.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
 import type { Checkpoint } from "./checkpoints.ts";
@@ -69,12 +70,39 @@ export type Metric =
       readonly negativesBelow?: number;
       readonly layers: readonly LayerNumbers[];
     }
+  | Evaluation
   | {
       readonly kind: "alarm";
       readonly step: number;
       readonly about: "collapse" | "loss";
       readonly message: string;
     };
+
+/** What the encoder in training is worth on labels held out, beside the random encoder from which it began. */
+export interface Evaluation {
+  readonly kind: "evaluation";
+  readonly step: number;
+  /** Epochs done, with a fraction. */
+  readonly epoch: number;
+  /** Pictures whose labels were learnt from, and pictures tested on. */
+  readonly fit: number;
+  readonly held: number;
+  /** Of the last block; under GLL before it of the block that has just learnt, where that is another. */
+  readonly scores: readonly HeldOutScore[];
+}
+
+export interface HeldOutScore {
+  /** The block's name: "conv3". */
+  readonly layer: string;
+  readonly readOut: HeldOutReadOut;
+  /** Shares answered rightly, of the encoder in training and of the random one. */
+  readonly accuracy: number;
+  readonly random: number;
+}
+
+/** Of an evaluation what is of the encoder's last block. */
+export const ofLastBlock = ({ scores }: Evaluation): HeldOutScore[] =>
+  scores.filter(({ layer }) => layer === scores[scores.length - 1].layer);
 
 /** Short and stable: two configurations with one fingerprint make the same run. */
 export const fingerprint = (value: unknown): string =>
@@ -234,12 +262,16 @@ const mendMetrics = "mend the line or take it out";
 /** Whether a line has what every reader of its kind counts on. */
 function isMetric(value: unknown): value is Metric {
   if (typeof value !== "object" || value === null) return false;
-  const { kind, step, epoch, loss, layers, message } = value as Record<string, unknown>;
+  const { kind, step, epoch, loss, layers, scores, message } = value as Record<string, unknown>;
   if (typeof step !== "number") return false;
   if (kind === "step") return typeof epoch === "number" && typeof loss === "number";
   if (kind === "xray") return Array.isArray(layers);
+  if (kind === "evaluation") return typeof epoch === "number" && Array.isArray(scores) && scores.length > 0;
   return kind === "alarm" && typeof message === "string";
 }
+
+/** A checkpoint's bytes are the same with evaluations and without: it does not count them. */
+export const isCounted = ({ kind }: Metric): boolean => kind !== "evaluation";
 
 /**
  * Refuses to go on beside metrics that lack lines which there were at a checkpoint, or have some twice. A file that was set aside is a
@@ -263,7 +295,7 @@ export function checkMetrics(run: RunFolder, { path, position: { step }, metrics
       throw new SaccadeError(`${run.metrics}: line ${i + 1} is line ${first} again; take out what is there twice`);
     lineOf.set(text, i + 1);
   }
-  const lines = steps.filter((at) => at <= step).length;
+  const lines = metrics.filter((metric) => metric.step <= step && isCounted(metric)).length;
   if (lines < wanted)
     throw new SaccadeError(
       `${run.metrics}: must have ${wanted} lines up to step ${step}, as ${path} says, got ${lines}; put it back as it was, or set it aside and the run goes on without`,
