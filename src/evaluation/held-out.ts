@@ -33,6 +33,14 @@ export function holdOut(labelled: ImageSet, network: FrozenEncoder["network"]): 
   const { labels, classes, name } = labelled;
   requirePictures(network, [labelled]);
   requireLabels("evaluateEvery", name, labelled, classes.length);
+  if (labelled.clips)
+    throw wrong(
+      "evaluateEvery",
+      name,
+      "pictures that have nothing to do with each other",
+      "a movie, whose frames are alike",
+      "give probe.train",
+    );
   const parts = splitValidation(labels, classes.length, seed);
   const held = only(labelled, some(parts.held));
   const candidates = only(labelled, some(parts.fit));
@@ -68,7 +76,11 @@ export async function evaluate(
 }
 
 /** Bytes that an evaluation asks for beyond what the process has, its pictures among them. */
-export function evaluationMemory(network: FrozenEncoder["network"], { fit, held }: HeldOut, layers: "last" | "all"): number {
+export function evaluationMemory(
+  network: FrozenEncoder["network"],
+  { fit, held }: HeldOut,
+  layers: "last" | "all",
+): number {
   const sets: ProbedSets = { train: fit, test: held };
   const options = { subjects: ["trained"], readOuts: heldOutReadOuts, labelsPerClass: ["all"], seeds: 1 } as const;
   return (

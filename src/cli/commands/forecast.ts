@@ -3,7 +3,14 @@
 import type { ProbedSets } from "../../evaluation/memory.ts";
 import { duration } from "../../program/duration.ts";
 import { formatBytes, formatCount } from "../../program/explain.ts";
-import { augmentedProbeFlops, type Evaluated, flopsPerStep, type Needs, type Room, timeSteps } from "../../runs/forecast.ts";
+import {
+  augmentedProbeFlops,
+  type Evaluated,
+  flopsPerStep,
+  type Needs,
+  type Room,
+  timeSteps,
+} from "../../runs/forecast.ts";
 import type { Trainer } from "../../training/trainer.ts";
 
 /** Seconds of steps that are timed. */
