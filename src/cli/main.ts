@@ -439,6 +439,20 @@ const runs = command(
     }
   });
 
+command(
+  "watch",
+  "Follow a run that goes on elsewhere: progress, loss, evaluations, X-ray.",
+  ["watch runs/2026-11-24_10-00-00_quickstart_1a2b3c", "watch --once --json"],
+  {},
+)
+  .argument("[run]", "run folder (default: the newest of --runs)")
+  .option("--runs <folder>", "where run folders are", fromHome, "runs")
+  .option("--once", "print how the run stands and end; else until the run ends, Ctrl-C ends the watching alone")
+  .action(async (run, options) => {
+    const { watchCommand } = await import("./commands/watch.ts");
+    process.exitCode = await watchCommand(run, options);
+  });
+
 const data = command(
   "data",
   "List datasets, fetch them, check their files, or look at their pictures.",

@@ -38,7 +38,7 @@ export interface Losses {
 
 const format = "saccade-checkpoint-2";
 const fileName = (step: number): string => `step-${String(step).padStart(8, "0")}.safetensors`;
-const stepOf = (name: string): number => Number.parseInt(name.slice("step-".length), 10);
+export const stepOf = (name: string): number => Number.parseInt(name.slice("step-".length), 10);
 
 /** Which checkpoints stay beside the best: the newest of those at every so many steps. One that a stop left goes when the next is written. */
 export interface Kept {

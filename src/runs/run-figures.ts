@@ -31,7 +31,7 @@ export async function drawRunFigures(
   const metrics = readMetrics(run);
   const points = metrics.filter((metric) => metric.kind === "step");
   const evaluations = metrics.filter((metric) => metric.kind === "evaluation");
-  const curve = await lossCurve({ title: `${config.name}: loss`, points, ...accuraciesOf(evaluations) });
+  const curve = await lossCurve({ title: `${config.name}: loss${evaluations.length > 0 ? " and accuracy" : ""}`, points, ...accuraciesOf(evaluations) });
   await write("loss", curve, await svgToPng(curve));
 
   const looks = metrics.filter((metric) => metric.kind === "xray");

@@ -240,18 +240,21 @@ export function appendMetric(run: RunFolder, metric: Metric): void {
 /** Lines of metrics.jsonl; a last line that a crash cut short is left out. */
 export function readMetrics(run: RunFolder): Metric[] {
   if (!existsSync(run.metrics)) return [];
-  const lines = readText(run.metrics).split("\n");
-  const whole = lines.slice(0, -1);
-  return whole.map((line, i) => {
+  return parseMetrics(readText(run.metrics).split("\n").slice(0, -1), run.metrics);
+}
+
+/** Whole lines of the file, of which the first is the file's line `first`. */
+export function parseMetrics(lines: readonly string[], file: string, first = 1): Metric[] {
+  return lines.map((line, i) => {
     let metric: unknown;
     try {
       metric = JSON.parse(line);
     } catch {
-      throw new SaccadeError(`${run.metrics}: line ${i + 1} is not JSON; ${mendMetrics}`);
+      throw new SaccadeError(`${file}: line ${first + i} is not JSON; ${mendMetrics}`);
     }
     if (!isMetric(metric))
       throw new SaccadeError(
-        `${run.metrics}: line ${i + 1} is not a line of metrics, got ${line.slice(0, 60)}; ${mendMetrics}`,
+        `${file}: line ${first + i} is not a line of metrics, got ${line.slice(0, 60)}; ${mendMetrics}`,
       );
     return metric;
   });
@@ -366,6 +369,18 @@ function readRuns<T extends { readonly modified: Date }>(
     .sort((a, b) => b.modified.getTime() - a.modified.getTime());
 }
 
+/** Epochs that a run will have had at its end: under GLL and RLL the configured epochs of every layer. */
+export const epochsInAll = ({ epochs, learning, encoder }: Config): number =>
+  epochs * learnings[learning].lessons(networks[encoder].blocks.length).length;
+
+/** The newest look at each layer, bottom first. */
+export function newestLayers(metrics: readonly Metric[]): LayerNumbers[] {
+  const newest = new Map<string, LayerNumbers>();
+  for (const metric of metrics)
+    if (metric.kind === "xray") for (const layer of metric.layers) newest.set(layer.name, layer);
+  return [...newest.values()].sort((a, b) => (a.layer ?? Infinity) - (b.layer ?? Infinity));
+}
+
 export function summariseRun(path: string, name: string = path): RunSummary {
   const { run, config } = openRun(path);
   const last = readMetrics(run)
@@ -377,7 +392,7 @@ export function summariseRun(path: string, name: string = path): RunSummary {
     config,
     step: last?.step ?? 0,
     epoch: last?.epoch ?? 0,
-    epochs: config.epochs * learnings[config.learning].lessons(networks[config.encoder].blocks.length).length,
+    epochs: epochsInAll(config),
     loss: last?.loss,
     modified: lastWorkedOn(path),
   };
