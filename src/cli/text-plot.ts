@@ -16,12 +16,21 @@ export interface TextPlot {
   readonly logarithmic?: boolean;
 }
 
-/** Lines of text, from the top; each column of dots is the mean of the points that fall into it, joined to the one before. */
-export function textPlot({ points, width, height, logarithmic = false }: TextPlot): string[] {
+export interface DrawnPlot {
+  /** From the top. */
+  readonly lines: readonly string[];
+  /** Values of y at the lowest and at the highest row of dots; NaN where there is nothing to draw. */
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Each column of dots is the mean of the points that fall into it, joined to the one before. */
+export function textPlot({ points, width, height, logarithmic = false }: TextPlot): DrawnPlot {
   const [columns, rows] = [2 * width, 4 * height];
   const finite = points
     .map(({ x, y }) => ({ x, y: logarithmic ? Math.log(y) : y }))
     .filter(({ x, y }) => Number.isFinite(x) && Number.isFinite(y));
+  let [low, high] = [Number.NaN, Number.NaN];
   const letters = Array.from({ length: height }, () => new Uint8Array(width));
   if (finite.length > 0) {
     const [from, to] = [finite[0].x, finite[finite.length - 1].x];
@@ -32,7 +41,7 @@ export function textPlot({ points, width, height, logarithmic = false }: TextPlo
       own.count++;
     }
     const means = sums.flatMap(({ sum, count }, column) => (count > 0 ? [{ column, y: sum / count }] : []));
-    const [low, high] = means.reduce(([a, b], { y }) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
+    [low, high] = means.reduce(([a, b], { y }) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
     const rowOf = (y: number): number =>
       high > low ? Math.round(((rows - 1) * (high - y)) / (high - low)) : Math.floor(rows / 2);
     const dot = (column: number, row: number): void => {
@@ -50,5 +59,9 @@ export function textPlot({ points, width, height, logarithmic = false }: TextPlo
       }
     }
   }
-  return letters.map((line) => String.fromCodePoint(...[...line].map((letter) => 0x2800 + letter)));
+  const value = (y: number): number => (logarithmic ? Math.exp(y) : y);
+  return {
+    lines: letters.map((line) => String.fromCodePoint(...[...line].map((letter) => 0x2800 + letter))),
+    ...{ low: value(low), high: value(high) },
+  };
 }

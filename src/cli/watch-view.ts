@@ -12,8 +12,8 @@ import { textPlot } from "./text-plot.ts";
 const [plotRows, plotLabel] = [5, 10];
 /** Losses that span more than this are drawn by their logarithm, as in the figure. */
 const linearDecades = 1.5;
-/** Letters of an evaluation's course at most. */
-const courseLetters = 16;
+/** Letters of an evaluation's course at most, on a terminal of so many columns. */
+const courseLetters = (columns: number): number => (columns < 80 ? 6 : 16);
 /** Alarms that are shown, the last. */
 const alarmsShown = 3;
 
@@ -26,7 +26,7 @@ export function watchLines(run: WatchedRun, columns: number): string[] {
     run.path,
     progressLine(labels[run.state], share(run), progressWords(run), columns),
     ...lossLines(run, columns),
-    ...evaluationLines(run),
+    ...evaluationLines(run, columns),
     ...alarmLines(run, columns),
     ...xrayLines(run),
   ];
@@ -61,23 +61,23 @@ function lossLines({ losses }: WatchedRun, columns: number): string[] {
   const finite = losses.filter(({ loss }) => Number.isFinite(loss));
   if (finite.length < 2) return [];
   const values = finite.map(({ loss }) => loss);
-  const [low, high] = values.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
-  const logarithmic = low > 0 && Math.log10(high / low) > linearDecades;
+  const [least, most] = values.reduce(([a, b], y) => [Math.min(a, y), Math.max(b, y)], [Infinity, -Infinity]);
+  const logarithmic = least > 0 && Math.log10(most / least) > linearDecades;
   const width = Math.min(100, columns - 1) - plotLabel - 1;
   const points = finite.map(({ epoch: x, loss: y }) => ({ x, y }));
-  const drawn = textPlot({ points, width, height: plotRows, logarithmic });
+  const { lines, low, high } = textPlot({ points, width, height: plotRows, logarithmic });
   const label = (row: number): string =>
     row === 0 ? high.toPrecision(4) : row === plotRows - 1 ? low.toPrecision(4) : "";
   const [from, to] = [finite[0], finite[finite.length - 1]].map(({ epoch }) => epoch.toFixed(1));
   return [
     "",
     `loss${logarithmic ? ", logarithmic" : ""}, by epoch`,
-    ...drawn.map((text, row) => `${label(row).padStart(plotLabel)} ${text}`),
+    ...lines.map((text, row) => `${label(row).padStart(plotLabel)} ${text}`),
     `${" ".repeat(plotLabel + 1)}${from}${to.padStart(width - from.length)}`,
   ];
 }
 
-function evaluationLines({ evaluations }: WatchedRun): string[] {
+function evaluationLines({ evaluations }: WatchedRun, columns: number): string[] {
   const last = evaluations.at(-1);
   if (last === undefined) return [];
   const several = new Set(last.scores.map(({ layer }) => layer)).size > 1;
@@ -93,7 +93,7 @@ function evaluationLines({ evaluations }: WatchedRun): string[] {
         ...last.scores.map(({ layer, readOut, accuracy, random }) => [
           several ? `${layer}, ${readOutNames[readOut]}` : readOutNames[readOut],
           ...score(accuracy, random),
-          sparkline(courseOf(layer, readOut), courseLetters),
+          sparkline(courseOf(layer, readOut), courseLetters(columns)),
         ]),
       ],
       1,
