@@ -14,8 +14,8 @@ const [plotRows, plotLabel] = [5, 10];
 const linearDecades = 1.5;
 /** Letters of an evaluation's course at most, on a terminal of so many columns. */
 const courseLetters = (columns: number): number => (columns < 80 ? 6 : 16);
-/** Alarms that are shown, the last. */
-const alarmsShown = 3;
+/** Alarms and interventions that are shown, the last. */
+const noticesShown = 3;
 
 /** All there is to see, none of it wider than `columns` less one. */
 export function watchLines(run: WatchedRun, columns: number): string[] {
@@ -27,7 +27,7 @@ export function watchLines(run: WatchedRun, columns: number): string[] {
     progressLine(labels[run.state], share(run), progressWords(run), columns),
     ...lossLines(run, columns),
     ...evaluationLines(run, columns),
-    ...alarmLines(run, columns),
+    ...noticeLines(run, columns),
     ...xrayLines(run),
   ];
   return lines.map((line) => cut(line, columns - 1));
@@ -107,11 +107,15 @@ const score = (accuracy: number, random: number): [string, string, string] => [
   signed(100 * (accuracy - random)),
 ];
 
-const alarmText = ({ step, message }: WatchedRun["alarms"][number]): string => `alarm at step ${step}: ${message}`;
+const noticeText = ({ kind, step, message }: WatchedRun["notices"][number]): string =>
+  `${kind} at step ${step}: ${message}`;
 
-function alarmLines({ alarms }: WatchedRun, columns: number): string[] {
-  if (alarms.length === 0) return [];
-  return ["", ...alarms.slice(-alarmsShown).flatMap((alarm) => wrap(alarmText(alarm), 2, columns - 1).split("\n"))];
+function noticeLines({ notices }: WatchedRun, columns: number): string[] {
+  if (notices.length === 0) return [];
+  return [
+    "",
+    ...notices.slice(-noticesShown).flatMap((notice) => wrap(noticeText(notice), 2, columns - 1).split("\n")),
+  ];
 }
 
 function xrayLines({ xray, xrayStep }: WatchedRun): string[] {
@@ -139,10 +143,10 @@ export function endLine({ state, path, step, steps }: WatchedRun): string {
   return `${state === "imported" ? "imported weights, which do not train" : "done"}; saccade runs show ${shellWord(path)}`;
 }
 
-/** Alarms and evaluations that a look before had not seen, as lines. */
-export function news(run: WatchedRun, before: Pick<WatchedRun, "alarms" | "evaluations"> | undefined): string[] {
+/** Alarms, interventions and evaluations that a look before had not seen, as lines. */
+export function news(run: WatchedRun, before: Pick<WatchedRun, "notices" | "evaluations"> | undefined): string[] {
   return [
-    ...run.alarms.slice(before?.alarms.length ?? 0).map(alarmText),
+    ...run.notices.slice(before?.notices.length ?? 0).map(noticeText),
     ...run.evaluations.slice(before?.evaluations.length ?? 0).map(evaluationText),
   ];
 }

@@ -78,8 +78,10 @@ export interface RandomCrop {
   readonly flip: number;
 }
 
+/** How two views are made of one picture. */
 export type Augmentation = SimclrAugmentation | AffineAugmentation | Patches | NoAugmentation;
 
+/** The defaults of `augmentation: { kind: simclr }`, as of SimCLR and the paper's CIFAR experiments. */
 export const simclrDefaults: SimclrAugmentation = {
   kind: "simclr",
   scale: [0.08, 1],
@@ -94,6 +96,7 @@ export const simclrDefaults: SimclrAugmentation = {
   antialias: true,
 };
 
+/** The defaults of `augmentation: { kind: affine }`, as of the authors' EMNIST experiments. */
 export const affineDefaults: AffineAugmentation = {
   kind: "affine",
   perturb: 0.5,

@@ -37,6 +37,8 @@ export interface LossCurve {
   readonly accuracies?: Accuracies;
   /** Width of the moving mean in points, rounded up to odd; 1 draws none. Default: a twenty-fifth of the points. */
   readonly smoothing?: number;
+  /** Where the run was changed in mid-course, in epochs. */
+  readonly interventions?: readonly number[];
 }
 
 /** What read-outs found in the course of the run, a panel of its own. */
@@ -58,7 +60,8 @@ const linearDecades = 1.5;
 /** A run of fewer points is drawn as dots on a line, without a mean. */
 const manyPoints = 25;
 
-export async function lossCurve({ title, points, accuracies, smoothing }: LossCurve): Promise<string> {
+export async function lossCurve(curve: LossCurve): Promise<string> {
+  const { title, points, accuracies, smoothing, interventions = [] } = curve;
   if (smoothing !== undefined && !(Number.isInteger(smoothing) && smoothing >= 1))
     throw wrong("lossCurve", "smoothing", "a whole number of points, 1 or more", smoothing);
   const finite = points.filter(({ epoch, loss }) => Number.isFinite(epoch) && Number.isFinite(loss));
@@ -86,13 +89,18 @@ export async function lossCurve({ title, points, accuracies, smoothing }: LossCu
           { text: `mean of ${count(2 * half + 1)}`, colour: lineColour, thickness: 4 },
         ]),
     ...(ends.length === 0 ? [] : [{ text: "next layer", colour: quiet, thickness: 2, dashed: true }]),
+    ...(interventions.length === 0 ? [] : [{ text: "intervention", colour: changed, thickness: 2 }]),
   ];
 
   const at = { x: "epoch", y: "loss" } as const;
   const below = accuracies && accuracyAxes(accuracies, axes);
   const left = leftOf(below ? [axes, below] : [axes]);
-  const picture = await plotOn(axes, left, below ? "" : "epoch", (plot) => [
+  const moments = (plot: Plot): Markish[] => [
     ends.length === 0 ? null : plot.ruleX(ends, { stroke: quiet, strokeWidth: 1.5, strokeDasharray: "6,5" }),
+    interventions.length === 0 ? null : plot.ruleX(interventions, { stroke: changed, strokeWidth: 2 }),
+  ];
+  const picture = await plotOn(axes, left, below ? "" : "epoch", (plot) => [
+    ...moments(plot),
     ...(half === 0
       ? [plot.line(envelope(finite), { ...at, stroke: lineColour, strokeWidth: 2.5 })]
       : [
@@ -107,7 +115,7 @@ export async function lossCurve({ title, points, accuracies, smoothing }: LossCu
     finite.length < manyPoints ? plot.dot(finite, { ...at, fill: lineColour, r: 5 }) : null,
   ]);
   if (!accuracies || !below) return sheet({ title, caption, keys, notes, picture, pictureHeight: height });
-  const panel = await accuracyPanel(accuracies, below, left, ends);
+  const panel = await accuracyPanel(accuracies, below, left, moments);
   return sheet({
     ...{ title, caption, keys, notes },
     picture: `${picture}<g transform="translate(0,${height})">${panel}</g>`,
@@ -132,7 +140,7 @@ async function accuracyPanel(
   { caption, lines }: Accuracies,
   axes: Axes,
   left: number,
-  ends: readonly number[],
+  moments: (plot: Plot) => Markish[],
 ): Promise<string> {
   const colourOf = (i: number): string => accuracyColours[i % accuracyColours.length];
   const keys: Key[] = [
@@ -147,7 +155,7 @@ async function accuracyPanel(
   });
   const at = { x: "epoch", y: (point: { accuracy: number }) => 100 * point.accuracy } as const;
   const plotted = await plotOn(axes, left, "epoch", (plot) => [
-    ends.length === 0 ? null : plot.ruleX(ends, { stroke: quiet, strokeWidth: 1.5, strokeDasharray: "6,5" }),
+    ...moments(plot),
     ...lines.map(({ random }, i) =>
       plot.ruleY([100 * random], { stroke: colourOf(i), strokeWidth: 2, strokeDasharray: "6,5" }),
     ),
@@ -281,6 +289,7 @@ function plotOn(
 
 const light = "#9ccbe8";
 const quiet = colours.quiet;
+const changed = "#d55e00";
 
 /** Epochs at which a layer's learning ends and the next one's begins; none where layers take turns. */
 function layerEnds(points: readonly LossPoint[]): number[] {

@@ -4,12 +4,12 @@ import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { notRead, readBytes, writeWhole } from "../files/files.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
 import type { Shape, Tensor } from "../program/tensor.ts";
 import type { Lesson, RecordedRule } from "../rules/rule.ts";
 import { requireFiniteState } from "../training/alarms.ts";
-import { notRead, readBytes, writeWhole } from "../files/files.ts";
 import { decodeSafetensors, notFloat32, safetensorsParts, type TensorFile } from "../training/safetensors.ts";
 import { type Array32, fromTorch, toTorch } from "../training/torch-layout.ts";
 import type { Position } from "../training/trainer.ts";
@@ -227,6 +227,8 @@ export function bestCheckpoint(folder: string): Checkpoint | undefined {
   if (newest === undefined) return undefined;
   const { best } = newest.losses;
   if (best === undefined)
-    throw new SaccadeError(`${newest.path}: no checkpoint has a training loss or an evaluation yet; leave --best out, or train on`);
+    throw new SaccadeError(
+      `${newest.path}: no checkpoint has a training loss or an evaluation yet; leave --best out, or train on`,
+    );
   return best.step === newest.position.step ? newest : loadCheckpoint(join(folder, fileName(best.step)));
 }

@@ -4,15 +4,15 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { patchesPerSide } from "../data/augmentation.ts";
 import type { Encoder } from "../encoders/encoder.ts";
-import type { Config } from "../training/config.ts";
 import type { HeldOutReadOut } from "../evaluation/held-out.ts";
 import { type Accuracies, lossCurve } from "../figures/loss-curve.ts";
 import { pictureGrid } from "../figures/picture-grid.ts";
 import { svgToPng } from "../figures/png.ts";
 import { writeFigure } from "../figures/write-figure.ts";
 import { xrayFigure } from "../figures/xray.ts";
-import { type Evaluation, ofLastBlock, type RunFolder, readMetrics } from "./run-folder.ts";
+import type { Config } from "../training/config.ts";
 import type { Trainer } from "../training/trainer.ts";
+import { type Evaluation, ofLastBlock, type RunFolder, readMetrics } from "./run-folder.ts";
 
 /** Boxes in the grid. */
 export const boxes = 24;
@@ -30,8 +30,10 @@ export async function drawRunFigures(
   };
   const metrics = readMetrics(run);
   const points = metrics.filter((metric) => metric.kind === "step");
+  const interventions = metrics.filter((metric) => metric.kind === "intervention").map(({ epoch }) => epoch);
   const evaluations = metrics.filter((metric) => metric.kind === "evaluation");
-  const curve = await lossCurve({ title: `${config.name}: loss${evaluations.length > 0 ? " and accuracy" : ""}`, points, ...accuraciesOf(evaluations) });
+  const title = `${config.name}: loss${evaluations.length > 0 ? " and accuracy" : ""}`;
+  const curve = await lossCurve({ title, points, interventions, ...accuraciesOf(evaluations) });
   await write("loss", curve, await svgToPng(curve));
 
   const looks = metrics.filter((metric) => metric.kind === "xray");

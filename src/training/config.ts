@@ -79,7 +79,7 @@ const hinge = z.strictObject({
   m1: z.number().min(0).default(1),
   m2: z.number().gt(0).default(3),
   /** `all`, or T: how many of the following images of the batch are negatives. */
-  negatives: z.union([z.literal("all"), count]).default("all"),
+  negatives: z.union([z.literal("all"), z.int().min(0)]).default("all"),
   /**
    * How a number of negatives is read: T with wrap-around and weight 1, T − 1 super-diagonals of weight 1/T, or (`past`) a buffer: a
    * view is set against T anchors, of which the newest came `gap` images before it and each other `spacing` images before the last.
@@ -259,6 +259,28 @@ const probe = z.strictObject({ train: data, test: data, ...probeOptions });
 const calledProbe = (subjects: readonly string[]) =>
   z.looseObject({ ...probeOptions, subjects: z.array(z.enum(subjects)).min(1).optional() });
 
+/** A change of a run in mid-course. */
+const intervention = z
+  .strictObject({
+    /** Made when so many steps are done. */
+    step: z.int().min(0),
+    /** Keys of the configuration that are others from here on; of a loss of the same kind, those that are given. */
+    set: z
+      .strictObject({
+        update: z.enum(updateNames).optional(),
+        loss: z.looseObject({ kind: z.string().optional() }).optional(),
+        learningRate: z.number().gt(0).optional(),
+      })
+      .optional(),
+    /** A layer, or a head, whose feedback weights become zero, or change places among themselves. */
+    cutFeedback: z.string().optional(),
+    shuffleFeedback: z.string().optional(),
+    /** A layer, or a head, that learns no more, or again. */
+    freeze: z.string().optional(),
+    unfreeze: z.string().optional(),
+  })
+  .refine((given) => Object.keys(given).length > 1, "a change: set, cutFeedback, shuffleFeedback, freeze or unfreeze");
+
 export const configSchema = z.strictObject({
   /** Names the run folder. */
   name: z.string().regex(/^[\w.-]+$/, "of letters, digits, '.', '-' and '_' alone"),
@@ -310,9 +332,13 @@ export const configSchema = z.strictObject({
   /** By what the best checkpoint is the best: training loss (default), or the kNN of evaluateEvery. */
   checkpointBest: z.enum(["loss", "kNN"]).optional(),
   probe: probe.optional(),
+  /** What changes in mid-run, in the order of the steps. */
+  interventions: z.array(intervention).min(1).optional(),
 });
 
+/** A checked, complete configuration of a run. */
 export type Config = z.infer<typeof configSchema>;
+export type Intervention = z.infer<typeof intervention>;
 export type DataConfig = z.infer<typeof data>;
 export type ProbeConfig = z.infer<typeof probe>;
 
@@ -322,7 +348,37 @@ export const configKeys: readonly string[] = Object.keys(configSchema.shape);
 export function parseConfig(raw: unknown, where: string): Config {
   const config = parse(configSchema, withKinds(withPreset(withoutNothing(raw)), where), where);
   checkCombination(config, where);
+  checkInterventions(config, where);
   return config;
+}
+
+/** The configuration after an intervention has set some of it; the interventions themselves are left out. */
+export function changedConfig(config: Config, set: NonNullable<Intervention["set"]>, where: string): Config {
+  const { interventions: _, dtp: ownDtp, kolenPollack: ownKp, ...rest } = config;
+  const { update = config.update, loss = config.loss, learningRate = config.optimiser.learningRate } = set;
+  const sameKind = loss.kind === undefined || loss.kind === config.loss.kind;
+  return parseConfig(
+    {
+      ...rest,
+      ...(ownDtp && update === "DTP" ? { dtp: ownDtp } : {}),
+      ...(ownKp && update === "KP" ? { kolenPollack: ownKp } : {}),
+      update,
+      loss: sameKind ? { ...config.loss, ...loss } : loss,
+      optimiser: { ...config.optimiser, learningRate },
+    },
+    where,
+  );
+}
+
+/** Every stage of a run must be a run that makes sense. */
+function checkInterventions(config: Config, where: string): void {
+  let [now, last] = [config, 0];
+  for (const [i, { step, set }] of (config.interventions ?? []).entries()) {
+    if (step < last)
+      throw new SaccadeError(`${where}: interventions must be in the order of their steps, got ${step} after ${last}`);
+    last = step;
+    if (set) now = changedConfig(now, set, `${where}: interventions.${i}`);
+  }
 }
 
 /** The options of a probe that a program calls, complete and checked as in a configuration. */
@@ -670,6 +726,8 @@ function checkHinge(
       refuse("loss.negatives must be a number under negativesReading past, got all; say how long the buffer is");
     return;
   }
+  if (negatives === 0 && negativesReading !== "paper-text")
+    refuse(`loss.negatives must be at least 1 under negativesReading ${negativesReading}, got 0`);
   const reach = (gap ?? 1) + (negatives - 1) * (spacing ?? 1);
   if (negativesReading === "past" && reach >= batch)
     refuse(

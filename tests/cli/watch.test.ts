@@ -182,7 +182,7 @@ describe("what is shown", () => {
       expect(all).toMatch(/^conv1 +71\.1° +90\.1° +12\.5 %$/m);
       expect(all).toMatch(/^head +0\.0° +– +0\.0 %$/m);
     }
-    expect(news(seen, { alarms: seen.alarms, evaluations: seen.evaluations.slice(0, 2) })).toEqual([
+    expect(news(seen, { notices: seen.notices, evaluations: seen.evaluations.slice(0, 2) })).toEqual([
       "held out, epoch 1.0: k nearest neighbours 25.0 % (random 20.0, +5.0); linear, scale-free 50.0 % (random 50.0, 0.0)",
     ]);
   });
