@@ -2,11 +2,11 @@
 
 import { createModel } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
-import type { Linear } from "../evaluation/standardise.ts";
 import { wrong } from "../program/errors.ts";
+import { type Checkpoint, requireTensors } from "./checkpoints.ts";
 import type { Config } from "../training/config.ts";
 import { configuredLoss, recordConfigured } from "../training/configured-rule.ts";
-import { type Checkpoint, requireTensors } from "./checkpoints.ts";
+import type { Linear } from "../evaluation/standardise.ts";
 
 /** Whether a configuration trains with labels, and so a classifier. */
 export const isSupervised = (config: Pick<Config, "loss" | "augmentation">): boolean => configuredLoss(config).labelled;

@@ -87,7 +87,7 @@ test("accuracies stand in a panel of their own, each beside the random encoder's
   );
   expect(texts(svg).filter((text) => text === "epoch")).toHaveLength(1);
   // The per cents that ticks stand at, from the lowest accuracy or random one to the highest.
-  expect(texts(svg)).toEqual(expect.arrayContaining(["20", "70"]));
+  expect(texts(svg)).toEqual(expect.arrayContaining(["20", "80"]));
   expect(count(svg, /aria-label="line"/)).toBe(count(plain, /aria-label="line"/) + 2);
   expect(count(svg, /stroke-dasharray="6,5" [^>]*aria-label="rule"/)).toBe(2);
   // What changed the run is marked in both.

@@ -112,11 +112,7 @@ describe("the rule", () => {
 
 describe("feedback", () => {
   test("that is cut teaches nothing below: the head alone goes on learning", async () => {
-    const all = await states({
-      update: "RF",
-      interventions: [{ step: 3, cutFeedback: "head" }],
-      optimiser: { kind: "sgd", learningRate: 1e-4, momentum: 0 },
-    });
+    const all = await states({ update: "RF", interventions: [{ step: 3, cutFeedback: "head" }], optimiser: { kind: "sgd", learningRate: 1e-4, momentum: 0 } });
     expect(changedBetween(all[2], all[3])).toEqual(synapses);
     expect(changedBetween(all[3], all[4])).toEqual(["head.weight"]);
   });
@@ -189,11 +185,7 @@ describe("a run", () => {
     expect(readFileSync(join(folder.figures, "loss.svg"), "utf8")).toContain("intervention");
     const shape = { ...set, classes: set.classes.length };
     const whole = costOf(configured({ update: "URF" }), shape).flops / steps;
-    const trainer = await createTrainer(
-      configured({ update: "RF", loss: { kind: "contrastiveHinge", negatives: 2 } }),
-      set,
-      backend,
-    );
+    const trainer = await createTrainer(configured({ update: "RF", loss: { kind: "contrastiveHinge", negatives: 2 } }), set, backend);
     const [{ program }] = trainer.recorded.lessons;
     await trainer.dispose();
     const { flops } = costOf(config, shape);
@@ -204,17 +196,8 @@ describe("a run", () => {
 
 describe("what makes no sense", () => {
   test.each([
-    [
-      [{ step: 1 }],
-      'test: interventions.0 must be a change: set, cutFeedback, shuffleFeedback, freeze or unfreeze, got {"step":1}',
-    ],
-    [
-      [
-        { step: 3, freeze: "conv1" },
-        { step: 2, freeze: "conv2" },
-      ],
-      "test: interventions must be in the order of their steps, got 2 after 3",
-    ],
+    [[{ step: 1 }], "test: interventions.0 must be a change: set, cutFeedback, shuffleFeedback, freeze or unfreeze, got {\"step\":1}"],
+    [[{ step: 3, freeze: "conv1" }, { step: 2, freeze: "conv2" }], "test: interventions must be in the order of their steps, got 2 after 3"],
     [[{ step: 1, set: { loss: { negativs: 1 } } }], /interventions\.0.*negativs.*did you mean "negatives"/],
     [[{ step: 1, set: { update: "SIMPLE" } }], /interventions\.0\.set\.update must be one of BP/],
     [[{ step: 1, set: { loss: { kind: "scff" } } }], /interventions\.0: loss scff with learning E2E/],
@@ -224,19 +207,10 @@ describe("what makes no sense", () => {
 
   test.each([
     [[{ step: 1, freeze: "conv9" }], "train: interventions must be about one of conv1, conv2, conv3, head, got conv9"],
-    [
-      [{ step: 1, cutFeedback: "head" }],
-      "train: update BP carries errors down through the weights, so that there is no feedback of head to change; set update first",
-    ],
-    [
-      [{ step: 1, set: { update: "RF" }, cutFeedback: "conv1" }],
-      "train: interventions: there is no feedback of conv1, but of conv2, conv3, head",
-    ],
+    [[{ step: 1, cutFeedback: "head" }], "train: update BP carries errors down through the weights, so that there is no feedback of head to change; set update first"],
+    [[{ step: 1, set: { update: "RF" }, cutFeedback: "conv1" }], "train: interventions: there is no feedback of conv1, but of conv2, conv3, head"],
     [[{ step: 1, unfreeze: "conv1" }], "train: interventions.0.unfreeze must be a layer that is frozen, got conv1"],
-    [
-      [{ step: 1, set: { loss: { kind: "crossEntropy" } } }],
-      "train: interventions must be such that head.weight stays [1024, 64], got [1024, 10]",
-    ],
+    [[{ step: 1, set: { loss: { kind: "crossEntropy" } } }], "train: interventions must be such that head.weight stays [1024, 64], got [1024, 10]"],
   ])("%j is refused before anything runs", async (interventions, sentence) => {
     const labelled = proceduralObjects({ split: "train", count: 24, seed: 0, size: 16 });
     await expect(createTrainer(configured({ interventions }), labelled, backend)).rejects.toThrow(sentence);
