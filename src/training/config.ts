@@ -325,7 +325,7 @@ export const configSchema = z.strictObject({
   /** Epochs between checkpoints; the last step is always kept. */
   checkpointEvery: count.default(1),
   logs: logs.default(logs.parse({})),
-  /** Checkpoints that are kept, the newest; beside them the one with the lowest mean training loss since the one before it. */
+  /** Checkpoints that are kept, the newest; beside them the best: with the lowest mean training loss since the one before it, unless told. */
   checkpointsKept: count.default(3),
   /** Epochs between evaluations of the encoder in training on labels held out (held-out.ts), and one at the end; 0 (default): none. */
   evaluateEvery: z.int().min(0).optional(),
