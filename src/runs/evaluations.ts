@@ -12,7 +12,7 @@ import {
 } from "../evaluation/held-out.ts";
 import type { Config } from "../training/config.ts";
 import type { Trainer } from "../training/trainer.ts";
-import type { Evaluation, Metric } from "./run-folder.ts";
+import type { Evaluation } from "./run-folder.ts";
 
 /** Whether one comes after this step: the last of every so many epochs, and the last of the run. */
 export const isEvaluated = (
@@ -40,24 +40,19 @@ export const evaluationBytes = ({ encoder, learning }: Config, heldOut: HeldOut 
 type Accuracies = Record<HeldOutReadOut, number>;
 
 /**
- * Measures one state of a run after another, each block beside the random encoder's same block, which is measured once, or taken from the
- * lines `before` that the run has already. Nothing of the run is changed.
+ * Measures one state of a run after another, each block beside the random encoder's same block, which is measured once. Nothing of the run is
+ * changed. A run that goes on measures the random encoder again: its labels may be others.
  */
 export function evaluateBeside(
   { encoder: network, valueRange, normalise, seed, learning }: Config,
   { blocks }: Pick<Encoder, "blocks">,
   heldOut: HeldOut,
   backend: Backend,
-  before: readonly Metric[] = [],
 ): (
   state: ReadonlyMap<string, Float32Array>,
   at: { readonly step: number; readonly epoch: number; readonly layer?: number | undefined },
 ) => Promise<Evaluation> {
   const random = new Map<string, Accuracies>();
-  for (const { layer, readOut, random: accuracy } of before.flatMap((one) =>
-    one.kind === "evaluation" ? one.scores : [],
-  ))
-    random.set(layer, { ...(random.get(layer) as Accuracies), [readOut]: accuracy });
   const measure = (weights: ReadonlyMap<string, Float32Array>, layer: string): Promise<Accuracies> =>
     evaluate({ network, weights, valueRange, normalise, layer }, heldOut, backend);
   const randomOf = async (layer: string): Promise<Accuracies> => {

@@ -27,6 +27,8 @@ export interface Needs {
   readonly memory: {
     /** While training: the engine but for the dataset, which is in it already, and copies of a checkpoint. */
     readonly training: number;
+    /** What of it is for an evaluation. */
+    readonly evaluation?: number;
     /** Afterwards: what its probe takes. */
     readonly probe: number;
     /** The larger of the two: one follows the other. */
@@ -79,7 +81,7 @@ export function needsOf(trainer: Trainer, dataset: ImageSet, probe = 0, fromStep
     : 0;
   const disk = { checkpoints, metrics, events, figures: figuresBytes };
   return {
-    memory: { training, probe, peak: Math.max(training, probe) },
+    memory: { training, ...(evaluation > 0 ? { evaluation } : {}), probe, peak: Math.max(training, probe) },
     disk: { ...disk, total: disk.checkpoints + disk.metrics + disk.events + disk.figures },
   };
 }
@@ -125,7 +127,7 @@ export function requireRoom({ memory, disk }: Needs, room: Room, folder: string)
   if (room.memory !== undefined && memory.peak > room.memory) {
     const [phase, mend] =
       memory.training >= memory.probe
-        ? ["training", "make the batch smaller"]
+        ? ["training", `make the batch smaller${memory.evaluation ? ", or leave evaluateEvery out" : ""}`]
         : ["the probe", "set probe.train.limit and probe.test.limit lower, or --no-probe"];
     throw new SaccadeError(
       `memory: ${phase} needs ${formatBytes(memory.peak)} more, and ${formatBytes(room.memory)} is free; ${mend}`,

@@ -139,7 +139,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       await xray();
       await save();
     }
-    const evaluate = heldOut && evaluateBeside(config, trainer.model.encoder, heldOut, backend, before);
+    const evaluate = heldOut && evaluateBeside(config, trainer.model.encoder, heldOut, backend);
     const first = trainer.position().step;
     while (trainer.position().step < trainer.totalSteps && !signal?.aborted) {
       const { step: from } = trainer.position();
@@ -164,7 +164,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       // Under GLL another layer has another loss: none of before is compared with it.
       const begins = config.learning === "GLL" && (step - 1) % (config.epochs * trainer.stepsPerEpoch) === 0;
       losses = begins
-        ? { sum: result.loss, steps: 1, ...(losses.best?.kNN === undefined ? {} : { best: losses.best }) }
+        ? {
+            sum: result.loss,
+            steps: 1,
+            ...(losses.best && config.checkpointBest === "kNN" ? { best: losses.best } : {}),
+          }
         : { ...losses, sum: losses.sum + result.loss, steps: losses.steps + 1 };
       // The first step of every layer is noted too: what its loss is held against.
       if (step % config.metricsEvery === 0 || last || !watched.knows(result.layer)) {
