@@ -43,6 +43,7 @@ const commands = [
   "import",
   "tsne",
   "runs",
+  "watch",
   "data",
   "devices",
   "version",
