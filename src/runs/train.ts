@@ -56,7 +56,7 @@ const healthFrom = 100;
 export async function train(options: TrainOptions): Promise<TrainResult> {
   const { config, dataset, backend, run, from, onStep, onAlarm, onNote, signal, figures = true } = options;
   if (from) for (const note of checkResume(run, config, dataset, from)) onNote?.(note);
-  const trainer = options.trainer ?? (await createTrainer(config, dataset, backend));
+  const trainer = options.trainer ?? (await createTrainer({ config, dataset, backend }));
   const key = configKey(config);
   const started = performance.now();
   /** What the run has been warned of: each once. */

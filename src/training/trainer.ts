@@ -4,7 +4,8 @@ import type { Backend, Engine, Numbers } from "../backends/backend.ts";
 import { drawViews, type ViewSizes } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
-import { initialise, type Model } from "../encoders/model.ts";
+import type { Encoder } from "../encoders/encoder.ts";
+import { createModel, initialise, type Model } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import { updatesOf } from "../program/program.ts";
@@ -14,8 +15,9 @@ import { learnings } from "../rules/learning.ts";
 import { clockValues, type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
 import { recordXray } from "../rules/xray.ts";
 import type { Config } from "./config.ts";
-import { configuredModel, configuredPairs, configuredRule } from "./configured-rule.ts";
+import { configuredModel, configuredPairs, configuredRule, type OwnParts } from "./configured-rule.ts";
 import { rateAt } from "./rate-schedule.ts";
+import { madeAugmentation } from "./registry.ts";
 import { probeImages, readXray, type Xray } from "./xray.ts";
 
 /** Where a run stands: `step` updates are done, the next batch is batch `batch` of epoch `epoch`. */
@@ -78,9 +80,17 @@ export function runLength(
   return { stepsPerEpoch, totalSteps: stepsPerEpoch * config.epochs * lessons };
 }
 
-export async function createTrainer(config: Config, dataset: ImageSet, backend: Backend): Promise<Trainer> {
-  const model = configuredModel(config);
-  const rule = configuredRule(config, model, { ...dataset, classes: dataset.classes.length });
+export interface TrainerOptions extends OwnParts {
+  readonly config: Config;
+  readonly dataset: ImageSet;
+  readonly backend: Backend;
+  /** Instead of the network that the configuration names; as `update` and `loss` are instead of its rule. */
+  readonly encoder?: Encoder;
+}
+
+export async function createTrainer({ config, dataset, backend, encoder, ...own }: TrainerOptions): Promise<Trainer> {
+  const model = encoder ? createModel(encoder) : configuredModel(config);
+  const rule = configuredRule(config, model, { ...dataset, classes: dataset.classes.length }, own);
   const recorded = recordRule(rule);
   const { inputs, lessons, state } = recorded;
   const loss = rule.loss;
@@ -98,7 +108,9 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   const probed = probeImages(config);
   const xrays = config.xrayEvery > 0 ? recordXray(rule, recorded, probed) : undefined;
   const engine = await backend.prepare([...lessons, ...(xrays?.lessons ?? [])].map(({ program }) => program));
-  const { stepsPerEpoch, totalSteps } = runLength(config, dataset);
+  const { stepsPerEpoch } = runLength(config, dataset);
+  const totalSteps = stepsPerEpoch * config.epochs * lessons.length;
+  const augmentation = madeAugmentation(config);
   const sizes: ViewSizes = { from: dataset, to: model.encoder };
   const schedule = { stepsPerLesson: stepsPerEpoch * config.epochs, lessons: lessons.length, seed: config.seed };
   const lessonOf = (step: number): number => learnings[config.learning].lessonOf(step, schedule);
@@ -144,7 +156,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
     });
     engine.write(to.indices, indices);
     if (to.labelIndices) engine.write(to.labelIndices, images);
-    const { seed, augmentation } = config;
+    const { seed } = config;
     const key = { seed, epoch, samples: images, views: loss.views };
     engine.write(to.parameters, drawViews(augmentation, sizes, key));
     if (to.pairs && loss.pairs) {

@@ -136,7 +136,7 @@ async function trainHeld(
   const told = new Set<string>();
   const dataset = read ?? (await loadShown(config.data, told));
   if (resumed && from) checkResume(resumed, config, dataset, from);
-  const trainer = await createTrainer(config, dataset, backend);
+  const trainer = await createTrainer({ config, dataset, backend });
   const here = environment(backend);
   let run: RunFolder;
   let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
