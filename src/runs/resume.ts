@@ -15,13 +15,16 @@ import { runLength } from "../training/trainer.ts";
  * layer of GLL begins, or how the learning rate falls, they count.
  */
 function decisive(config: Config): object {
-  const { epochs, checkpointEvery, checkpointsKept, metricsEvery, xrayEvery, logs, probe, name, ...rest } = config;
+  const { plugins, epochs, checkpointEvery, checkpointsKept, metricsEvery, xrayEvery, logs, probe, name, ...rest } = config;
   const { folder, file, ...data } = rest.data;
   // Runs from before there was antialiasing have no such key in their fingerprint.
   const { antialias, ...seen } = { antialias: false, ...rest.augmentation };
   const augmentation = antialias ? rest.augmentation : seen;
   const epochsCount = config.learning === "GLL" || dependsOnLength(config.optimiser.schedule);
-  return { ...rest, data, augmentation, ...(epochsCount ? { epochs } : {}) };
+  // A plugin is its bytes, wherever they lie.
+  const bytes = Object.entries(plugins ?? {}).map(([of, { sha256 }]) => [of, sha256]);
+  const foreign = plugins ? { plugins: Object.fromEntries(bytes) } : {};
+  return { ...rest, data, augmentation, ...(epochsCount ? { epochs } : {}), ...foreign };
 }
 
 /** Fingerprint of what decides the numbers of a run. */
