@@ -268,7 +268,8 @@ export function requireEntry<Kind extends Plugin["kind"]>(kind: Kind, config: Na
   );
 }
 
-const isOwn = (entry: Plugin): boolean => [...updates, ...losses].some((one) => one === entry);
+/** Whether an entry is Saccade's own, not a plugin's. */
+export const isOwn = (entry: Plugin): boolean => [...updates, ...losses].some((one) => one === entry);
 
 function defaultsOf({ name, schema }: Plugin, given: object = {}): unknown {
   if (schema === undefined) return given;
