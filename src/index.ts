@@ -5,6 +5,13 @@ export type { Backend, Engine, Numbers } from "./backends/backend.ts";
 export { referenceBackend } from "./backends/reference/backend.ts";
 export { wasmBackend } from "./backends/wasm/backend.ts";
 export {
+  type Check,
+  type CheckBackends,
+  type CheckOptions,
+  type Conformance,
+  checkPlugin,
+} from "./conformance/check-plugin.ts";
+export {
   type AffineAugmentation,
   type Augmentation,
   affineDefaults,

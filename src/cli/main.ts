@@ -356,6 +356,19 @@ command(
   });
 
 command(
+  "check",
+  "Put a plugin through what Saccade's own rules go through: float64, threads, resuming, its identity, its claims.",
+  ["check ./my-rule.ts", "check ./my-rule.ts myRule.gain=2 optimiser.learningRate=1e-4"],
+  {},
+)
+  .argument("<plugin>", "file or package")
+  .argument("[overrides...]", "key=value, of the small configuration that it is tried in")
+  .action(async (plugin, overrides, options) => {
+    const { checkCommand } = await import("./commands/check.ts");
+    process.exitCode = await checkCommand(plugin, overrides, options);
+  });
+
+command(
   "export",
   "Take a run's encoder elsewhere: to PyTorch, to ONNX, or its embeddings to NumPy.",
   [

@@ -33,6 +33,8 @@ interface Named<Options> {
   readonly schema?: Schema<Options>;
   /** Why it does not go with what stands beside it, in a sentence that ends in what to use; undefined where it does. */
   readonly refuses?: (beside: Beside) => string | undefined;
+  /** Keys of the small configuration of `saccade check` that must be others for it: `{ optimiser: { learningRate: 3e-3 } }`. */
+  readonly check?: object;
   /** Where the file comes from; the loader says it. */
   readonly source?: PluginSource;
 }

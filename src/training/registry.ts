@@ -118,6 +118,9 @@ export const kolenPollackOptions = z.strictObject({
   decay: z.number().gt(0).default(0.1),
 });
 
+/** In the small configuration of `saccade check`. */
+const pace = (learningRate: number) => ({ optimiser: { learningRate } });
+
 const layerWise = ({ learning }: Beside): boolean => learning !== "E2E";
 
 /** Of updates that differ from BP in what carries an error from layer to layer. */
@@ -128,15 +131,24 @@ function needsLayers({ learning, update, loss, headless }: Beside): string | und
 
 const asWeights = { whenFeedbackIs: "weights", equals: "BP" } as const;
 
+/** Of the paper's conditions. */
+const all = { conditions: { i: true, ii: true, iii: true, iv: true } } as const;
+
 export const updates = [
-  { kind: "update", name: "BP", create: () => backpropagation, claims: { gradient: true } },
-  { kind: "update", name: "RF", create: () => randomFeedback, refuses: needsLayers, identity: asWeights },
+  {
+    kind: "update",
+    name: "BP",
+    create: () => backpropagation,
+    claims: { gradient: true, conditions: { ...all.conditions, iii: false } },
+  },
+  { kind: "update", name: "RF", create: () => randomFeedback, refuses: needsLayers, identity: asWeights, claims: all },
   {
     kind: "update",
     name: "URF",
     create: () => updatedRandomFeedback,
     refuses: needsLayers,
     identity: { ...asWeights, forSteps: 5 },
+    claims: all,
     learningFeedback: true,
   },
   {
@@ -150,6 +162,8 @@ export const updates = [
       layerWise(beside)
         ? `learning ${beside.learning} with update DTP: targets travel between layers, and a layer that learns alone has none below it; use learning E2E`
         : undefined,
+    claims: { conditions: { ii: true, iv: true } },
+    check: pace(1e-4),
   },
   {
     kind: "update",
@@ -162,6 +176,7 @@ export const updates = [
           ? `loss ${beside.loss} with update DFA: the loss reads a layer's picture, and DFA sends down the error of a head; use another loss`
           : undefined,
     identity: { whenFeedbackIs: "head", equals: "BP" },
+    claims: all,
   },
   { kind: "update", name: "SSF", create: () => signSymmetricFeedback, refuses: needsLayers, identity: asWeights },
   {
@@ -172,6 +187,7 @@ export const updates = [
     create: (options: z.infer<typeof kolenPollackOptions>) => kolenPollack(options),
     refuses: needsLayers,
     identity: asWeights,
+    claims: all,
     learningFeedback: true,
   },
 ] as const satisfies readonly UpdatePlugin[];
@@ -184,30 +200,42 @@ export const ownGroups = Object.fromEntries(
 const loss = <S extends z.ZodObject>(
   schema: S,
   create: (options: z.output<S>, context: { readonly augmentation: { readonly kind: string } }) => Loss,
-  refuses?: (beside: Beside) => string | undefined,
+  more: Pick<LossPlugin, "refuses" | "check"> = {},
 ) => ({
   kind: "loss" as const,
   name: (schema.shape.kind as z.ZodLiteral<string>).value,
   schema,
   create,
-  ...(refuses ? { refuses } : {}),
+  claims: { gradient: true },
+  ...more,
 });
 
 export const losses = [
   loss(hinge, (options) => contrastiveHinge({ ...options, negatives: negativesOf(options) })),
   loss(simclrLoss, simclr),
-  loss(crossEntropyLoss, () => crossEntropy),
-  loss(amitHingeLoss, amitHinge),
+  loss(crossEntropyLoss, () => crossEntropy, { check: pace(4e-3) }),
+  loss(amitHingeLoss, amitHinge, { check: pace(4e-3) }),
   loss(clappLoss, () => clapp),
-  loss(patchesLoss, (options, { augmentation }) => {
-    if (!isPatches(augmentation)) throw wrong("train", "augmentation", "patches", augmentation.kind);
-    return clappPatches({ ...options, side: patchesPerSide(augmentation) });
-  }),
-  loss(scffLoss, scff, (beside) =>
-    layerWise(beside)
-      ? undefined
-      : `loss scff with learning ${beside.learning}: goodness is a layer's own, and each layer learns from its own alone; use learning GLL or RLL`,
+  loss(
+    patchesLoss,
+    (options, { augmentation }) => {
+      if (!isPatches(augmentation)) throw wrong("train", "augmentation", "patches", augmentation.kind);
+      return clappPatches({ ...options, side: patchesPerSide(augmentation) });
+    },
+    {
+      check: {
+        augmentation: { kind: "patches", crop: 16, size: 8, stride: 4 },
+        loss: { kind: "clappPatches", steps: 1, skip: 0 },
+      },
+    },
   ),
+  loss(scffLoss, scff, {
+    refuses: (beside) =>
+      layerWise(beside)
+        ? undefined
+        : `loss scff with learning ${beside.learning}: goodness is a layer's own, and each layer learns from its own alone; use learning GLL or RLL`,
+    check: { ...pace(6e-3), loss: { kind: "scff", positiveThreshold: 2, negativeThreshold: 1 } },
+  }),
 ] as const;
 
 type LossSchema = (typeof losses)[number]["schema"];
