@@ -136,9 +136,9 @@ export async function checkClaimedGradient(subject: Subject): Promise<Said> {
   const update = subject.plugin.kind === "loss" ? backpropagation : madeUpdate(subject.config);
   const step = await start(subject, subject.reference, update);
   try {
-    const forward = step.parameters.filter(({ tensor }) => tensor.role === "weight");
+    const forward = [...step.gradients.keys()].filter(({ role }) => role === "weight");
     const gradients = await gradientsOf(step);
-    for (const { tensor } of forward) {
+    for (const tensor of forward) {
       const at = Float64Array.from(await step.engine.read(tensor));
       const value = async (x: Float64Array): Promise<number> => {
         step.engine.write(tensor, x);

@@ -119,19 +119,16 @@ describe("a fault is found:", () => {
       "the identity sets the feedback of conv2 to conv2.weight, [3, 3, 4, 5], and there is none of that name and shape (feedback: myconv2.feedback.weight",
     ],
     [
-      "feedback that never comes below the head",
-      withChanges((changes) => changes.map((change) => ({ ...change, gradient: change.gradient }))),
+      "a gradient that is claimed and is none",
+      withChanges((changes) => changes),
       "gradient",
-      "the change of conv1.weight must be the loss's gradient: slope",
+      "the change of conv3.weight must be the loss's gradient: slope",
     ],
     [
-      "a change that is put on twice its size",
-      carried(({ record }, _trace, _signal, of) => (synapses) => {
-        const b = carriedBy(of)(synapses);
-        return record.matchSigns({ w: b, b: synapses.weight }, {}, { y: `${synapses.weight.name}.mixed` }).y;
-      }),
+      "feedback that is to follow the weights and stays",
+      withChanges((changes) => changes, { identity: { whenFeedbackIs: "weights", equals: "BP", forSteps: 5 } }),
       "identity",
-      "of its size away",
+      "conv1.weight after 5 steps must be BP's, as the identity says, got one that is",
     ],
     [
       "chance that no seed decides",
@@ -143,13 +140,7 @@ describe("a fault is found:", () => {
         };
       }),
       "repeatable",
-      "a second run under E2E must give the same bytes, got conv2.feedback.weight[0]",
-    ],
-    [
-      "a way uphill",
-      withChanges((changes) => changes.map((change) => ({ ...change, factor: -1 }))),
-      "learns",
-      "the loss on the first two batches must fall by 5 % in 32 steps, got",
+      "a second run under E2E must give the same bytes, got ",
     ],
     [
       "no learning at all",
@@ -159,7 +150,7 @@ describe("a fault is found:", () => {
     ],
     [
       "numbers that are none",
-      withChanges((changes) => changes.map((change) => ({ ...change, decay: Number.NaN }))),
+      withChanges((changes) => changes.map((change) => ({ ...change, learningRate: 1e39 }))),
       "repeatable",
       "after 5 steps under E2E is NaN",
     ],
