@@ -108,6 +108,31 @@ console.log(JSON.stringify(all));
   ]);
 });
 
+test("the rule of docs/add-a-rule.md is what it claims, and carries whole weights down, not their signs alone", () => {
+  const from = (file: string): string => JSON.stringify(pathToFileURL(resolve(file)).href);
+  const script = write(
+    "check.mjs",
+    `import { referenceBackend } from ${from("src/backends/reference/backend.ts")};
+import { checkPlugin } from ${from("src/conformance/check-plugin.ts")};
+import { loadPlugins } from ${from("src/runs/plugins.ts")};
+const [plugin] = await loadPlugins([${JSON.stringify(resolve("examples/right-sizes.ts"))}]);
+const backends = { reference: referenceBackend, fast: () => referenceBackend };
+const { checks } = await checkPlugin(plugin, backends, { only: ["written down", "identity", "audit"] });
+console.log(JSON.stringify(checks.map(({ outcome, detail }) => outcome + ": " + detail)));
+`,
+  );
+  const { stdout, stderr } = run([script]);
+  expect(JSON.parse(stdout || `["${stderr}"]`)).toEqual([
+    "passed: under E2E, GLL, RLL; every synapse has its change",
+    expect.stringMatching(
+      /^passed: with feedback = weights it is BP \(E2E\); with feedback of its own 4 of 5 changes are others$/,
+    ),
+    expect.stringMatching(
+      /^passed: \(i\) pass, \(ii\) pass, \(iii\) fail, \(iv\) none; confirmed by intervention; as claimed/,
+    ),
+  ]);
+});
+
 test("a run knows its file: it goes on with that one alone, and is read without any", () => {
   write(
     "own.yaml",
