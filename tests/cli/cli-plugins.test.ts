@@ -179,6 +179,16 @@ logs: { tensorboard: false }
   });
   write("moved/own-rule.ts", rule("Own"));
   expect(on("--plugin", "moved/own-rule.ts")).toMatchObject({ code: 0 });
+  // A sweep's workers are other processes, to which a task comes as JSON.
+  const pictures = "{ dataset: procedural-objects, limit: 8, size: 16 }";
+  const probed = `probe={ train: ${pictures}, test: ${pictures} }`;
+  const swept = ["sweep", "own.yaml", probed, "--plugin", "moved/own-rule.ts", "--only", "seed 0$", "--jobs", "1"];
+  expect(saccade(...swept).code).toBe(0);
+  const [result] = readdirSync(join(folder, "swept/own/results"));
+  expect(JSON.parse(readFileSync(join(folder, "swept/own/results", result), "utf8"))).toMatchObject({
+    kind: "train",
+    value: { steps: 2 },
+  });
   // Its encoder is anybody's.
   expect(saccade("export", path, "--to", "weights.safetensors")).toMatchObject({ code: 0, stderr: "" });
 });
