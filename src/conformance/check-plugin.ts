@@ -178,7 +178,7 @@ async function repeatable(configured: Configured, one: Backend, two: Backend): P
       requireSame(`a second run under ${learning}`, await advance(await open(two), end), wanted);
       requireSame(`one thread under ${learning}`, await advance(await open(one), end), wanted);
       const resumed = await open(one);
-      resumed.restore(stopped, { step: stop, epoch: Math.floor(stop / 2), batch: stop % 2 });
+      await resumed.restore(stopped, { step: stop, epoch: Math.floor(stop / 2), batch: stop % 2 });
       requireSame(
         `a run under ${learning} that goes on from its state after ${stop} steps`,
         await advance(resumed, end),
@@ -238,7 +238,7 @@ async function learns(configured: Configured, backend: Backend): Promise<string>
     for (const [layer, held] of seen) {
       let [before, after] = [0, 0];
       for (const { step, loss } of held) {
-        trainer.restore(state, { step, epoch: Math.floor(step / stepsPerEpoch), batch: step % stepsPerEpoch });
+        await trainer.restore(state, { step, epoch: Math.floor(step / stepsPerEpoch), batch: step % stepsPerEpoch });
         before += loss;
         after += (await trainer.step()).loss;
       }

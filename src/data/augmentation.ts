@@ -94,8 +94,10 @@ export interface DrawnView extends ViewSizes {
   readonly random: Stream;
 }
 
+/** How two views are made of one picture. */
 export type Augmentation = SimclrAugmentation | AffineAugmentation | Patches | NoAugmentation | OwnAugmentation;
 
+/** The defaults of `augmentation: { kind: simclr }`, as of SimCLR and the paper's CIFAR experiments. */
 export const simclrDefaults: SimclrAugmentation = {
   kind: "simclr",
   scale: [0.08, 1],
@@ -110,6 +112,7 @@ export const simclrDefaults: SimclrAugmentation = {
   antialias: true,
 };
 
+/** The defaults of `augmentation: { kind: affine }`, as of the authors' EMNIST experiments. */
 export const affineDefaults: AffineAugmentation = {
   kind: "affine",
   perturb: 0.5,

@@ -7,6 +7,7 @@ import type { Shape } from "../program/tensor.ts";
 /** What follows a convolution, in order: an activation, or 2×2 max pooling with stride 2. */
 export type After = ActivationKind | "maxPool";
 
+/** A convolution and what follows it: one layer in the paper's sense. */
 export interface Block {
   readonly name: string;
   /** Channels out. */
@@ -20,6 +21,7 @@ export interface Block {
   readonly after: readonly After[];
 }
 
+/** A network as data: the size of its pictures, its blocks and its head. */
 export interface Encoder {
   readonly name: string;
   readonly height: number;
@@ -88,6 +90,7 @@ export interface EncoderCounts {
   readonly features: number;
 }
 
+/** Synapses of an encoder by block, and the multiply–accumulates of one picture. Throws where a block leaves no pixel. */
 export function countParameters(encoder: Encoder): EncoderCounts {
   const shapes = pictures(encoder);
   const blocks = encoder.blocks.map(

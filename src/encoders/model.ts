@@ -16,6 +16,7 @@ export interface Parameter {
   readonly place: readonly number[];
 }
 
+/** An encoder and the tensors of its synapses. */
 export interface Model {
   readonly encoder: Encoder;
   /** weight [kernel, kernel, channels in, channels out] of each block. */
@@ -42,6 +43,7 @@ export const places = {
   retrodiction: 6,
 } as const;
 
+/** The synapses of an encoder's blocks, as tensors without values; `initialise` makes those. */
 export function createModel(encoder: Encoder): Model {
   const shapes = pictures(encoder);
   const parts = encoder.blocks.map(({ name, kernel, outputs, bias }, i) =>

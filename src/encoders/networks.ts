@@ -81,6 +81,7 @@ const tiny: Encoder = {
 };
 
 type PlainName = "cifar" | "cifar-strided" | "vgg6" | "vgg6-grey" | "mnist" | "tiny";
+/** A network that a configuration can name. */
 export type NetworkName = PlainName | `${PlainName}-bias`;
 
 const plain: Readonly<Record<PlainName, Encoder>> = {
@@ -101,6 +102,7 @@ const biased = Object.values(plain).map(
   }),
 );
 
+/** The paper's networks by name, each also with biases, and a tiny one for tests. */
 export const networks: Readonly<Record<NetworkName, Encoder>> = {
   ...plain,
   ...(Object.fromEntries(biased.map((encoder) => [encoder.name, encoder])) as Record<`${PlainName}-bias`, Encoder>),

@@ -47,6 +47,7 @@ const probeViews = 0x9c07;
 /** Pictures that go through the encoder at a time. */
 const chunk = 250;
 
+/** The paper's linear probe, with a new random crop of every labelled picture in every epoch, each sent through the frozen encoder. */
 export async function augmentedProbe(
   subject: FrozenEncoder | ViewPixels,
   { train, chosen, test }: AugmentedProbeSets,

@@ -71,6 +71,7 @@ export interface Score {
   readonly details: Readonly<Record<string, number | boolean>>;
 }
 
+/** What a probe found: every score of every subject, and what it was measured on. */
 export interface ProbeReport {
   readonly measured: string;
   readonly train: string;
@@ -96,6 +97,10 @@ export interface ProbeEvents {
   readonly onFeatures?: (subject: string, labelled: ImageSet, features: Features, tested: Features) => void;
 }
 
+/**
+ * Linear evaluation of frozen encoders: three read-outs at several numbers of labels, beside the random encoder and raw pixels. Test
+ * pictures that also stand in `train` are left out of it. Throws for unlabelled sets and for mistakes in the options.
+ */
 export async function probe(
   { network, valueRange, normalise, encoders, seed }: ProbedEncoders,
   train: ImageSet,

@@ -33,6 +33,8 @@ export interface LossCurve {
   readonly points: readonly LossPoint[];
   /** Width of the moving mean in points, rounded up to odd; 1 draws none. Default: a twenty-fifth of the points. */
   readonly smoothing?: number;
+  /** Where the run was changed in mid-course, in epochs. */
+  readonly interventions?: readonly number[];
 }
 
 const height = 340;
@@ -41,7 +43,7 @@ const linearDecades = 1.5;
 /** A run of fewer points is drawn as dots on a line, without a mean. */
 const manyPoints = 25;
 
-export async function lossCurve({ title, points, smoothing }: LossCurve): Promise<string> {
+export async function lossCurve({ title, points, smoothing, interventions = [] }: LossCurve): Promise<string> {
   if (smoothing !== undefined && !(Number.isInteger(smoothing) && smoothing >= 1))
     throw wrong("lossCurve", "smoothing", "a whole number of points, 1 or more", smoothing);
   const finite = points.filter(({ epoch, loss }) => Number.isFinite(epoch) && Number.isFinite(loss));
@@ -69,11 +71,13 @@ export async function lossCurve({ title, points, smoothing }: LossCurve): Promis
           { text: `mean of ${count(2 * half + 1)}`, colour: lineColour, thickness: 4 },
         ]),
     ...(ends.length === 0 ? [] : [{ text: "next layer", colour: quiet, thickness: 2, dashed: true }]),
+    ...(interventions.length === 0 ? [] : [{ text: "intervention", colour: changed, thickness: 2 }]),
   ];
 
   const at = { x: "epoch", y: "loss" } as const;
   const picture = await plotOn(axes, (plot) => [
     ends.length === 0 ? null : plot.ruleX(ends, { stroke: quiet, strokeWidth: 1.5, strokeDasharray: "6,5" }),
+    interventions.length === 0 ? null : plot.ruleX(interventions, { stroke: changed, strokeWidth: 2 }),
     ...(half === 0
       ? [plot.line(envelope(finite), { ...at, stroke: lineColour, strokeWidth: 2.5 })]
       : [
@@ -200,6 +204,7 @@ function plotOn({ x, y, start, end, logarithmic, domain }: Axes, marks: (plot: P
 
 const light = "#9ccbe8";
 const quiet = colours.quiet;
+const changed = "#d55e00";
 
 /** Epochs at which a layer's learning ends and the next one's begins; none where layers take turns. */
 function layerEnds(points: readonly LossPoint[]): number[] {

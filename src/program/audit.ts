@@ -86,6 +86,7 @@ export interface ProgramAudit {
 export const conditions = ["activities", "arithmetic", "transport", "labels"] as const;
 export type Condition = (typeof conditions)[number];
 
+/** What a program shows about how much each synapse would have to know: the paper's conditions, layer by layer. */
 export function auditProgram(program: Program): ProgramAudit {
   const flow = dataflow(program);
   const layers = layersOf(flow);

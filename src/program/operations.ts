@@ -343,8 +343,15 @@ function checkNegatives(n: number, negatives: Negatives): void {
   if (!(Number.isInteger(spacing) && spacing >= 1))
     throw wrong("hingeGates", "negatives", "a spacing of at least 1", spacing);
   const most = negatives.kind === "authorsCode" ? n : Math.floor((n - 1 - gap) / spacing) + 1;
-  if (!(Number.isInteger(count) && count >= 1 && count <= most))
-    throw wrong("hingeGates", "negatives", `a count from 1 to ${most} in a batch of ${n}`, count, "enlarge the batch");
+  const least = negatives.kind === "next" ? 0 : 1;
+  if (!(Number.isInteger(count) && count >= least && count <= most))
+    throw wrong(
+      "hingeGates",
+      "negatives",
+      `a count from ${least} to ${most} in a batch of ${n}`,
+      count,
+      "enlarge the batch",
+    );
 }
 
 const activity = { role: "activity" } as const;

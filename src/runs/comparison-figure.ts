@@ -8,13 +8,13 @@ import { largestIndices } from "../evaluation/knn.ts";
 import { dot } from "../evaluation/lbfgs.ts";
 import type { ReadOut } from "../evaluation/probe.ts";
 import { meanOf } from "../evaluation/standardise.ts";
-import { type Condition, conditions, type Verdict } from "../program/audit.ts";
-import { firstViews } from "./data-figures.ts";
-import { viewBoxes } from "./run-figures.ts";
-import type { Config } from "../training/config.ts";
 import { comparisonFigure } from "../figures/comparison.ts";
 import { svgToPng } from "../figures/png.ts";
 import { writeFigure } from "../figures/write-figure.ts";
+import { type Condition, conditions, type Verdict } from "../program/audit.ts";
+import type { Config } from "../training/config.ts";
+import { firstViews } from "./data-figures.ts";
+import { viewBoxes } from "./run-figures.ts";
 
 export interface CodeFigure {
   /** The rule whose code is looked into. */

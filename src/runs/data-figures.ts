@@ -4,13 +4,13 @@ import type { Backend } from "../backends/backend.ts";
 import { drawViews } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
+import { pictureGrid } from "../figures/picture-grid.ts";
 import { recordProgram } from "../program/program.ts";
 import { persistent } from "../program/tensor.ts";
 import { viewParameters } from "../program/views.ts";
 import type { Config } from "../training/config.ts";
 import { configuredModel, configuredPairs } from "../training/configured-rule.ts";
 import { madeAugmentation, madeLoss } from "../training/registry.ts";
-import { pictureGrid } from "../figures/picture-grid.ts";
 import { boxes } from "./run-figures.ts";
 
 /** Levels of a place without a picture, as those of the box around it. */

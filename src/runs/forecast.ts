@@ -6,6 +6,7 @@ import type { ImageSet } from "../data/images.ts";
 import { recordBlocks } from "../encoders/forward.ts";
 import { createModel } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
+import { nearestFolder } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain, formatBytes } from "../program/explain.ts";
 import { mean } from "../program/mean.ts";
@@ -14,9 +15,9 @@ import { bytesOf, persistent } from "../program/tensor.ts";
 import { embeddingHealth } from "../training/alarms.ts";
 import type { Config } from "../training/config.ts";
 import { configuredModel, recordConfigured, type TrainingShape } from "../training/configured-rule.ts";
-import { nearestFolder } from "../files/files.ts";
-import { healthEvery } from "./train.ts";
+import { stagesOf } from "../training/interventions.ts";
 import { runLength, type Trainer } from "../training/trainer.ts";
+import { healthEvery } from "./train.ts";
 
 /** Bytes that a run will ask for beyond what the process has when the trainer is made. */
 export interface Needs {
@@ -128,9 +129,13 @@ export function costOf(
   dataset: TrainingShape & Pick<ImageSet, "name">,
 ): { steps: number; flops: number } {
   const { totalSteps } = runLength(config, dataset);
-  const { lessons } = recordConfigured(config, configuredModel(config), dataset);
-  const perStep = lessons.reduce((sum, { program }) => sum + explain(program).flops, 0) / lessons.length;
-  return { steps: totalSteps, flops: totalSteps * perStep };
+  const stages = stagesOf(config).filter(({ from }) => from < totalSteps);
+  const flops = stages.map((stage, i) => {
+    const { lessons } = recordConfigured(stage.config, configuredModel(config), dataset, stage.frozen);
+    const perStep = lessons.reduce((sum, { program }) => sum + explain(program).flops, 0) / lessons.length;
+    return perStep * ((stages[i + 1]?.from ?? totalSteps) - Math.max(0, stage.from));
+  });
+  return { steps: totalSteps, flops: flops.reduce((sum, own) => sum + own, 0) };
 }
 
 /** Floating-point operations of a step: under GLL and RLL the mean over the layers, which take equal turns. */
@@ -174,12 +179,14 @@ export interface Duration {
 const fewestTimed = 3;
 
 /**
- * Times real steps for about `budget` seconds, under GLL some of each layer. The trainer must be at its start, and is of no use
+ * Times real steps for about `budget` seconds, under GLL some of each layer, and of a run with interventions those before the first. The trainer must be at its start, and is of no use
  * afterwards. Checkpoints, figures and the probe are not timed.
  */
 export async function timeSteps(trainer: Trainer, budget: number): Promise<Duration> {
   const { config, recorded, totalSteps } = trainer;
-  const parts = Math.min(recorded.lessons.length, totalSteps);
+  // The rule of a later stage may have tensors that this one lacks.
+  const until = Math.min(totalSteps, config.interventions?.find(({ step }) => step > 0)?.step ?? totalSteps);
+  const parts = Math.min(recorded.lessons.length, until);
   const start = await trainer.state();
   const seconds = async (work: () => Promise<unknown>): Promise<number> => {
     const began = performance.now();
@@ -192,8 +199,8 @@ export async function timeSteps(trainer: Trainer, budget: number): Promise<Durat
   const variances: number[] = [];
   let stepsTimed = 0;
   for (let part = 0; part < parts; part++) {
-    const [from, to] = [part, part + 1].map((place) => Math.floor((totalSteps * place) / parts));
-    trainer.restore(start, { ...trainer.position(), step: from });
+    const [from, to] = [part, part + 1].map((place) => Math.floor((until * place) / parts));
+    await trainer.restore(start, { ...trainer.position(), step: from });
     // Kernels are compiled anew while they warm up.
     let spent = await seconds(trainer.step);
     let times = [spent];

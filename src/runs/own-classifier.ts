@@ -2,12 +2,12 @@
 
 import { createModel } from "../encoders/model.ts";
 import { networks } from "../encoders/networks.ts";
+import type { Linear } from "../evaluation/standardise.ts";
 import { wrong } from "../program/errors.ts";
-import { type Checkpoint, requireTensors } from "./checkpoints.ts";
 import type { Config } from "../training/config.ts";
 import { recordConfigured } from "../training/configured-rule.ts";
 import { madeLoss } from "../training/registry.ts";
-import type { Linear } from "../evaluation/standardise.ts";
+import { type Checkpoint, requireTensors } from "./checkpoints.ts";
 
 /** Whether a configuration trains with labels, and so a classifier. */
 export const isSupervised = (config: Parameters<typeof madeLoss>[0]): boolean => madeLoss(config).labelled;

@@ -4,14 +4,14 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { patchesPerSide } from "../data/augmentation.ts";
 import type { Encoder } from "../encoders/encoder.ts";
-import type { Config } from "../training/config.ts";
 import { lossCurve } from "../figures/loss-curve.ts";
 import { pictureGrid } from "../figures/picture-grid.ts";
 import { svgToPng } from "../figures/png.ts";
 import { writeFigure } from "../figures/write-figure.ts";
 import { xrayFigure } from "../figures/xray.ts";
-import { type RunFolder, readMetrics } from "./run-folder.ts";
+import type { Config } from "../training/config.ts";
 import type { Trainer } from "../training/trainer.ts";
+import { type RunFolder, readMetrics } from "./run-folder.ts";
 
 /** Boxes in the grid. */
 export const boxes = 24;
@@ -29,7 +29,8 @@ export async function drawRunFigures(
   };
   const metrics = readMetrics(run);
   const points = metrics.filter((metric) => metric.kind === "step");
-  const curve = await lossCurve({ title: `${config.name}: loss`, points });
+  const interventions = metrics.filter((metric) => metric.kind === "intervention").map(({ epoch }) => epoch);
+  const curve = await lossCurve({ title: `${config.name}: loss`, points, interventions });
   await write("loss", curve, await svgToPng(curve));
 
   const looks = metrics.filter((metric) => metric.kind === "xray");

@@ -5,16 +5,16 @@ import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSy
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Document, isMap, isNode, isScalar, parseDocument, visit } from "yaml";
-import { makeFolders } from "../files/folders.ts";
 import { networks } from "../encoders/networks.ts";
+import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "../files/files.ts";
+import { makeFolders } from "../files/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
-import type { Checkpoint } from "./checkpoints.ts";
 import { type Config, configKeys, parseConfig } from "../training/config.ts";
-import { writeEnvironment } from "./environment.ts";
-import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "../files/files.ts";
 import type { Plugin } from "../training/plugin.ts";
 import type { LayerNumbers } from "../training/xray.ts";
+import type { Checkpoint } from "./checkpoints.ts";
+import { writeEnvironment } from "./environment.ts";
 
 export interface RunFolder {
   readonly path: string;
@@ -69,6 +69,13 @@ export type Metric =
       readonly positivesAbove?: number;
       readonly negativesBelow?: number;
       readonly layers: readonly LayerNumbers[];
+    }
+  | {
+      /** Before this step the run was changed, as its configuration says. */
+      readonly kind: "intervention";
+      readonly step: number;
+      readonly epoch: number;
+      readonly what: string;
     }
   | {
       readonly kind: "alarm";
@@ -235,10 +242,11 @@ const mendMetrics = "mend the line or take it out";
 /** Whether a line has what every reader of its kind counts on. */
 function isMetric(value: unknown): value is Metric {
   if (typeof value !== "object" || value === null) return false;
-  const { kind, step, epoch, loss, layers, message } = value as Record<string, unknown>;
+  const { kind, step, epoch, loss, layers, message, what } = value as Record<string, unknown>;
   if (typeof step !== "number") return false;
   if (kind === "step") return typeof epoch === "number" && typeof loss === "number";
   if (kind === "xray") return Array.isArray(layers);
+  if (kind === "intervention") return typeof epoch === "number" && typeof what === "string";
   return kind === "alarm" && typeof message === "string";
 }
 

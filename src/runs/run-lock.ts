@@ -3,9 +3,9 @@
 import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { notRead, notWritten } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
 import type { Config } from "../training/config.ts";
-import { notRead, notWritten } from "../files/files.ts";
 import { fingerprint, makeRunsFolder, type RunFolder } from "./run-folder.ts";
 
 interface Holder {

@@ -3,6 +3,7 @@
 import { existsSync } from "node:fs";
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
+import { flushFile } from "../files/files.ts";
 import {
   embeddingHealth,
   type Health,
@@ -11,15 +12,15 @@ import {
   watchCollapse,
   watchLosses,
 } from "../training/alarms.ts";
-import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "../training/config.ts";
-import { flushFile } from "../files/files.ts";
+import { describeIntervention } from "../training/interventions.ts";
+import { createTrainer, type StepResult, type Trainer } from "../training/trainer.ts";
+import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import { checkResume, configKey } from "./resume.ts";
 import { isRecorded, recordData } from "./run-data.ts";
 import { drawRunFigures, viewsGrid } from "./run-figures.ts";
 import { appendMetric, type Metric, type RunFolder, removeParts, truncateMetrics } from "./run-folder.ts";
 import { type EventLog, openEvents } from "./tensorboard.ts";
-import { createTrainer, type StepResult, type Trainer } from "../training/trainer.ts";
 
 export interface TrainOptions {
   readonly config: Config;
@@ -61,7 +62,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   const started = performance.now();
   /** What the run has been warned of: each once. */
   const alarmed = new Set<string>();
-  const watched = watchLosses(config);
+  let watched = watchLosses(config);
   const collapses = watchCollapse();
   let saved = "";
   let lines = 0;
@@ -96,8 +97,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
   try {
     if (from) {
-      requireTensors(from, trainer.recorded.state);
-      trainer.restore(from.state, from.position);
+      requireTensors(from, trainer.ruleOf(from.position.step).state);
+      await trainer.restore(from.state, from.position);
     }
     await removeParts(run);
     // A run that starts over keeps nothing, not even of step 0.
@@ -109,6 +110,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     lines = before.length;
     for (const metric of before) {
       if (metric.kind === "alarm") alarmed.add(metric.about);
+      if (metric.kind === "intervention") watched = watchLosses(config);
       if (metric.kind !== "step") continue;
       watched.see(metric.loss, metric.layer);
       const { spread, effectiveRank, layer } = metric;
@@ -121,6 +123,19 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     }
     const first = trainer.position().step;
     while (trainer.position().step < trainer.totalSteps && !signal?.aborted) {
+      const { step: from } = trainer.position();
+      for (const intervention of (config.interventions ?? []).filter((one) => one.step === from)) {
+        // Of the step that is the first under it, so that a checkpoint before it does not count its line.
+        const step = from + 1;
+        note({
+          kind: "intervention",
+          step,
+          epoch: from / trainer.stepsPerEpoch,
+          what: describeIntervention(intervention),
+        });
+        // The losses of before are no measure of those that come.
+        watched = watchLosses(config);
+      }
       const result = await trainer.step();
       const { step } = result.position;
       requireFinite(result.loss, step);
@@ -162,7 +177,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     if (saved === "") await save();
     if (figures && end === "done" && trainer.position().step === first) {
       // It may have ended between its last checkpoint and its figures: the last step again, for what it saw. Nothing of it is kept.
-      trainer.restore(await trainer.state(), { ...trainer.position(), step: first - 1 });
+      await trainer.restore(await trainer.state(), { ...trainer.position(), step: first - 1 });
       await trainer.step();
     }
     if (figures && (end === "done" || trainer.position().step > first)) {

@@ -28,6 +28,7 @@ export interface AuditedLayer extends LayerAudit {
   readonly disagreements: readonly string[];
 }
 
+/** The verdicts on conditions (i) to (iv), what they are read off, and whether an intervention confirmed them. */
 export interface AuditReport {
   readonly name: string;
   readonly learning: Config["learning"];
@@ -49,6 +50,7 @@ export interface AuditReport {
  */
 const images = 3;
 
+/** Audits the step of a configuration, and confirms each verdict by changing what a synapse must not know. */
 export async function auditConfigured(config: Config, backend: Backend): Promise<AuditReport> {
   const picture = smallestPicture(config);
   const shape = { ...picture, count: config.batch, classes };

@@ -181,6 +181,28 @@ const probe = z.strictObject({ train: data, test: data, ...probeOptions });
 const calledProbe = (subjects: readonly string[]) =>
   z.looseObject({ ...probeOptions, subjects: z.array(z.enum(subjects)).min(1).optional() });
 
+/** A change of a run in mid-course. */
+const intervention = z
+  .strictObject({
+    /** Made when so many steps are done. */
+    step: z.int().min(0),
+    /** Keys of the configuration that are others from here on; of a loss of the same kind, those that are given. */
+    set: z
+      .strictObject({
+        update: z.string().optional(),
+        loss: z.looseObject({ kind: z.string().optional() }).optional(),
+        learningRate: z.number().gt(0).optional(),
+      })
+      .optional(),
+    /** A layer, or a head, whose feedback weights become zero, or change places among themselves. */
+    cutFeedback: z.string().optional(),
+    shuffleFeedback: z.string().optional(),
+    /** A layer, or a head, that learns no more, or again. */
+    freeze: z.string().optional(),
+    unfreeze: z.string().optional(),
+  })
+  .refine((given) => Object.keys(given).length > 1, "a change: set, cutFeedback, shuffleFeedback, freeze or unfreeze");
+
 export const configSchema = z.strictObject({
   /** Names the run folder. */
   name: z.string().regex(/^[\w.-]+$/, "of letters, digits, '.', '-' and '_' alone"),
@@ -227,6 +249,8 @@ export const configSchema = z.strictObject({
   /** Checkpoints that are kept, the newest; beside them the one with the lowest mean training loss since the one before it. */
   checkpointsKept: count.default(3),
   probe: probe.optional(),
+  /** What changes in mid-run, in the order of the steps. */
+  interventions: z.array(intervention).min(1).optional(),
   /** Which files the names mean that are not Saccade's own: written into a run's record, never a reason to open a file. */
   plugins: z
     .record(
@@ -242,8 +266,9 @@ export const configSchema = z.strictObject({
     .optional(),
 });
 
-/** A name of a plugin's stands where the types have Saccade's own names alone: nothing but the registry asks what it means. */
+/** A checked, complete configuration of a run. A name of a plugin's stands where the types have Saccade's own names alone: nothing but the registry asks what it means. */
 export type Config = z.infer<typeof configSchema> & { readonly [loaded]?: readonly Plugin[] };
+export type Intervention = z.infer<typeof intervention>;
 export type DataConfig = z.infer<typeof data>;
 export type ProbeConfig = z.infer<typeof probe>;
 
@@ -256,6 +281,7 @@ export function parseConfig(raw: unknown, where: string, plugins: readonly Plugi
   const all = [...plugins, ...recorded(given, plugins)];
   const config = withPlugins(parse(schemaWith(all), given, where) as Config, plugins, where);
   checkCombination(config, all, where);
+  checkInterventions(config, where);
   return config;
 }
 
@@ -313,17 +339,14 @@ function schemaWith(plugins: readonly Recorded[]): z.ZodObject {
 function withPlugins(config: Config, plugins: readonly Plugin[], where: string): Config {
   const groups: Record<string, unknown> = {};
   const used: Plugin[] = [];
-  const names = [config.update, config.loss.kind, config.augmentation.kind] as readonly string[];
+  const names = namesOf(config);
   for (const plugin of plugins) {
     const { kind, name } = plugin;
-    if (names[(["update", "loss", "augmentation"] as const).indexOf(kind)] !== name) continue;
+    if (!names[kind].includes(name)) continue;
     used.push(plugin);
-    const { kind: _, ...beside } = kind === "update" ? { kind } : config[kind];
-    const key = kind === "update" ? ownKey(plugin) : kind;
-    const given = kind === "update" ? (config as Record<string, unknown>)[key] : beside;
-    const own = ownOptions(plugin, given, key, where);
-    if (kind !== "update") groups[key] = { kind: name, ...own };
-    else if (plugin.schema) groups[key] = own;
+    const named = kind === "update" ? config.update : config[kind].kind;
+    // Of one that only an intervention sets, the stage that it begins checks the keys.
+    if (named === name) Object.assign(groups, ownGroup(plugin, config, where));
     const before = config.plugins?.[name]?.sha256;
     const now = plugin.source?.sha256;
     if (before !== undefined && before !== now)
@@ -332,7 +355,8 @@ function withPlugins(config: Config, plugins: readonly Plugin[], where: string):
       );
   }
   const notLoaded = Object.entries(config.plugins ?? {}).filter(
-    ([name, { kind }]) => names.includes(name) && !used.some((plugin) => plugin.kind === kind && plugin.name === name),
+    ([name, { kind }]) =>
+      names[kind].includes(name) && !used.some((plugin) => plugin.kind === kind && plugin.name === name),
   );
   const record = Object.fromEntries([...used.map((plugin) => [plugin.name, asWritten(plugin)]), ...notLoaded]);
   const { plugins: _, ...rest } = config;
@@ -342,6 +366,28 @@ function withPlugins(config: Config, plugins: readonly Plugin[], where: string):
     ...(Object.keys(record).length > 0 ? { plugins: record } : {}),
     ...(used.length > 0 ? { [loaded]: used } : {}),
   };
+}
+
+/** What a configuration names from its start to its end. */
+function namesOf({ update, loss, augmentation, interventions = [] }: Config): Record<Plugin["kind"], string[]> {
+  const sets = interventions.flatMap(({ set }) => set ?? []);
+  return {
+    update: [update, ...sets.flatMap((set) => set.update ?? [])],
+    loss: [loss.kind, ...sets.flatMap((set) => set.loss?.kind ?? [])],
+    augmentation: [augmentation.kind],
+  };
+}
+
+/** The part of a configuration that a plugin has checked. */
+function ownGroup(plugin: Plugin, config: Config, where: string): object {
+  const { kind, name } = plugin;
+  if (kind === "update") {
+    const key = ownKey(plugin);
+    const own = ownOptions(plugin, (config as Record<string, unknown>)[key], key, where);
+    return plugin.schema ? { [key]: own } : {};
+  }
+  const { kind: _, ...given } = config[kind];
+  return { [kind]: { kind: name, ...ownOptions(plugin, given, kind, where) } };
 }
 
 /** A plugin's own keys, complete, or a sentence for every mistake in them. */
@@ -373,6 +419,43 @@ function ownOptions(plugin: Plugin, given: unknown = {}, key: string, where: str
   const dropped = keys.filter((own) => !Object.hasOwn(options, own));
   if (dropped.length > 0) throw unknown(dropped);
   return options;
+}
+
+/** The configuration after an intervention has set some of it; the interventions themselves are left out. */
+export function changedConfig(config: Config, set: NonNullable<Intervention["set"]>, where: string): Config {
+  const { interventions: _, [loaded]: plugins = [], ...rest } = config;
+  const { update = config.update, loss = config.loss, learningRate = config.optimiser.learningRate } = set;
+  const sameKind = loss.kind === undefined || loss.kind === config.loss.kind;
+  // Groups of keys of the update that was.
+  const others = updatesAmong([...plugins, ...recorded(config, plugins)]).filter(({ name }) => name !== update);
+  const keys = others.map(ownKey);
+  return parseConfig(
+    {
+      ...Object.fromEntries(Object.entries(rest).filter(([key]) => !keys.includes(key))),
+      update,
+      loss: sameKind ? { ...config.loss, ...loss } : loss,
+      optimiser: { ...config.optimiser, learningRate },
+    },
+    where,
+    plugins,
+  );
+}
+
+/** Saccade's own updates, and those of plugins. */
+const updatesAmong = (plugins: readonly Recorded[]): readonly Pick<UpdatePlugin, "name" | "key">[] => [
+  ...updates,
+  ...plugins.filter(({ kind }) => kind === "update"),
+];
+
+/** Every stage of a run must be a run that makes sense. */
+function checkInterventions(config: Config, where: string): void {
+  let [now, last] = [config, 0];
+  for (const [i, { step, set }] of (config.interventions ?? []).entries()) {
+    if (step < last)
+      throw new SaccadeError(`${where}: interventions must be in the order of their steps, got ${step} after ${last}`);
+    last = step;
+    if (set) now = changedConfig(now, set, `${where}: interventions.${i}`);
+  }
 }
 
 /** The options of a probe that a program calls, complete and checked as in a configuration. */
@@ -617,7 +700,7 @@ function checkCombination(config: Config, plugins: readonly Recorded[], where: s
   const facts = made && factsOf(made);
   const nonsense = rule && made && refusalOf(learning, rule, lossRule, made);
   if (nonsense) refuse(nonsense);
-  for (const entry of [...updates, ...plugins.filter(({ kind }) => kind === "update")]) {
+  for (const entry of updatesAmong(plugins)) {
     const key = ownKey(entry);
     if (entry.name !== update && (config as Record<string, unknown>)[key] !== undefined)
       refuse(`${key} is for update ${entry.name}, got update ${update}; leave it out`);
@@ -706,6 +789,8 @@ function checkHinge(
       refuse("loss.negatives must be a number under negativesReading past, got all; say how long the buffer is");
     return;
   }
+  if (negatives === 0 && negativesReading !== "paper-text")
+    refuse(`loss.negatives must be at least 1 under negativesReading ${negativesReading}, got 0`);
   const reach = (gap ?? 1) + (negatives - 1) * (spacing ?? 1);
   if (negativesReading === "past" && reach >= batch)
     refuse(

@@ -61,8 +61,12 @@ export type TrainingShape = { readonly [K in "count" | "height" | "width" | "cha
 };
 
 /** Writes the steps of a configuration down, without a backend. */
-export const recordConfigured = (config: Config, model: Model, dataset: TrainingShape): RecordedRule =>
-  recordRule(configuredRule(config, model, dataset));
+export const recordConfigured = (
+  config: Config,
+  model: Model,
+  dataset: TrainingShape,
+  frozen?: ReadonlySet<string>,
+): RecordedRule => recordRule({ ...configuredRule(config, model, dataset), ...(frozen ? { frozen } : {}) });
 
 /** `own` stands in for what the configuration names. */
 export function configuredRule(config: Config, model: Model, dataset: TrainingShape, own: OwnParts = {}): RuleOptions {

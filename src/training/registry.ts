@@ -39,7 +39,7 @@ export const hinge = z.strictObject({
   m1: z.number().min(0).default(1),
   m2: z.number().gt(0).default(3),
   /** `all`, or T: how many of the following images of the batch are negatives. */
-  negatives: z.union([z.literal("all"), count]).default("all"),
+  negatives: z.union([z.literal("all"), z.int().min(0)]).default("all"),
   /**
    * How a number of negatives is read: T with wrap-around and weight 1, T − 1 super-diagonals of weight 1/T, or (`past`) a buffer: a
    * view is set against T anchors, of which the newest came `gap` images before it and each other `spacing` images before the last.

@@ -263,7 +263,7 @@ describe("training from the movie", () => {
     const [state, position] = [await second.state(), second.position()];
     await second.dispose();
     const third = await createTrainer({ config, dataset: set, backend });
-    third.restore(state, position);
+    await third.restore(state, position);
     const ended = await losses(third, third.totalSteps - half);
     expect([...begun, ...ended]).toEqual(all);
     for (const [name, values] of await third.state()) expect(values, name).toEqual(end.get(name));

@@ -116,7 +116,7 @@ describe.each(everyOptimiser)("%j", (optimiser) => {
       const position = trainer.position();
       const ended = bytesOf(await advanceTo(trainer, trainer.totalSteps));
       await withTrainer(config, async (other) => {
-        other.restore(saved, position);
+        await other.restore(saved, position);
         expect(bytesOf(await advanceTo(other, other.totalSteps))).toEqual(ended);
       });
       expect(bytesOf(saved)).not.toEqual(ended);

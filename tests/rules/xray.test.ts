@@ -91,7 +91,7 @@ async function openProgram(change: object): Promise<{ engine: Engine; layer: (na
 async function mend(trainer: Trainer, change: (state: Map<string, Float32Array>) => void): Promise<void> {
   const state = await trainer.state();
   change(state);
-  trainer.restore(state, trainer.position());
+  await trainer.restore(state, trainer.position());
 }
 
 const get = (state: ReadonlyMap<string, Float32Array>, name: string): Float32Array => {

@@ -6,8 +6,8 @@ import { PNG } from "pngjs";
 import { expect, test } from "vitest";
 import { type LossPoint, lossCurve } from "../../src/figures/loss-curve.ts";
 import { type PictureGrid, pictureGrid } from "../../src/figures/picture-grid.ts";
-import { readOutBars } from "../../src/figures/read-outs.ts";
 import { svgToPng } from "../../src/figures/png.ts";
+import { readOutBars } from "../../src/figures/read-outs.ts";
 import { writeFigure } from "../../src/figures/write-figure.ts";
 
 type Image = ReturnType<typeof PNG.sync.read>;

@@ -6,11 +6,10 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
-import { loadDataset } from "../../src/datasets/datasets.ts";
 import { proceduralClasses } from "../../src/data/procedural-objects.ts";
+import { loadDataset } from "../../src/datasets/datasets.ts";
 import { explain } from "../../src/program/explain.ts";
 import { saveCheckpoint } from "../../src/runs/checkpoints.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
 import {
   augmentedProbeFlops,
   costOf,
@@ -22,6 +21,7 @@ import {
   timeSteps,
 } from "../../src/runs/forecast.ts";
 import { healthEvery } from "../../src/runs/train.ts";
+import { type Config, parseConfig } from "../../src/training/config.ts";
 import { createTrainer, type Trainer } from "../../src/training/trainer.ts";
 
 const data = { dataset: "procedural-objects", split: "unlabelled", size: 16, limit: 40 } as const;
@@ -185,7 +185,7 @@ describe("time", () => {
           now += step(at++, trainer);
           return { position: trainer.position(), loss: 0, metrics: {} };
         },
-        restore: (_, position) => {
+        restore: async (_, position) => {
           at = position.step;
         },
         embeddings: async () => {

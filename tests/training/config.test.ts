@@ -134,7 +134,7 @@ describe("what is refused", () => {
       { loss: { kind: "contrastiveHinge", negatives: "al" } },
       /^f\.yaml: loss\.negatives must be all or a number, got "al"; did/,
     ],
-    [{ loss: { kind: "contrastiveHinge", negatives: 0 } }, /^f\.yaml: loss\.negatives must be at least 1, got 0$/],
+    [{ loss: { kind: "contrastiveHinge", negatives: -1 } }, /^f\.yaml: loss\.negatives must be at least 0, got -1$/],
     [{ batch: "many" }, /^f\.yaml: batch must be a number, got "many"$/],
     [{ batch: 2.5 }, /^f\.yaml: batch must be a whole number, got 2\.5$/],
     [{ batch: undefined }, /^f\.yaml: batch must be a number, got nothing$/],

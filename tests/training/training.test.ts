@@ -648,11 +648,11 @@ describe("a trainer", () => {
     );
     const state = await trainer.state();
     for (const step of [3, -1, 0.5])
-      expect(() => trainer.restore(state, { step, epoch: 0, batch: 0 })).toThrow(
+      await expect(trainer.restore(state, { step, epoch: 0, batch: 0 })).rejects.toThrow(
         new SaccadeError(`resume: position must be a whole step from 0 to 2, the steps of the run, got ${step}`),
       );
     expect(trainer.position().step).toBe(2);
-    trainer.restore(state, { step: 1, epoch: 0, batch: 1 });
+    await trainer.restore(state, { step: 1, epoch: 0, batch: 1 });
     expect((await trainer.step()).position.step).toBe(2);
     await trainer.dispose();
   });
@@ -674,7 +674,7 @@ describe("a trainer", () => {
         if (layer !== undefined) expect([...layersOf(told)]).toEqual([String(layer)]);
         before = after;
       }
-      trainer.restore(before, { step: 0, epoch: 0, batch: 0 });
+      await trainer.restore(before, { step: 0, epoch: 0, batch: 0 });
       for (let step = 0; step < trainer.totalSteps; step++) await trainer.step();
       expect([...(await trainer.changedState()).keys()]).toEqual([...before.keys()]);
       await trainer.dispose();

@@ -10,6 +10,7 @@ import { type Encoders, type LayerReport, layerScores } from "./layer-scores.ts"
 import type { LayerScore } from "./scores.ts";
 import { type UnitReport, unitScores } from "./unit-scores.ts";
 
+/** The encoder to inspect, and where its random twin starts from. */
 export interface Inspected {
   readonly network: NetworkName;
   /** Synapses by name. */
@@ -20,6 +21,7 @@ export interface Inspected {
   readonly seed: number;
 }
 
+/** How an inspection is done, and what it is told to compare with. */
 export interface InspectOptions {
   /** Of the halves of the stimuli and the noise; default 0. */
   readonly seed?: number;
@@ -33,6 +35,7 @@ export interface InspectOptions {
   readonly onStep?: (what: string, done: number, total: number) => void;
 }
 
+/** What `saccade inspect` writes as inspect.json. */
 export interface InspectReport {
   readonly network: NetworkName;
   readonly dataset: string;
@@ -66,6 +69,7 @@ export function encodersOf({ network, weights, valueRange, normalise, seed }: In
   };
 }
 
+/** Everything that `saccade inspect` measures of each layer, beside the random encoder. `set` must be labelled. */
 export async function inspect(
   inspected: Inspected,
   set: ImageSet,

@@ -66,6 +66,10 @@ interface Code {
 
 const keyOf = ({ subject, layer }: Code): string => `${subject}/${layer ?? ""}`;
 
+/**
+ * RSA, CKA, dimensionality, effective rank and sparsity of each layer, with intervals over random halves of the stimuli. Throws where
+ * `responses` are of another number of stimuli.
+ */
 export async function layerScores(
   encoders: Encoders,
   set: ImageSet,

@@ -53,6 +53,7 @@ export interface UnitReport {
   readonly fields: readonly LayerFields[];
 }
 
+/** Orientation tuning and receptive fields of the unit in the middle of each map, trained and random. */
 export async function unitScores(encoders: Encoders, options: UnitOptions, backend: Backend): Promise<UnitReport> {
   const encoder = networkNamed("inspect", encoders.trained.network);
   const gratings = renderGratings(encoder);

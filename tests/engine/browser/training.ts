@@ -51,7 +51,7 @@ function bars(count: number, side: number): ImageSet {
 }
 
 /** `steps` updates, two of each of the two epochs. */
-export async function train(threads: number): Promise<Trained> {
+export async function train(threads: number | "here"): Promise<Trained> {
   const trainer = await createTrainer({ config, dataset: bars(16, 28), backend: wasmBackend({ threads }) });
   try {
     const losses: number[] = [];
