@@ -40,7 +40,7 @@ export {
   places,
   type Synapses,
 } from "./encoders/model.ts";
-export { type NetworkName, networks } from "./encoders/networks.ts";
+export { type NetworkData, type NetworkName, networkOf, networks } from "./encoders/networks.ts";
 export { type EmbeddingNumbers, embeddingNumbers } from "./evaluation/embedding-numbers.ts";
 export { encoderFeatures, type Features, pixelFeatures } from "./evaluation/features.ts";
 export { kNearest } from "./evaluation/knn.ts";

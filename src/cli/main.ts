@@ -397,9 +397,12 @@ command(
   ["import theirs.safetensors --network cifar", "import theirs.safetensors --network cifar valueRange=[-1,1]"],
   {},
 )
-  .argument("<file>", "safetensors with the state_dict of one of the networks")
+  .argument("<file>", "safetensors with the state_dict of the network")
   .argument("[overrides...]", "key=value, above all valueRange and normalise: what pixels were in training")
-  .requiredOption("--network <name>", "cifar, cifar-strided, vgg6, vgg6-grey, mnist or tiny")
+  .requiredOption(
+    "--network <name>",
+    "cifar, cifar-strided, vgg6, vgg6-grey, mnist, tiny, or a YAML file with an encoder",
+  )
   .option("--prefix <text>", "what stands before the encoder's names: module.")
   .option("--fold-batch-norm", "every BatchNorm follows its convolution directly, before the activation: fold it in")
   .option("--batch-norm-epsilon <number>", "what it adds to the variance", positive, 1e-5)

@@ -3,6 +3,7 @@
 import type { Backend } from "../backends/backend.ts";
 import { proceduralObjects } from "../data/procedural-objects.ts";
 import { synapsesOf } from "../encoders/model.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { probe } from "../evaluation/probe.ts";
 import { conditions } from "../program/audit.ts";
 import { SaccadeError } from "../program/errors.ts";
@@ -278,7 +279,7 @@ async function answered(
     proceduralObjects({ split, count: tests, seed: 2, size: 16 }),
   );
   const { scores } = await probe(
-    { network: "tiny", valueRange: config.valueRange, encoders: { trained }, seed: config.seed },
+    { network: networkOf(config.encoder), valueRange: config.valueRange, encoders: { trained }, seed: config.seed },
     train,
     test,
     {

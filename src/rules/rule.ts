@@ -2,7 +2,7 @@
 
 import { pictures } from "../encoders/encoder.ts";
 import { recordBlocks, recordHead } from "../encoders/forward.ts";
-import { createHead, type HeadModel, type Model, type Parameter, tensorsOf } from "../encoders/model.ts";
+import { createHead, type HeadModel, headLayers, type Model, type Parameter, tensorsOf } from "../encoders/model.ts";
 import type { Change, Loss, LossMetric, LossTrace, PreparedLoss } from "../losses/loss.ts";
 import { type Program, persistentTensors, type Recorder, recordProgram } from "../program/program.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
@@ -200,7 +200,7 @@ function withFactors(
   { factors = { head: 1, feedback: 1 } }: RuleOptions,
   head: HeadModel | undefined,
 ): Change[] {
-  const ofHead = head ? tensorsOf(head.synapses) : [];
+  const ofHead = head ? headLayers(head).flatMap(tensorsOf) : [];
   return changes.map((change) => {
     const { weight, beside, factor = 1 } = change;
     const own = ofHead.includes(beside ?? weight) ? factors.head : 1;

@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { hiddenName } from "../encoders/encoder.ts";
 import { notRead, readBytes, writeWhole } from "../files/files.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
@@ -90,16 +91,19 @@ export function checksum({ tensors, metadata: { crc32: _, ...metadata } }: Tenso
   return sum.toString(16).padStart(8, "0");
 }
 
-/** `conv3` of `conv3.direct.weight.m`: the layer that a tensor belongs to. */
-const ownerOf = (name: string): string => name.split(".")[0];
+/** `conv3` of `conv3.direct.weight.m`, `head.hidden1` of `head.hidden1.feedback.weight`: the layer that a tensor belongs to. */
+const ownerOf = (name: string): string => /^[^.]+(\.hidden\d+)?/.exec(name)?.[0] ?? name;
 
-/** Channels of the picture before each head and behind each block: what their matrices read. */
+/** Channels of what is before each of a head's layers and behind each block: what their matrices read. */
 function channelsRead(lessons: readonly Lesson[]): Record<string, number> {
   const channels: Record<string, number> = {};
   for (const { learners } of lessons.map(({ parts }) => parts)) {
     const { blocks, head, pictures } = learners;
     for (const [i, { name }] of blocks.entries()) channels[name] = pictures[i + 1][2];
-    if (head) channels[head.name] = pictures[pictures.length - 1][2];
+    if (head === undefined) continue;
+    const layers = [...head.hidden.map((_, i) => hiddenName(head.name, i)), head.name];
+    // The lowest reads the picture, the others units.
+    for (const [i, name] of layers.entries()) channels[name] = i === 0 ? pictures[pictures.length - 1][2] : 1;
   }
   return channels;
 }

@@ -2,7 +2,7 @@
 
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { type Features, selectRows } from "../evaluation/features.ts";
 import { largestIndices } from "../evaluation/knn.ts";
 import { dot } from "../evaluation/lbfgs.ts";
@@ -62,7 +62,7 @@ export async function drawComparison(
 ): Promise<void> {
   const queries = firstOfClasses(test, picturesShown);
   const { views, images } = await firstViews(config, dataset, backend);
-  const { height, width, channels } = networks[config.encoder];
+  const { height, width, channels } = networkOf(config.encoder);
   const size = height * width * channels;
   const passed = verdicts
     ? conditions.filter((one) => verdicts[one].verdict === "pass").map((one) => numerals[one])

@@ -5,7 +5,7 @@ import { freemem, totalmem } from "node:os";
 import type { ImageSet } from "../data/images.ts";
 import { recordBlocks } from "../encoders/forward.ts";
 import { createModel } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { nearestFolder } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain, formatBytes } from "../program/explain.ts";
@@ -59,7 +59,7 @@ export function needsOf(trainer: Trainer, dataset: ImageSet, probe = 0, fromStep
   const left = totalSteps - fromStep;
   const written = 1 + Math.ceil(left / (config.checkpointEvery * stepsPerEpoch));
   const checkpoints = checkpoint * (fromStep > 0 ? 1 : Math.min(config.checkpointsKept + checkpointsBeside, written));
-  const layers = recorded.lessons.length === 1 ? networks[config.encoder].blocks.length + 1 : 2;
+  const layers = recorded.lessons.length === 1 ? networkOf(config.encoder).blocks.length + 1 : 2;
   const [lines, looks] = [left / config.metricsEvery, looksOf(config, left).all];
   const metrics = Math.round(lines * stepLine + looks * (xrayLine + layers * xrayLayer));
   const events = config.logs.tensorboard ? Math.round(lines * stepEvent + looks * layers * xrayEvent) : 0;
@@ -149,7 +149,7 @@ export function flopsPerStep({ recorded: { lessons } }: Trainer): number {
  */
 export function augmentedProbeFlops({ encoder, probe }: Config, train: Pick<ImageSet, "count" | "classes">): number {
   if (!probe || probe.augmentation.kind === "none") return 0;
-  const model = createModel(networks[encoder]);
+  const model = createModel(networkOf(encoder));
   const { height, width, channels } = model.encoder;
   const upTo = (end: number): number => {
     const record = recordProgram("one picture");

@@ -5,7 +5,7 @@ import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSy
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Document, isMap, isNode, isScalar, parseDocument, visit } from "yaml";
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "../files/files.ts";
 import { makeFolders } from "../files/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
@@ -354,7 +354,7 @@ export function summariseRun(path: string, name: string = path): RunSummary {
     config,
     step: last?.step ?? 0,
     epoch: last?.epoch ?? 0,
-    epochs: config.epochs * learnings[config.learning].lessons(networks[config.encoder].blocks.length).length,
+    epochs: config.epochs * learnings[config.learning].lessons(networkOf(config.encoder).blocks.length).length,
     loss: last?.loss,
     modified: lastWorkedOn(path),
   };

@@ -3,6 +3,7 @@
 import type { Backend, Numbers } from "../backends/backend.ts";
 import { drawViews } from "../data/augmentation.ts";
 import { initialise } from "../encoders/model.ts";
+import { networkOf } from "../encoders/networks.ts";
 import {
   auditProgram,
   type Condition,
@@ -34,7 +35,8 @@ export interface AuditReport {
   readonly learning: Config["learning"];
   readonly update: Config["update"];
   readonly loss: Config["loss"];
-  readonly encoder: Config["encoder"];
+  /** Its network's name. */
+  readonly encoder: string;
   /** Images per step that verdicts, memory and negatives are about. */
   readonly batch: number;
   readonly summary: Readonly<Record<Condition, Verdict>>;
@@ -77,7 +79,7 @@ export async function auditConfigured(config: Config, backend: Backend): Promise
     learning,
     update,
     loss,
-    encoder: config.encoder,
+    encoder: networkOf(config.encoder).name,
     batch,
     summary: Object.fromEntries(conditions.map((one) => [one, summarise(one, layers)])) as Record<Condition, Verdict>,
     lessons,

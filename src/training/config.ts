@@ -5,7 +5,8 @@ import { affineDefaults, cropDefaults, patchesDefaults, patchesPerSide, simclrDe
 import { nearest } from "../data/nearest.ts";
 import { pairingNames } from "../data/pairing.ts";
 import { movieClip } from "../data/procedural-objects.ts";
-import { type NetworkName, networks } from "../encoders/networks.ts";
+import { activationNames, pictures, requireShapes } from "../encoders/encoder.ts";
+import { type NetworkName, networkOf, networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { asWritten, loaded, ownKey, type Plugin, type UpdatePlugin, whose } from "./plugin.ts";
 import {
@@ -181,6 +182,52 @@ const probe = z.strictObject({ train: data, test: data, ...probeOptions });
 const calledProbe = (subjects: readonly string[]) =>
   z.looseObject({ ...probeOptions, subjects: z.array(z.enum(subjects)).min(1).optional() });
 
+/** Sides of the pictures that an encoder reads, in pixels. */
+const side = z.int().min(1).max(96);
+const units = count.max(16384);
+
+/** What follows a convolution: an activation or a pooling. `maxPool` is `{ pool: max, size: 2 }`. */
+const after = z.union([
+  z.enum([...activationNames, "maxPool"]),
+  z.strictObject({ pool: z.enum(["max", "average"]), size: z.int().min(2).max(32).default(2) }),
+]);
+
+const head = z.strictObject({
+  /** Side of the windows of average pooling before the first linear layer; 1 is none. */
+  averagePool: count.max(96).default(1),
+  /** Width of the embedding. A supervised loss has one for each class instead. */
+  outputs: units.default(64),
+  bias: z.boolean().default(false),
+  /** Widths of hidden layers, bottom first, each with a ReLU. */
+  hidden: z.array(units).default([]),
+});
+
+/** A network of one's own (docs/own-network.md). */
+const ownNetwork = z.strictObject({
+  /** Names files and figures. */
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/, "of letters, digits, '.', '-' and '_' alone")
+    .default("own"),
+  input: z.strictObject({ height: side, width: side, channels: z.union([z.literal(1), z.literal(3)]) }),
+  blocks: z
+    .array(
+      z.strictObject({
+        /** Channels out. */
+        outputs: units,
+        /** Side of the square kernel, in pixels. */
+        kernel: count.max(7),
+        stride: count.max(7).default(1),
+        /** Zeros around the picture; default (kernel − 1) / 2, which keeps its size at stride 1. */
+        padding: z.int().min(0).max(6).optional(),
+        bias: z.boolean().default(false),
+        after: z.array(after).default([]),
+      }),
+    )
+    .min(1),
+  head: head.default(head.parse({})),
+});
+
 /** A change of a run in mid-course. */
 const intervention = z
   .strictObject({
@@ -226,7 +273,8 @@ export const configSchema = z.strictObject({
   valueRange: z.tuple([z.number(), z.number()]).default([0, 1]),
   /** And then, channel by channel, less `mean` and over `std`: torchvision's Normalize, in the units of valueRange. */
   normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(z.number().gt(0)).min(1) }).optional(),
-  encoder: z.enum(Object.keys(networks) as [NetworkName, ...NetworkName[]]),
+  /** One of the library's networks by its name, or one spelt out. */
+  encoder: z.union([z.enum(Object.keys(networks) as [NetworkName, ...NetworkName[]]), ownNetwork]),
   loss: losses.default(losses.parse({ kind: "contrastiveHinge" })),
   /** Which layers learn together. */
   learning: z.enum(learningNames).default("E2E"),
@@ -473,7 +521,7 @@ export const parseDataConfig = (raw: object, where: string): DataConfig =>
 function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
-  const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
+  const sentences = parsed.error.issues.flatMap(meant).map((issue) => explainIssue(issue, raw));
   throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
 }
 
@@ -552,8 +600,23 @@ function withKinds(raw: unknown, where: string): unknown {
   };
 }
 
+/** Of a union's one issue those within the member that the value is of the kind of; itself where it is of no member's. */
+function meant(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const within = issue.errors.find((errors) =>
+    errors.every(({ path, code }) => path.length > 0 || code === "unrecognized_keys"),
+  );
+  return within?.flatMap((one) => meant({ ...one, path: [...issue.path, ...one.path] })) ?? [issue];
+}
+
+/** `encoder.blocks.0.kernel`, and of which block that is. */
+function pathOf(path: readonly PropertyKey[]): string {
+  const block = path[0] === "encoder" && path[1] === "blocks" ? path[2] : undefined;
+  return path.join(".") + (typeof block === "number" ? ` (block conv${block + 1})` : "");
+}
+
 function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
-  const path = issue.path.join(".");
+  const path = pathOf(issue.path);
   if (issue.code === "unrecognized_keys") return explainKeys(issue.keys, issue.path, raw);
   const got = valueAt(raw, issue.path);
   const close = typeof got === "string" ? nearest(got, wordsOf(issue)) : undefined;
@@ -669,7 +732,9 @@ function objectsAt(path: readonly PropertyKey[], raw?: unknown): z.ZodObject[] {
     return schemas.flatMap((schema) => open(schema, value?.kind));
   };
   path.forEach((key, depth) => {
-    schemas = opened(depth).flatMap((schema) => fieldOf(schema, key) ?? []);
+    schemas = opened(depth).flatMap((schema) =>
+      schema instanceof z.ZodArray && typeof key === "number" ? schema.element : (fieldOf(schema, key) ?? []),
+    );
   });
   return opened(path.length).filter((schema) => schema instanceof z.ZodObject);
 }
@@ -677,7 +742,10 @@ function objectsAt(path: readonly PropertyKey[], raw?: unknown): z.ZodObject[] {
 /** Whether a key is for text: a folder may be called 2024. */
 function isText(path: readonly string[]): boolean {
   const fields = objectsAt(path.slice(0, -1)).map((object) => fieldOf(object, path[path.length - 1]));
-  return fields.some((field) => (field instanceof z.ZodOptional ? field.unwrap() : field) instanceof z.ZodString);
+  return fields.some(
+    (field) =>
+      (field instanceof z.ZodOptional || field instanceof z.ZodDefault ? field.unwrap() : field) instanceof z.ZodString,
+  );
 }
 
 const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefined =>
@@ -739,12 +807,27 @@ function checkCombination(config: Config, plugins: readonly Recorded[], where: s
   const untold = config.probe && probeRefusal(config.probe);
   if (untold) refuse(untold);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
-  const { channels } = networks[config.encoder];
+  checkNetwork(config, where, refuse);
+  const { name, channels } = networkOf(config.encoder);
   for (const [key, numbers] of Object.entries(config.normalise ?? {}))
     if (numbers.length !== channels)
       refuse(
-        `normalise.${key} must be ${channels} ${channels === 1 ? "number" : "numbers"}, one for each channel of ${config.encoder}, got [${numbers.join(", ")}]`,
+        `normalise.${key} must be ${channels} ${channels === 1 ? "number" : "numbers"}, one for each channel of ${name}, got [${numbers.join(", ")}]`,
       );
+}
+
+/** What no single number of a network that is spelt out shows. The library's own fit. */
+function checkNetwork(
+  { encoder, augmentation }: Pick<Config, "encoder" | "augmentation">,
+  where: string,
+  refuse: (sentence: string) => never,
+): void {
+  if (typeof encoder === "string") return;
+  if (Object.hasOwn(networks, encoder.name))
+    refuse(`encoder.name must be a name of its own, got ${encoder.name}, which is one of the library's; rename it`);
+  const network = networkOf(encoder);
+  if (augmentation.kind !== "patches") requireShapes(network, `${where}: encoder`);
+  else pictures({ ...network, height: augmentation.size, width: augmentation.size }, `${where}: encoder`);
 }
 
 /** What makes no sense in a probe, in a sentence. */

@@ -4,7 +4,7 @@ import { meanTaps } from "../data/augmentation.ts";
 import type { ImageSet } from "../data/images.ts";
 import { type Pairs, pairings } from "../data/pairing.ts";
 import { createModel, type Model } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import type { Loss } from "../losses/loss.ts";
 import { wrong } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
@@ -17,14 +17,14 @@ import { probeImages } from "./xray.ts";
 
 /** The network that a run trains: on the whole picture, or on patches of it. */
 export function configuredModel({ encoder, augmentation }: Pick<Config, "encoder" | "augmentation">): Model {
-  const network = networks[encoder];
+  const network = networkOf(encoder);
   if (augmentation.kind !== "patches") return createModel(network);
   return createModel({ ...network, height: augmentation.size, width: augmentation.size });
 }
 
 /** The smallest pictures that a configuration can train on, where no dataset is at hand. */
 export function smallestPicture({ encoder, augmentation }: Pick<Config, "encoder" | "augmentation">) {
-  const { height, width, channels } = networks[encoder];
+  const { height, width, channels } = networkOf(encoder);
   return augmentation.kind === "patches"
     ? { height: augmentation.crop, width: augmentation.crop, channels }
     : { height, width, channels };

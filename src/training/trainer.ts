@@ -6,7 +6,7 @@ import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
 import type { Encoder } from "../encoders/encoder.ts";
 import { createModel, initialise, type Model } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import { updatesOf } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
@@ -96,7 +96,7 @@ export function runLength(
 ): Readonly<Record<"stepsPerEpoch" | "totalSteps", number>> {
   const { anchors } = configuredPairs(config, dataset);
   const stepsPerEpoch = Math.floor(anchors.length / config.batch);
-  const lessons = learnings[config.learning].lessons(networks[config.encoder].blocks.length).length;
+  const lessons = learnings[config.learning].lessons(networkOf(config.encoder).blocks.length).length;
   return { stepsPerEpoch, totalSteps: stepsPerEpoch * config.epochs * lessons };
 }
 

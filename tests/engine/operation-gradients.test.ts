@@ -213,6 +213,14 @@ const differentiated: Record<string, Differentiated> = {
       return { x: record.goodnessError({ x, gates }, {}, { error: "dx" }).error };
     },
   },
+  triangle: {
+    variables: { x: [2, 3, 2, 7] },
+    forward: (record, { x }) => record.triangle({ x }, {}, { y: "y" }).y,
+    backward: (record, { x }, dy) => {
+      const { y } = record.triangle({ x }, {}, { y: "y again" });
+      return { x: record.triangleGradient({ dy, y }, {}, { dx: "dx" }).dx };
+    },
+  },
 };
 
 describe("gradients agree with finite differences", () => {

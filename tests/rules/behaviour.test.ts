@@ -6,6 +6,7 @@ import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import type { ImageSet } from "../../src/data/images.ts";
 import { pairings } from "../../src/data/pairing.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
+import { networks } from "../../src/encoders/networks.ts";
 import { type ProbeOptions, probe } from "../../src/evaluation/probe.ts";
 import { type Config, parseConfig } from "../../src/training/config.ts";
 import { configuredPairs } from "../../src/training/configured-rule.ts";
@@ -393,7 +394,7 @@ describe("constraints", () => {
 });
 
 describe("read-outs", () => {
-  const probed = { network: "tiny", valueRange: [0, 1], encoders: {}, seed: 1 } as const;
+  const probed = { network: networks.tiny, valueRange: [0, 1], encoders: {}, seed: 1 } as const;
   const options: ProbeOptions = {
     subjects: ["pixels"],
     readOuts: ["paper", "scaleFree", "kNN"],

@@ -1,5 +1,6 @@
 // saccade runs list and show: what has been trained.
 
+import { networkOf } from "../../encoders/networks.ts";
 import { ofLastLayer, summarise } from "../../evaluation/probe.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import { imported } from "../../runs/resume.ts";
@@ -67,7 +68,7 @@ function list({ runs: root, json }: RunsOptions): void {
 
 function whatOf({ config }: RunSummary, withData: boolean): string {
   const { learning, update, data, encoder } = config;
-  if (data.dataset === imported) return `imported, ${encoder}`;
+  if (data.dataset === imported) return `imported, ${networkOf(encoder).name}`;
   return `${learning} ${update}${withData ? `, ${data.dataset}` : ""}`;
 }
 

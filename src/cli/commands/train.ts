@@ -5,7 +5,7 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Backend } from "../../backends/backend.ts";
 import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
 import type { ImageSet } from "../../data/images.ts";
-import { networks } from "../../encoders/networks.ts";
+import { networkOf } from "../../encoders/networks.ts";
 import { probeMemory } from "../../evaluation/memory.ts";
 import { shellWord } from "../../files/files.ts";
 import { fromHome } from "../../files/folders.ts";
@@ -143,11 +143,11 @@ async function trainHeld(
   let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
   try {
     if (config.probe && options.probe)
-      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder, told) };
+      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, networkOf(config.encoder), told) };
     // A signal that came while data was read is heard here: between timers and immediates the event loop looks for it.
     await setTimeout(1);
     await setImmediate();
-    const probeBytes = probed ? probeMemory({ network: config.encoder, ...probed.sets }, probed.wanted) : 0;
+    const probeBytes = probed ? probeMemory({ network: networkOf(config.encoder), ...probed.sets }, probed.wanted) : 0;
     const needs = needsOf(trainer, dataset, probeBytes, from?.position.step);
     const folder = resumed?.path ?? options.runs;
     const room = roomFor(folder);
@@ -170,18 +170,16 @@ async function trainHeld(
     throw error;
   }
 
-  const { encoder } = config;
+  const { name, blocks } = trainer.model.encoder;
   say(`run      ${run.path}`);
   if (resumed && options.resume === "auto")
     say(`resume   ${from ? `from step ${from.position.step}` : "it had no checkpoint and starts over"}`);
   say(`data     ${dataset.name}: ${dataset.count} images of ${dataset.height}×${dataset.width}×${dataset.channels}`);
   const seen = seenOf(config, { from: dataset, to: trainer.model.encoder });
   if (seen !== undefined) say(`views    ${seen}`);
-  say(
-    `encoder  ${encoder}: ${networks[encoder].blocks.length} convolutions; ${config.learning}, ${config.update}, ${config.loss.kind}`,
-  );
-  for (const [name, { kind, file, package: of, sha256 = "" }] of Object.entries(config.plugins ?? {}))
-    say(`plugin   ${kind} ${name}: ${of ?? file}, SHA-256 ${sha256.slice(0, 12)}…`);
+  say(`encoder  ${name}: ${blocks.length} convolutions; ${config.learning}, ${config.update}, ${config.loss.kind}`);
+  for (const [own, { kind, file, package: of, sha256 = "" }] of Object.entries(config.plugins ?? {}))
+    say(`plugin   ${kind} ${own}: ${of ?? file}, SHA-256 ${sha256.slice(0, 12)}…`);
   say(`device   ${backend.name}: ${backend.description}`);
 
   const stop = stopAfterStep(signals);
