@@ -100,9 +100,9 @@ const foundation: readonly Fault[] = [
   },
   {
     name: "block-ignored",
-    file: "src/training/configured-rule.ts",
-    find: "contrastiveHinge({ ...loss, negatives",
-    replace: "contrastiveHinge({ ...loss, gradientBlock: false, negatives",
+    file: "src/training/registry.ts",
+    find: "contrastiveHinge({ ...options, negatives",
+    replace: "contrastiveHinge({ ...options, gradientBlock: false, negatives",
     breaks: "the configured gradient block has no effect",
     tests: ["rules/behaviour"],
     only: "constraints",
@@ -670,9 +670,10 @@ const rules: readonly Fault[] = [
   },
   {
     name: "refused-combination",
-    file: "src/rules/combinations.ts",
-    find: 'if (layerWise && update === "DTP")',
-    replace: 'if (layerWise && update === "DFA")',
+    file: "src/training/registry.ts",
+    find: "differenceTargetPropagation({ ...options, seed }),\n    refuses: (beside: Beside) =>\n      layerWise(beside)",
+    replace:
+      "differenceTargetPropagation({ ...options, seed }),\n    refuses: (beside: Beside) =>\n      beside.labelled",
     breaks: "DTP is accepted for layers that learn alone",
     tests: ["rules/behaviour"],
     only: "every other combination",

@@ -41,7 +41,7 @@ export async function runTrain(
     onProgress,
   }: { readonly runs: string; readonly signal: AbortSignal; readonly onProgress: (share: number) => void },
 ): Promise<Trained> {
-  const trainer = await createTrainer(config, dataset, backend);
+  const trainer = await createTrainer({ config, dataset, backend });
   const room = roomFor(runs);
   let run: RunFolder;
   let resumed: RunFolder | undefined;

@@ -193,7 +193,11 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
   for (const operation of inCone) {
     if (isPlasticity(operation)) learn({ synapse: operation.updates.weight, gradient: operation.inputs.gradient });
     if (isForward(operation) || isPlasticity(operation)) continue;
-    const read = inputsOf(operation).flatMap(weightsIn);
+    // Of the two that signs are matched between, one gives its signs, the other its sizes.
+    const only = (argument: string): boolean => computationOf(operation) === "signs" && argument === "w";
+    const read = Object.entries<Tensor>(operation.inputs).flatMap(([argument, tensor]) =>
+      weightsIn(tensor).map((one) => ({ ...one, signs: one.signs || only(argument) })),
+    );
     if (read.length === 0) continue;
     if (carriesError(operation)) {
       for (const { weight, signs: only } of read) (only ? signs : whole).add(weight);
@@ -201,12 +205,7 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
     }
     // A bias joins its own units' activity; it carries nothing on.
     if (operation.kind === "addBias") continue;
-    const only = computationOf(operation) === "signs";
-    for (const output of outputsOf(operation))
-      made.set(
-        ownerOf(output),
-        read.map((one) => ({ ...one, signs: one.signs || only })),
-      );
+    for (const output of outputsOf(operation)) made.set(ownerOf(output), read);
   }
   for (const change of layer.changes) learn(change);
   const heads = new Set(layers.filter(({ head }) => head).map(({ weight }) => weight));

@@ -5,11 +5,12 @@ import { networkOf } from "../encoders/networks.ts";
 import type { Linear } from "../evaluation/standardise.ts";
 import { wrong } from "../program/errors.ts";
 import type { Config } from "../training/config.ts";
-import { configuredLoss, recordConfigured } from "../training/configured-rule.ts";
+import { recordConfigured } from "../training/configured-rule.ts";
+import { madeLoss } from "../training/registry.ts";
 import { type Checkpoint, requireTensors } from "./checkpoints.ts";
 
 /** Whether a configuration trains with labels, and so a classifier. */
-export const isSupervised = (config: Pick<Config, "loss" | "augmentation">): boolean => configuredLoss(config).labelled;
+export const isSupervised = (config: Parameters<typeof madeLoss>[0]): boolean => madeLoss(config).labelled;
 
 /**
  * The head of the last layer that learnt, weight [features, classes] → [classes, features]: under E2E that of the network, under GLL and RLL

@@ -16,6 +16,7 @@ import { checkMetrics, fingerprint, openRun, openRuns, type RunFolder } from "./
  */
 function decisive(config: Config): object {
   const {
+    plugins,
     epochs,
     checkpointEvery,
     checkpointsKept,
@@ -33,7 +34,10 @@ function decisive(config: Config): object {
   const { antialias, ...seen } = { antialias: false, ...rest.augmentation };
   const augmentation = antialias ? rest.augmentation : seen;
   const epochsCount = config.learning === "GLL" || dependsOnLength(config.optimiser.schedule);
-  return { ...rest, data, augmentation, ...(epochsCount ? { epochs } : {}) };
+  // A plugin is its bytes, wherever they lie.
+  const bytes = Object.entries(plugins ?? {}).map(([of, { sha256 }]) => [of, sha256]);
+  const foreign = plugins ? { plugins: Object.fromEntries(bytes) } : {};
+  return { ...rest, data, augmentation, ...(epochsCount ? { epochs } : {}), ...foreign };
 }
 
 /** Fingerprint of what decides the numbers of a run. */

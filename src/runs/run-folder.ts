@@ -12,6 +12,7 @@ import { makeFolders } from "../files/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
 import { type Config, configKeys, parseConfig } from "../training/config.ts";
+import type { Plugin } from "../training/plugin.ts";
 import type { LayerNumbers } from "../training/xray.ts";
 import type { Checkpoint } from "./checkpoints.ts";
 import { writeEnvironment } from "./environment.ts";
@@ -174,12 +175,12 @@ export interface OpenRun {
   readonly config: Config;
 }
 
-/** Opens a folder that `createRun` made; says what is missing otherwise. */
-export function openRun(path: string): OpenRun {
+/** Opens a folder that `createRun` made; says what is missing otherwise. Without the run's plugins it can be read and measured, not trained. */
+export function openRun(path: string, plugins: readonly Plugin[] = []): OpenRun {
   const file = join(path, "config.yaml");
   if (!existsSync(file))
     throw new SaccadeError(`${path}: not a run folder, it has no config.yaml; \`saccade runs list\` shows the runs`);
-  return { run: runFolder(path), config: parseConfig(asItWas(parseYaml(file, readText(file))), file) };
+  return { run: runFolder(path), config: parseConfig(asItWas(parseYaml(file, readText(file))), file, plugins) };
 }
 
 /** A run's configuration is complete: what it lacks could not be chosen yet when the run was made, and is what it was then. */

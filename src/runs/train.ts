@@ -75,7 +75,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   if (config.evaluateEvery && !heldOut)
     throw wrong("train", "heldOut", "the pictures that evaluateEvery measures on", "none", "holdOut makes them");
   if (from) for (const note of checkResume(run, config, dataset, from)) onNote?.(note);
-  const trainer = options.trainer ?? (await createTrainer(config, dataset, backend));
+  const trainer = options.trainer ?? (await createTrainer({ config, dataset, backend }));
   const key = configKey(config);
   const started = performance.now();
   /** What the run has been warned of: each once. */

@@ -18,6 +18,7 @@ import { clockValues, type RecordedRule, type RuleOptions, recordRule } from "..
 import { intervene, type LayerIntervention, type Outcome, type StepValues } from "./audit-intervention.ts";
 import type { Config } from "./config.ts";
 import { configuredModel, configuredRule, recordConfigured, smallestPicture } from "./configured-rule.ts";
+import { madeAugmentation } from "./registry.ts";
 
 export interface AuditedLayer extends LayerAudit {
   /** At the weights. */
@@ -108,11 +109,11 @@ function smallLoss(loss: Config["loss"]): Config["loss"] {
 /** What a step on a whole dataset starts from: weights of the configured seed, random pictures, a label of its own for each. */
 export function startValues(config: Config, { model, loss, dataset }: RuleOptions, recorded: RecordedRule): StepValues {
   const { inputs, lessons } = recorded;
-  const { seed, augmentation, batch } = config;
+  const { seed, batch } = config;
   const random = randomStream(seed, auditedPictures);
   const samples = Int32Array.from({ length: batch }, (_, i) => i);
   const drawn = drawViews(
-    augmentation,
+    madeAugmentation(config),
     { from: dataset, to: model.encoder },
     { seed, epoch: 0, samples, views: loss.views },
   );

@@ -4,7 +4,8 @@ import type { Backend, Engine, Numbers } from "../backends/backend.ts";
 import { drawViews, type ViewSizes } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
-import { initialise, type Model } from "../encoders/model.ts";
+import type { Encoder } from "../encoders/encoder.ts";
+import { createModel, initialise, type Model } from "../encoders/model.ts";
 import { networkOf } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import { updatesOf } from "../program/program.ts";
@@ -21,9 +22,16 @@ import {
 } from "../rules/rule.ts";
 import { type RecordedXray, recordXray } from "../rules/xray.ts";
 import type { Config } from "./config.ts";
-import { configuredModel, configuredPairs, configuredRule, type TrainingShape } from "./configured-rule.ts";
+import {
+  configuredModel,
+  configuredPairs,
+  configuredRule,
+  type OwnParts,
+  type TrainingShape,
+} from "./configured-rule.ts";
 import { changedFeedback, feedbackOf, layerOf, type Stage, stagesOf } from "./interventions.ts";
 import { rateAt } from "./rate-schedule.ts";
+import { madeAugmentation } from "./registry.ts";
 import { probeImages, readXray, type Xray } from "./xray.ts";
 
 /** Where a run stands: `step` updates are done, the next batch is batch `batch` of epoch `epoch`. */
@@ -100,10 +108,10 @@ interface RecordedStage extends Stage {
 }
 
 /** The stages of a configuration with their rules. Throws where one cannot go on with what the one before it leaves. */
-function recordStages(config: Config, model: Model, dataset: TrainingShape): RecordedStage[] {
+function recordStages(config: Config, model: Model, dataset: TrainingShape, own: OwnParts): RecordedStage[] {
   const shapes = new Map<string, Shape>();
   return stagesOf(config).map((stage) => {
-    const rule = { ...configuredRule(stage.config, model, dataset), frozen: stage.frozen };
+    const rule = { ...configuredRule(stage.config, model, dataset, own), frozen: stage.frozen };
     const recorded = recordRule(rule);
     const layers = [...new Set(recorded.parameters.map(({ tensor }) => layerOf(tensor)))];
     for (const layer of stage.frozen)
@@ -125,13 +133,21 @@ function recordStages(config: Config, model: Model, dataset: TrainingShape): Rec
   });
 }
 
+export interface TrainerOptions extends OwnParts {
+  readonly config: Config;
+  readonly dataset: ImageSet;
+  readonly backend: Backend;
+  /** Instead of the network that the configuration names; as `update` and `loss` are instead of its rule. */
+  readonly encoder?: Encoder;
+}
+
 /**
  * Records the configuration's rule, prepares it on a backend and initialises it from the seed. Throws, before anything runs, where dataset and
  * configuration do not fit.
  */
-export async function createTrainer(config: Config, dataset: ImageSet, backend: Backend): Promise<Trainer> {
-  const model = configuredModel(config);
-  const stages = recordStages(config, model, { ...dataset, classes: dataset.classes.length });
+export async function createTrainer({ config, dataset, backend, encoder, ...own }: TrainerOptions): Promise<Trainer> {
+  const model = encoder ? createModel(encoder) : configuredModel(config);
+  const stages = recordStages(config, model, { ...dataset, classes: dataset.classes.length }, own);
   if (stages.some(({ rule }) => rule.loss.labelled))
     requireLabels("train", dataset.name, dataset, dataset.classes.length);
   const pairing = pairings[config.pairing ?? "augmentation"];
@@ -144,9 +160,11 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       "leave it out",
     );
   const { anchors, partnerOf } = configuredPairs(config, dataset);
-  const { stepsPerEpoch, totalSteps } = runLength(config, dataset);
+  const { stepsPerEpoch } = runLength(config, dataset);
+  const augmentation = madeAugmentation(config);
   const sizes: ViewSizes = { from: dataset, to: model.encoder };
   const [{ recorded: first }] = stages;
+  const totalSteps = stepsPerEpoch * config.epochs * first.lessons.length;
   const schedule = { stepsPerLesson: stepsPerEpoch * config.epochs, lessons: first.lessons.length, seed: config.seed };
   const lessonOf = (step: number): number => learnings[config.learning].lessonOf(step, schedule);
   /** The stage that step `step` (from 1) belongs to: what intervenes after it has not happened yet. */
@@ -242,7 +260,7 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
     });
     engine.write(to.indices, indices);
     if (to.labelIndices) engine.write(to.labelIndices, images);
-    const { seed, augmentation } = config;
+    const { seed } = config;
     const key = { seed, epoch, samples: images, views: loss.views };
     engine.write(to.parameters, drawViews(augmentation, sizes, key));
     if (to.pairs && loss.pairs) {

@@ -39,6 +39,7 @@ const commands = [
   "sweep",
   "explain",
   "audit",
+  "check",
   "export",
   "import",
   "tsne",

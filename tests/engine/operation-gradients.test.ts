@@ -2,10 +2,10 @@
 
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
+import { checkGradient } from "../../src/conformance/gradients.ts";
 import { type Program, type Recorder, recordProgram } from "../../src/program/program.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { persistent, reshape, type Shape, sizeOf, type Tensor } from "../../src/program/tensor.ts";
-import { checkGradient } from "../support/gradients.ts";
 
 interface Differentiated {
   /** Operands that are varied, with their shapes. */

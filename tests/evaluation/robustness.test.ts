@@ -126,7 +126,7 @@ describe("a supervised network", () => {
     "answers by its own classifier as often rightly as its training says, under $kind",
     async (loss) => {
       const told = config("E2E", loss);
-      const trainer = await createTrainer(told, held, backend);
+      const trainer = await createTrainer({ config: told, dataset: held, backend });
       try {
         for (let step = 0; step < 4; step++) await trainer.step();
         const state = await trainer.state();
@@ -157,7 +157,7 @@ describe("a supervised network", () => {
 
   test("that learns layer by layer has the classifier of its last layer, here by plain loops", async () => {
     const told = config("GLL");
-    const trainer = await createTrainer(told, held, backend);
+    const trainer = await createTrainer({ config: told, dataset: held, backend });
     const state = await trainer.state();
     const shapes = new Map(trainer.recorded.state.map(({ name, shape }) => [name, shape]));
     await trainer.dispose();

@@ -77,7 +77,7 @@ test("a resolved configuration comes back from its file as it was", () => {
 
 describe("the wide network, trained for ten steps", async () => {
   const set = proceduralObjects({ split: "train", count: 40, size: 8, seed: 1 });
-  const trainer = await createTrainer(config, set, backend);
+  const trainer = await createTrainer({ config, dataset: set, backend });
   const losses: number[] = [];
   for (let step = 0; step < 10; step++) losses.push((await trainer.step()).loss);
   const state = await trainer.state();

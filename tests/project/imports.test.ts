@@ -21,15 +21,19 @@ const allowed: Record<string, string[]> = {
   rules: ["program", "encoders", "losses"],
   training: inner,
   evaluation: [...inner, "training"],
+  conformance: [...inner, "training", "evaluation"],
   files: ["program"],
   datasets: ["program", "data", "files"],
   figures: [...inner, "training", "evaluation", "files"],
   runs: [...inner, "training", "evaluation", ...disk],
   exchange: [...inner, "training", "evaluation", ...disk, "runs"],
   experiments: [...inner, "training", "evaluation", ...disk, "runs"],
-  cli: [...inner, "training", "evaluation", ...disk, "runs", "exchange", "experiments", ...implementations],
+  cli: [
+    ...[...inner, "training", "evaluation", ...disk, "runs", "exchange", "experiments", "conformance"],
+    ...implementations,
+  ],
   // The public lists: what a page can run, and all of it.
-  browser: [...inner, "training", "evaluation", "backends/reference", "backends/wasm"],
+  browser: [...inner, "training", "evaluation", "conformance", "backends/reference", "backends/wasm"],
   index: [
     "browser",
     ...inner,
@@ -45,8 +49,10 @@ const allowed: Record<string, string[]> = {
 
 /** What a page can run has nothing of Node; of packages, only what it needs to check a configuration. Other folders may import any. */
 const packages: Record<string, RegExp> = Object.fromEntries([
-  ...[...engine, "data", "backends", "backends/webgpu", "evaluation", "browser"].map((folder) => [folder, /^$/]),
+  ...[...engine, "data", "backends", "backends/webgpu", "evaluation", "conformance"].map((folder) => [folder, /^$/]),
   ["training", /^zod$/],
+  // The z that plugins write their schemas with.
+  ["browser", /^zod$/],
   ...["backends/reference", "backends/wasm"].map((folder) => [folder, /^node:/]),
 ]);
 

@@ -8,6 +8,8 @@ import { pairings } from "../../src/data/pairing.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { networks } from "../../src/encoders/networks.ts";
 import { type ProbeOptions, probe } from "../../src/evaluation/probe.ts";
+import { type Config, parseConfig } from "../../src/training/config.ts";
+import { configuredPairs } from "../../src/training/configured-rule.ts";
 import {
   type Combination,
   combinations,
@@ -16,9 +18,7 @@ import {
   lossNames,
   refusal,
   updateNames,
-} from "../../src/rules/combinations.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
-import { configuredPairs } from "../../src/training/configured-rule.ts";
+} from "../../src/training/registry.ts";
 import { createTrainer, type StepResult, type Trainer } from "../../src/training/trainer.ts";
 
 /** Two batches of 8 an epoch; one image of each order is left over. */
@@ -138,7 +138,7 @@ interface First {
   readonly after: State;
 }
 
-describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$name", ({ entry }) => {
+describe.each(combinations().map((entry) => ({ name: nameOf(entry), entry })))("$name", ({ entry }) => {
   const config = configured(entry);
   /** In the middle of an epoch, and under GLL in the middle of the second layer. */
   const stop = entry.learning === "E2E" ? 3 : paceOf(entry).steps + 3;
@@ -153,8 +153,8 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
 
   beforeAll(async () => {
     trainers = await Promise.all([
-      ...backends.map((backend) => createTrainer(config, images, backend)),
-      createTrainer(configured(entry, { seed: 2 }), images, noThreads),
+      ...backends.map((backend) => createTrainer({ config, dataset: images, backend })),
+      createTrainer({ config: configured(entry, { seed: 2 }), dataset: images, backend: noThreads }),
     ]);
     const [, trainer] = trainers;
     start = await trainer.state();
@@ -256,7 +256,7 @@ describe("every other combination", () => {
   const all = learningNames.flatMap((learning) =>
     updateNames.flatMap((update) => lossNames.map((loss): Combination => ({ learning, update, loss }))),
   );
-  const others = all.filter((entry) => !combinations.some((sound) => nameOf(sound) === nameOf(entry)));
+  const others = all.filter((entry) => !combinations().some((sound) => nameOf(sound) === nameOf(entry)));
 
   test.each(others.map((entry) => ({ name: nameOf(entry), entry })))(
     "$name is refused with the reason",
@@ -285,7 +285,7 @@ const usual: Combination = { learning: "E2E", update: "BP", loss: "contrastiveHi
 
 /** Does something with a new trainer and ends it. */
 async function withTrainer<T>(config: Config, dataset: ImageSet, use: (trainer: Trainer) => Promise<T>): Promise<T> {
-  const trainer = await createTrainer(config, dataset, twoThreads);
+  const trainer = await createTrainer({ config, dataset, backend: twoThreads });
   try {
     return await use(trainer);
   } finally {

@@ -81,7 +81,7 @@ describe("a schedule", () => {
 });
 
 async function withTrainer<T>(config: Config, use: (trainer: Trainer) => Promise<T>): Promise<T> {
-  const trainer = await createTrainer(config, images, wasm);
+  const trainer = await createTrainer({ config, dataset: images, backend: wasm });
   try {
     return await use(trainer);
   } finally {

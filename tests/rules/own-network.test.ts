@@ -3,6 +3,8 @@
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import { checkGradient } from "../../src/conformance/gradients.ts";
+import { openStep } from "../../src/conformance/step.ts";
 import { type Encoder, hiddenName } from "../../src/encoders/encoder.ts";
 import { initialise } from "../../src/encoders/model.ts";
 import { networkData, networkOf, networks, withBiases } from "../../src/encoders/networks.ts";
@@ -19,8 +21,6 @@ import { signSymmetricFeedback } from "../../src/rules/sign-symmetry.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { auditConfigured } from "../../src/training/audit-rule.ts";
 import { parseConfig } from "../../src/training/config.ts";
-import { checkGradient } from "../support/gradients.ts";
-import { openStep } from "../support/step.ts";
 
 /** Every step that may follow a convolution, one twice; a picture that is no square, an even kernel, a stride beyond it, hidden layers. */
 const odd: Encoder = networkOf({

@@ -52,7 +52,8 @@ const configured = (change: object = {}): Config =>
   );
 
 const backend = wasmBackend({ threads: 2 });
-const open = (change: object = {}): Promise<Trainer> => createTrainer(configured(change), images, backend);
+const open = (change: object = {}): Promise<Trainer> =>
+  createTrainer({ config: configured(change), dataset: images, backend });
 const layersOf = async (trainer: Trainer): Promise<readonly LayerNumbers[]> =>
   (await trainer.xray()).flatMap(({ layers }) => layers);
 const byName = (layers: readonly LayerNumbers[]) => Object.fromEntries(layers.map((layer) => [layer.name, layer]));

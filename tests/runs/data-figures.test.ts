@@ -87,7 +87,7 @@ test.each([
   const set = (movie ? proceduralMovie : proceduralObjects)({ split: "train", count: 24, seed: 5, size: 32 });
   const dataset = movie ? "procedural-movie" : "procedural-objects";
   const config = parseConfig({ name: "t", data: { dataset }, ...tiny, ...words }, "t");
-  const trainer = await createTrainer(config, set, referenceBackend);
+  const trainer = await createTrainer({ config, dataset: set, backend: referenceBackend });
   await trainer.step();
   const { views, images } = await firstViews(config, set, referenceBackend);
   expect(images).toBe(6);

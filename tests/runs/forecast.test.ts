@@ -38,7 +38,7 @@ async function withTrainer<T>(
   backend: Backend = wasmBackend({ threads: 1 }),
 ): Promise<T> {
   const config = configured(more);
-  const trainer = await createTrainer(config, await loadDataset(config.data), backend);
+  const trainer = await createTrainer({ config, dataset: await loadDataset(config.data), backend });
   try {
     return await use(trainer);
   } finally {

@@ -39,7 +39,7 @@ type State = Map<string, Float32Array>;
 
 /** The states before the first step and after each. */
 async function states(change: object): Promise<State[]> {
-  const trainer = await createTrainer(configured(change), set, backend);
+  const trainer = await createTrainer({ config: configured(change), dataset: set, backend });
   const all = [await trainer.state()];
   while (trainer.position().step < trainer.totalSteps) {
     await trainer.step();
@@ -98,7 +98,11 @@ describe("the rule", () => {
 
   test("without negatives the loss is that of the positive pairs alone", async () => {
     const losses = async (loss: object): Promise<number> => {
-      const trainer = await createTrainer(configured({ loss: { kind: "contrastiveHinge", ...loss } }), set, backend);
+      const trainer = await createTrainer({
+        config: configured({ loss: { kind: "contrastiveHinge", ...loss } }),
+        dataset: set,
+        backend,
+      });
       const { loss: value, metrics } = await trainer.step();
       await trainer.dispose();
       expect(Object.values(metrics).every(Number.isFinite)).toBe(true);
@@ -189,11 +193,11 @@ describe("a run", () => {
     expect(readFileSync(join(folder.figures, "loss.svg"), "utf8")).toContain("intervention");
     const shape = { ...set, classes: set.classes.length };
     const whole = costOf(configured({ update: "URF" }), shape).flops / steps;
-    const trainer = await createTrainer(
-      configured({ update: "RF", loss: { kind: "contrastiveHinge", negatives: 2 } }),
-      set,
+    const trainer = await createTrainer({
+      config: configured({ update: "RF", loss: { kind: "contrastiveHinge", negatives: 2 } }),
+      dataset: set,
       backend,
-    );
+    });
     const [{ program }] = trainer.recorded.lessons;
     await trainer.dispose();
     const { flops } = costOf(config, shape);
@@ -216,7 +220,7 @@ describe("what makes no sense", () => {
       "test: interventions must be in the order of their steps, got 2 after 3",
     ],
     [[{ step: 1, set: { loss: { negativs: 1 } } }], /interventions\.0.*negativs.*did you mean "negatives"/],
-    [[{ step: 1, set: { update: "SIMPLE" } }], /interventions\.0\.set\.update must be one of BP/],
+    [[{ step: 1, set: { update: "SIMPLE" } }], /interventions\.0: update must be one of BP/],
     [[{ step: 1, set: { loss: { kind: "scff" } } }], /interventions\.0: loss scff with learning E2E/],
   ])("%j is refused by the configuration", (interventions, sentence) => {
     expect(() => configured({ interventions })).toThrow(sentence);
@@ -239,6 +243,8 @@ describe("what makes no sense", () => {
     ],
   ])("%j is refused before anything runs", async (interventions, sentence) => {
     const labelled = proceduralObjects({ split: "train", count: 24, seed: 0, size: 16 });
-    await expect(createTrainer(configured({ interventions }), labelled, backend)).rejects.toThrow(sentence);
+    await expect(createTrainer({ config: configured({ interventions }), dataset: labelled, backend })).rejects.toThrow(
+      sentence,
+    );
   });
 });

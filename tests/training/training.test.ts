@@ -333,7 +333,11 @@ describe("checkpoints", () => {
   ])(
     "of %s %j hold matrices as PyTorch has them, pictures with their channels first",
     async (learning, change, all) => {
-      const trainer = await createTrainer(configured({ ...change, learning, epochs: 1 }), images, twoThreads);
+      const trainer = await createTrainer({
+        config: configured({ ...change, learning, epochs: 1 }),
+        dataset: images,
+        backend: twoThreads,
+      });
       for (let step = 0; step < trainer.totalSteps; step++) await trainer.step();
       const state = await trainer.state();
       const { recorded } = trainer;
@@ -634,7 +638,7 @@ test("a run is finished for its own configuration, on its own pictures, once it 
 
 describe("a trainer", () => {
   const open = (dataset: ImageSet, change: object = {}) =>
-    createTrainer(configured({ epochs: 1, ...change }), dataset, wasmBackend({ threads: 1 }));
+    createTrainer({ config: configured({ epochs: 1, ...change }), dataset, backend: wasmBackend({ threads: 1 }) });
 
   test("steps to its end and no further, and is put back nowhere beyond it", async () => {
     const trainer = await open(bars(20));

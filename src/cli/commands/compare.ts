@@ -15,6 +15,7 @@ import { latestCheckpoint } from "../../runs/checkpoints.ts";
 import { type Alike, alikeIn, type CodeFigure, drawComparison } from "../../runs/comparison-figure.ts";
 import { environment } from "../../runs/environment.ts";
 import { costOf } from "../../runs/forecast.ts";
+import { loadPlugins } from "../../runs/plugins.ts";
 import { finishedRun } from "../../runs/resume.ts";
 import { openRun, type RunFolder } from "../../runs/run-folder.ts";
 import { auditVerdicts } from "../../training/audit-rule.ts";
@@ -164,7 +165,7 @@ async function contestantOf(path: string, overrides: readonly string[], options:
       throw new SaccadeError(
         `compare: ${path} is a run, which has one seed; leave --seeds out, or give its configuration`,
       );
-    const { run, config } = openRun(path);
+    const { run, config } = openRun(path, await loadPlugins(options.plugin ?? []));
     return { name: nameOf(config), wanted: { config, resumed: run }, trained: true };
   }
   const wanted = await configuration(path, overrides, trainingOf(options));

@@ -24,6 +24,7 @@ import { SaccadeError, wrong } from "../../program/errors.ts";
 import { latestCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { isSupervised, ownClassifier } from "../../runs/own-classifier.ts";
+import { loadPlugins } from "../../runs/plugins.ts";
 import { openRun, type RunFolder } from "../../runs/run-folder.ts";
 import type { Config } from "../../training/config.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -42,7 +43,8 @@ interface RobustnessCommandOptions extends CommonOptions {
 
 export async function robustnessCommand(words: readonly string[], options: RobustnessCommandOptions): Promise<number> {
   const isOverride = (word: string): boolean => /^[A-Za-z][\w.]*=/.test(word);
-  const runs = words.filter((word) => !isOverride(word)).map((path) => ({ path, ...openRun(path) }));
+  const plugins = await loadPlugins(options.plugin ?? []);
+  const runs = words.filter((word) => !isOverride(word)).map((path) => ({ path, ...openRun(path, plugins) }));
   if (runs.length === 0)
     throw new SaccadeError(
       "robustness: needs a run, for example: saccade robustness runs/2026-11-24_10-00-00_quickstart_1a2b3c",

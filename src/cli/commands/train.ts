@@ -18,6 +18,7 @@ import { describeData, describeProbe } from "../../runs/configured-data.ts";
 import { continueEnvironment, environment, writeEnvironment } from "../../runs/environment.ts";
 import { evaluationBytes } from "../../runs/evaluations.ts";
 import { needsOf, requireRoom, roomFor } from "../../runs/forecast.ts";
+import { loadPlugins } from "../../runs/plugins.ts";
 import { checkResume, requireTrained, unfinishedRun } from "../../runs/resume.ts";
 import { hasFigures } from "../../runs/run-figures.ts";
 import { createRun, ofLastBlock, openRun, type RunFolder, writeConfig } from "../../runs/run-folder.ts";
@@ -138,7 +139,7 @@ async function trainHeld(
   const told = new Set<string>();
   const dataset = read ?? (await loadShown(config.data, told));
   if (resumed && from) checkResume(resumed, config, dataset, from);
-  const trainer = await createTrainer(config, dataset, backend);
+  const trainer = await createTrainer({ config, dataset, backend });
   const here = environment(backend);
   let run: RunFolder;
   let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
@@ -184,6 +185,8 @@ async function trainHeld(
   const seen = seenOf(config, { from: dataset, to: trainer.model.encoder });
   if (seen !== undefined) say(`views    ${seen}`);
   say(`encoder  ${name}: ${blocks.length} convolutions; ${config.learning}, ${config.update}, ${config.loss.kind}`);
+  for (const [own, { kind, file, package: of, sha256 = "" }] of Object.entries(config.plugins ?? {}))
+    say(`plugin   ${kind} ${own}: ${of ?? file}, SHA-256 ${sha256.slice(0, 12)}…`);
   say(`device   ${backend.name}: ${backend.description}`);
 
   const stop = stopAfterStep(signals);
@@ -217,7 +220,9 @@ async function trainHeld(
   }
   // A signal that came after the last step leaves nothing to do, but for a probe.
   if (stop.signal.aborted && (result.end === "stopped" || probed)) {
-    say(`stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${shellWord(run.path)}`);
+    say(
+      `stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${shellWord(run.path)}${pluginWords(options)}`,
+    );
     if (options.json) print({ run: run.path, ...result });
     return stop.code();
   }
@@ -282,12 +287,13 @@ export async function configuration(
       throw new SaccadeError("--resume: a run keeps its seed; leave --seed out, or start a new run");
     if (path !== undefined && !path.includes("="))
       throw wrong("--resume", "the configuration", "left out, as a run has its own", path, "changes go as key=value");
-    const { run, config } = openRun(options.resume);
+    const plugins = await loadPlugins(options.plugin ?? []);
+    const { run, config } = openRun(options.resume, plugins);
     // A configuration file would be a second truth: what stands first is an override like the others.
     const raw = structuredClone(config) as unknown;
     for (const assignment of path === undefined ? overrides : [path, ...overrides])
       override(raw, assignment, parseValue);
-    const changed = parseConfig(raw, options.resume);
+    const changed = parseConfig(raw, options.resume, plugins);
     requireInPlace(options.resume, { data: changed.data, ...(options.probe ? placesOf(changed) : {}) });
     return { config: changed, resumed: run };
   }
@@ -326,6 +332,9 @@ function seenOf({ augmentation }: Config, sizes: ViewSizes): string | undefined 
   if (augmentation.kind === "none") return plain;
   return `pictures of ${from.height}×${from.width} are brought to ${to.height}×${to.width} by the views`;
 }
+
+const pluginWords = ({ plugin = [] }: TrainCommandOptions): string =>
+  plugin.map((name) => ` --plugin ${shellWord(name)}`).join("");
 
 const countSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" : "steps"}`;
 
