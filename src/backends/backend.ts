@@ -4,8 +4,10 @@ import { SaccadeError } from "../program/errors.ts";
 import type { Program } from "../program/program.ts";
 import type { Tensor } from "../program/tensor.ts";
 
+/** Numbers of a tensor, row-major, in the type that the backend holds them in. */
 export type Numbers = Float32Array | Float64Array | Int32Array | Uint8Array;
 
+/** Something that runs programs: the float64 reference or WebAssembly. */
 export interface Backend {
   /** `reference`, `wasm`. */
   readonly name: string;
@@ -15,6 +17,7 @@ export interface Backend {
   readonly prepare: (programs: readonly Program[]) => Promise<Engine>;
 }
 
+/** Programs that were prepared together: they share one memory and take turns. */
 export interface Engine {
   /** Bytes of the arena: persistent and step tensors, and what the kernels need beside them. */
   readonly bytes: number;

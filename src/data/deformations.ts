@@ -37,6 +37,7 @@ export interface SingleDeformation {
 
 export type SingleKind = "rotation" | "shift" | "scale" | "shear" | "hue" | "saturation";
 
+/** How pictures are deformed: by a recipe of several transformations, such as the paper's, or by one alone. */
 export type Deformation = Recipe | SingleDeformation;
 export type DeformationKind = Deformation["kind"];
 

@@ -14,6 +14,7 @@ export interface Separation {
   readonly silhouette: number;
 }
 
+/** What stands beside a picture of embeddings, so that it is not believed on its looks. */
 export interface EmbeddingNumbers {
   /** k. */
   readonly neighbours: number;

@@ -19,6 +19,10 @@ export interface KnnResult {
   readonly k: number;
 }
 
+/**
+ * Test accuracy of k nearest neighbours by cosine similarity of centred features; k is chosen on a validation split of `train`, drawn with
+ * `seed`. Throws for features of different widths or classes.
+ */
 export function kNearest(train: Features, test: Features, seed: number, backend: Backend): Promise<KnnResult> {
   return measureOnce("kNearest", openKnn, { train, test, seed }, backend);
 }

@@ -31,6 +31,7 @@ export const classifierOrder = 0xc0de;
 /** Steps that one run of a program takes, so that the host is asked once for all of them. */
 const unrolled = 20;
 
+/** Test accuracy of the paper's linear probe on frozen features. Throws for features of different widths or classes. */
 export function linearProbe(
   train: Features,
   test: Features,

@@ -42,6 +42,7 @@ export interface RobustnessScore extends Answerer {
   readonly accuracy: number;
 }
 
+/** Accuracies of every subject at every strength of every deformation. */
 export interface RobustnessReport {
   readonly train: string | undefined;
   readonly test: string;
@@ -67,6 +68,7 @@ export interface RobustnessSets {
 /** `text` says what was done last, `done` of `total` parts. */
 export type OnPart = (text: string, done: number, total: number) => void;
 
+/** Accuracy on deformed pictures of read-outs that learn once from clean ones, on frozen features. */
 export async function robustness(
   subjects: readonly RobustnessSubject[],
   { train, test }: RobustnessSets,

@@ -41,6 +41,7 @@ export interface ScaleFreeResult {
   readonly converged: boolean;
 }
 
+/** Test accuracy of a linear read-out that a factor on the features does not change. Throws for features of different widths or classes. */
 export function scaleFreeProbe(
   train: Features,
   test: Features,

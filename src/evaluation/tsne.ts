@@ -9,6 +9,7 @@ import { principalPlane } from "./principal-plane.ts";
 import { Quadtree } from "./quadtree.ts";
 import { type Similarities, similarities } from "./tsne-similarities.ts";
 
+/** How the picture is made; scikit-learn's defaults. */
 export interface TsneOptions {
   /** Neighbours that a row has in effect; below (n − 1) / 3. Default 30. */
   readonly perplexity?: number;
@@ -24,6 +25,7 @@ export interface TsneOptions {
   readonly onIterations?: (done: number, of: number) => void | Promise<void>;
 }
 
+/** A picture of rows in the plane, and how good it is. */
 export interface Tsne {
   /** [n, 2], row-major. */
   readonly coordinates: Float64Array;

@@ -15,6 +15,7 @@ import { svgToPng } from "./png.ts";
 import { tsneFigure } from "./tsne.ts";
 import { writeFigure } from "./write-figure.ts";
 
+/** The picture of one layer, with its numbers. */
 export interface LayerPicture extends Tsne {
   /** "conv3". */
   readonly layer: string;

@@ -4,6 +4,7 @@ import type { Negatives } from "../program/operations.ts";
 import { rows } from "../program/tensor.ts";
 import type { Loss } from "./loss.ts";
 
+/** Margins, negatives and the gradient block of the paper's loss. */
 export interface ContrastiveHinge {
   /** Margin that a positive pair's distance should stay below. */
   readonly m1: number;
@@ -45,7 +46,7 @@ export function contrastiveHinge({ m1, m2, negatives, gradientBlock }: Contrasti
         record.hingeViewError({ a, b, gates }, {}, { error: rows(error, n - firstRow, n) });
         const metrics = [
           { name: "activePositives", tensor: active, index: 0, per: n },
-          { name: "activeNegatives", tensor: active, index: 1, per: negativePairs(negatives, n) },
+          { name: "activeNegatives", tensor: active, index: 1, per: Math.max(1, negativePairs(negatives, n)) },
         ];
         return { value: loss, error, firstRow, metrics, changes: [] };
       },

@@ -6,6 +6,7 @@ import type { Recorder } from "../program/program.ts";
 import type { Stream } from "../program/random.ts";
 import type { Shape, Tensor } from "../program/tensor.ts";
 
+/** Where learning begins: from embeddings, logits or a picture to a value and its error δ. */
 export interface Loss {
   readonly name: string;
   /** Rows of a step per image: two views, the picture alone, or all patches of it. */
@@ -17,6 +18,7 @@ export interface Loss {
   /** Where the host draws pairs of rows for every step. */
   readonly pairs?: {
     readonly perImage: number;
+    /** Rows and weights of the pairs of one step. */
     readonly draw: (images: number, random: Stream) => PairDraw;
   };
   /** The head that it reads, from the encoder's own; undefined: it reads the last block's picture. */

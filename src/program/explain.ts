@@ -33,6 +33,7 @@ export interface Explanation {
 const describe = (tensor: Tensor): string =>
   `${tensor.name} [${tensor.shape.join(", ")}]${tensor.dtype === "f32" ? "" : ` ${tensor.dtype}`}`;
 
+/** The stages of a program with their shapes, cost and memory. */
 export function explain(program: Program): Explanation {
   const stages = fuse(program);
   const plan = planMemory([{ program, stages }]);

@@ -25,6 +25,7 @@ export interface Operation<K extends Kind = Kind> {
 /** Any recorded operation; test `kind` to narrow it. */
 export type AnyOperation = { [K in Kind]: Operation<K> }[Kind];
 
+/** One step of training as data: operations on named tensors. */
 export interface Program {
   readonly name: string;
   readonly operations: readonly AnyOperation[];
@@ -61,6 +62,10 @@ export type Recorder = { readonly [K in Kind]: Call<K> } & {
   readonly finish: (results: readonly Tensor[]) => Program;
 };
 
+/**
+ * Begins a program: its methods write one operation each and return the tensors that it makes. Throws, with the operation's name, where
+ * shapes do not fit.
+ */
 export function recordProgram(name: string): Recorder {
   const operations: AnyOperation[] = [];
   const known = new Set<Tensor>();

@@ -12,6 +12,7 @@ export type Shape = readonly number[];
  */
 export type Role = "input" | "weight" | "feedback" | "state" | "activity" | "error" | "update" | "metric";
 
+/** A named array with a shape, a type and a role, without values. */
 export interface Tensor {
   readonly name: string;
   readonly shape: Shape;

@@ -15,8 +15,10 @@ export interface Schedule {
   readonly seed: number;
 }
 
+/** Which blocks learn together: E2E, GLL or RLL. */
 export interface Learning {
   readonly name: "E2E" | "GLL" | "RLL";
+  /** Spans of blocks that learn together, of so many blocks, in the order of the layers. */
   readonly lessons: (blocks: number) => readonly LessonSpan[];
   /** Number of the lesson that step `step` (from 0) belongs to. */
   readonly lessonOf: (step: number, schedule: Schedule) => number;
@@ -49,6 +51,7 @@ const randomizedLayerWise: Learning = {
   lessonOf: (step, { lessons, seed }) => randomStream(seed, layerDraw, step).integer(lessons),
 };
 
+/** The three by name. */
 export const learnings = {
   E2E: endToEnd,
   GLL: greedyLayerWise,

@@ -42,6 +42,7 @@ export interface StepRecorder {
   readonly optimiser: Optimiser | undefined;
 }
 
+/** Where a layer's error comes from: BP, RF, URF, DTP, DFA, SSF, KP, or a rule of your own. */
 export interface Update {
   readonly name: string;
   /** Makes what the update itself owns for the layers that learn: feedback weights, inverses. */

@@ -6,13 +6,13 @@ import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import { webgpuBackend } from "../../src/backends/webgpu/backend.ts";
 import { tryDevice } from "../../src/backends/webgpu/trial.ts";
 import { decide } from "../../src/cli/choose-device.ts";
+import { adamLosses, openStep, small } from "../../src/conformance/step.ts";
 import { initialise } from "../../src/encoders/model.ts";
 import { contrastiveHinge } from "../../src/losses/contrastive-hinge.ts";
 import { type Program, persistentTensors, type Recorder, recordProgram } from "../../src/program/program.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { persistent, rows, type Shape, sizeOf, type Tensor } from "../../src/program/tensor.ts";
 import { backpropagation } from "../../src/rules/backpropagation.ts";
-import { adamLosses, openStep, small } from "../support/step.ts";
 import { compare } from "../support/tolerances.ts";
 import { softwareWebgpu, webgpuObstacle } from "../support/webgpu.ts";
 

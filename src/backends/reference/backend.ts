@@ -8,6 +8,7 @@ import { type Kernel, type Operand, referenceKernels } from "./kernels.ts";
 
 type Store = Map<Tensor, Operand["data"]>;
 
+/** The specification: float64, plain loops, one operation at a time. Slow, and right by inspection. */
 export const referenceBackend: Backend = {
   name: "reference",
   description: "float64, one thread, plain loops",

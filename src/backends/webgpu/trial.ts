@@ -12,7 +12,7 @@ export interface DeviceTrial {
 }
 
 /** Rows and columns of the matrices: enough to fill a device. */
-const side = 1024;
+const side = 512;
 /** Milliseconds that count as measured, clocks being coarse. */
 const enough = 30;
 

@@ -3,7 +3,6 @@
 import type { Backend } from "../../backends/backend.ts";
 import { type ImageSet, requireLabels } from "../../data/images.ts";
 import { layerWidth } from "../../encoders/encoder.ts";
-import { networkNamed } from "../../encoders/networks.ts";
 import { wrong } from "../../program/errors.ts";
 import { encoderFeatures, type FrozenEncoder, pixelFeatures } from "../features.ts";
 import { type Centred, centreKernel, cka } from "./cka.ts";
@@ -66,13 +65,17 @@ interface Code {
 
 const keyOf = ({ subject, layer }: Code): string => `${subject}/${layer ?? ""}`;
 
+/**
+ * RSA, CKA, dimensionality, effective rank and sparsity of each layer, with intervals over random halves of the stimuli. Throws where
+ * `responses` are of another number of stimuli.
+ */
 export async function layerScores(
   encoders: Encoders,
   set: ImageSet,
   { halves, fewHalves, seed, responses, onCode }: LayerOptions,
   backend: Backend,
 ): Promise<LayerReport> {
-  const encoder = networkNamed("inspect", encoders.trained.network);
+  const encoder = encoders.trained.network;
   requireStimuli("inspect", set);
   requireLabels("inspect", set.name, set, set.classes.length);
   if (set.count > mostStimuli)

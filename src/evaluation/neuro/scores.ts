@@ -22,6 +22,7 @@ export const neuroReadOuts = {
 
 export type NeuroReadOut = keyof typeof neuroReadOuts;
 
+/** One number about one layer, with its interval where it has one. */
 export interface LayerScore extends Estimate {
   /** `trained`, `random` or `pixels`. */
   readonly subject: string;

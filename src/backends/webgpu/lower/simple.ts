@@ -54,6 +54,37 @@ export const lowerSimple = {
       ({ dy, y, dx }) => `let y = ${y("i")};\n${dx("i")} = ${errorThrough(kind, dy("i"), "y")};`,
     ),
   ],
+  triangle: ({ inputs: { x }, outputs: { y } }) => {
+    const c = x.shape[x.shape.length - 1];
+    return [
+      each(
+        "triangle",
+        size(x) / c,
+        { x: reads(x), y: writes(y) },
+        ({ x, y }) => `var sum = 0f;
+for (var k = i * ${c}u; k < i * ${c}u + ${c}u; k++) { sum += ${x("k")}; }
+for (var k = i * ${c}u; k < i * ${c}u + ${c}u; k++) {
+  let above = ${x("k")} - sum / ${c}f;
+  ${y("k")} = select(max(0f, above), above, isNan(above));
+}`,
+        isNan,
+      ),
+    ];
+  },
+  triangleGradient: ({ inputs: { dy, y }, outputs: { dx } }) => {
+    const c = y.shape[y.shape.length - 1];
+    const through = (dy: string, y: string): string => errorThrough("relu", dy, y);
+    return [
+      each(
+        "triangleGradient",
+        size(y) / c,
+        { dy: reads(dy), y: reads(y), dx: writes(dx) },
+        ({ dy, y, dx }) => `var sum = 0f;
+for (var k = i * ${c}u; k < i * ${c}u + ${c}u; k++) { sum += ${through(dy("k"), y("k"))}; }
+for (var k = i * ${c}u; k < i * ${c}u + ${c}u; k++) { ${dx("k")} = ${through(dy("k"), y("k"))} - sum / ${c}f; }`,
+      ),
+    ];
+  },
   maxPool: ({ inputs: { x }, outputs: { y, argmax }, attributes: { size: side } }) => {
     const [, h, w, c] = x.shape as Extents4;
     return [
