@@ -1147,7 +1147,7 @@ describe("explain and version", () => {
     // Without the package, without a driver, or with threads: in any case it says what to do.
     const threaded = await saccade("version", "--device", "webgpu", "--threads", "2");
     expect(threaded).toMatchObject({
-      code: 3,
+      code: 1,
       stderr: "saccade: --device webgpu: --threads must be left out, the GPU has its own, got 2\n",
     });
   });

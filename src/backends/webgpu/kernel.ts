@@ -219,7 +219,8 @@ const perThread = 32;
 
 /**
  * Sums over `count` items: the statements see the item's number `i` and add to the variables `sum0`, `sum1` … of the targets. Whatever
- * the device, the order of additions is the same. Threads add on their own, and fewer threads what they found: barriers cost a
+ * the device, the order of additions is the same, and what each rounds away is
+ * kept and added too (Neumaier 1974): a mean can be far smaller than its terms. Threads add on their own, and fewer threads what they found: barriers cost a
  * driver for the CPU seconds of compiling.
  */
 export function sums<A extends AccessTable>(
@@ -232,7 +233,7 @@ export function sums<A extends AccessTable>(
 ): Dispatch[] {
   const threads = Math.ceil(count / perThread);
   const last = threads === 1;
-  const partial = scratch(`${label}.sums`, threads * targets.length);
+  const partial = scratch(`${label}.sums`, 2 * threads * targets.length);
   const outputs: Record<string, Access> = last
     ? Object.fromEntries(targets.map(({ to }, s) => [`to${s}`, writes(to)]))
     : { partial: writes(partial) };
@@ -244,13 +245,21 @@ export function sums<A extends AccessTable>(
       const to: Record<string, Elements> = elements;
       const stored = targets.map(({ index, finish = (sum) => sum }, s) =>
         last
-          ? `${to[`to${s}`](`${index}u`)} = ${finish(`sum${s}`)};`
-          : `${to.partial(`thread + ${s * threads}u`)} = sum${s};`,
+          ? `${to[`to${s}`](`${index}u`)} = ${finish(`(all${s} + rest${s})`)};`
+          : `${to.partial(`thread + ${2 * s * threads}u`)} = all${s};\n${to.partial(`thread + ${(2 * s + 1) * threads}u`)} = rest${s};`,
       );
       return `let thread = i;
-${targets.map((_, s) => `var sum${s} = 0f;`).join(" ")}
+${targets.map((_, s) => `var all${s} = 0f; var rest${s} = 0f;`).join(" ")}
 for (var i = thread; i < ${count}u; i += ${threads}u) {
+${targets.map((_, s) => `var sum${s} = 0f; var low${s} = 0f;`).join(" ")}
 ${statements(elements as unknown as ElementsOf<A>)}
+${targets
+  .map(
+    (_, s) => `let next${s} = all${s} + sum${s};
+rest${s} += low${s} + select((sum${s} - next${s}) + all${s}, (all${s} - next${s}) + sum${s}, abs(all${s}) >= abs(sum${s}));
+all${s} = next${s};`,
+  )
+  .join("\n")}
 }
 ${stored.join("\n")}`;
     },
@@ -258,7 +267,12 @@ ${stored.join("\n")}`;
   );
   if (last) return [dispatch];
   const add = ({ found }: { readonly found: Elements }): string =>
-    targets.map((_, s) => `sum${s} += ${found(`i + ${s * threads}u`)};`).join("\n");
+    targets
+      .map((_, s) => {
+        const [sum, low] = [2 * s, 2 * s + 1].map((part) => found(`i + ${part * threads}u`));
+        return `sum${s} = ${sum}; low${s} = ${low};`;
+      })
+      .join("\n");
   return [dispatch, ...sums(`${label}.sums`, threads, { found: reads(partial) }, add, targets)];
 }
 
