@@ -133,6 +133,7 @@ function recordStages(config: Config, model: Model, dataset: TrainingShape, own:
   });
 }
 
+/** What a trainer trains, on what, and where. */
 export interface TrainerOptions extends OwnParts {
   readonly config: Config;
   readonly dataset: ImageSet;
