@@ -385,7 +385,7 @@ command(
     "what to write, by its ending: .safetensors, .onnx or .npz; it replaces an old one",
     fromHome,
   )
-  .option("--best", "the checkpoint with the lowest mean training loss, not the newest")
+  .option("--best", "the best checkpoint by training loss, or by kNN (checkpointBest), not the newest")
   .action(async (run, dataset, options) => {
     const { exportCommand } = await import("./commands/export.ts");
     process.exitCode = await exportCommand(run, dataset, options);
@@ -458,6 +458,20 @@ const runs = command(
       const { runsCommand } = await import("./commands/runs.ts");
       process.exitCode = await runsCommand(paths[0], options);
     }
+  });
+
+command(
+  "watch",
+  "Follow a run that goes on elsewhere: progress, loss, evaluations, X-ray.",
+  ["watch runs/2026-11-24_10-00-00_quickstart_1a2b3c", "watch --once --json"],
+  {},
+)
+  .argument("[run]", "run folder (default: the newest of --runs)")
+  .option("--runs <folder>", "where run folders are", fromHome, "runs")
+  .option("--once", "print how the run stands and end; else until the run ends, Ctrl-C ends the watching alone")
+  .action(async (run, options) => {
+    const { watchCommand } = await import("./commands/watch.ts");
+    process.exitCode = await watchCommand(run, options);
   });
 
 const data = command(

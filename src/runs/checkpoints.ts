@@ -23,7 +23,7 @@ export interface Checkpoint {
   readonly losses: Losses;
   /** Fingerprint of the configuration that wrote it. */
   readonly config: string;
-  /** How many lines metrics.jsonl had; the first checkpoints did not say it. */
+  /** How many lines metrics.jsonl had, but for evaluations; the first checkpoints did not say it. */
   readonly metrics?: number | undefined;
   readonly path: string;
 }
@@ -33,13 +33,13 @@ export interface Losses {
   /** Of the steps since the last checkpoint that the configuration asks for. */
   readonly sum: number;
   readonly steps: number;
-  /** The checkpoint with the lowest mean loss of those steps. */
-  readonly best?: { readonly step: number; readonly loss: number };
+  /** The checkpoint with the lowest mean loss of those steps; under checkpointBest kNN the one with the highest accuracy by it. */
+  readonly best?: { readonly step: number; readonly loss: number; readonly kNN?: number };
 }
 
 const format = "saccade-checkpoint-2";
 const fileName = (step: number): string => `step-${String(step).padStart(8, "0")}.safetensors`;
-const stepOf = (name: string): number => Number.parseInt(name.slice("step-".length), 10);
+export const stepOf = (name: string): number => Number.parseInt(name.slice("step-".length), 10);
 
 /** Which checkpoints stay beside the best: the newest of those at every so many steps. One that a stop left goes when the next is written. */
 export interface Kept {
@@ -225,12 +225,14 @@ function isSound(path: string): boolean {
   }
 }
 
-/** The checkpoint with the lowest mean training loss since the one before, as the newest remembers it. */
+/** The best checkpoint, as the newest remembers it: by its mean training loss since the one before, or by kNN. */
 export function bestCheckpoint(folder: string): Checkpoint | undefined {
   const newest = latestCheckpoint(folder);
   if (newest === undefined) return undefined;
   const { best } = newest.losses;
   if (best === undefined)
-    throw new SaccadeError(`${newest.path}: no checkpoint has a training loss yet; leave --best out, or train on`);
+    throw new SaccadeError(
+      `${newest.path}: no checkpoint has a training loss or an evaluation yet; leave --best out, or train on`,
+    );
   return best.step === newest.position.step ? newest : loadCheckpoint(join(folder, fileName(best.step)));
 }

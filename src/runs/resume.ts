@@ -15,8 +15,20 @@ import { checkMetrics, fingerprint, openRun, openRuns, type RunFolder } from "./
  * layer of GLL begins, or how the learning rate falls, they count.
  */
 function decisive(config: Config): object {
-  const { plugins, epochs, checkpointEvery, checkpointsKept, metricsEvery, xrayEvery, logs, probe, name, ...rest } =
-    config;
+  const {
+    plugins,
+    epochs,
+    checkpointEvery,
+    checkpointsKept,
+    checkpointBest,
+    metricsEvery,
+    xrayEvery,
+    evaluateEvery,
+    logs,
+    probe,
+    name,
+    ...rest
+  } = config;
   const { folder, file, ...data } = rest.data;
   // Runs from before there was antialiasing have no such key in their fingerprint.
   const { antialias, ...seen } = { antialias: false, ...rest.augmentation };

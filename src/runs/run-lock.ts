@@ -68,6 +68,13 @@ export function isHeld(run: RunFolder): boolean {
   return holder === undefined || holder.host !== hostname() || alive(holder);
 }
 
+/** Who a run's lock names, whether they are alive or not; undefined where there is none, or where it names nobody. */
+export function runHolder(run: RunFolder): Pick<Holder, "pid" | "host" | "started"> | undefined {
+  const text = textOf(join(run.path, "lock.json"));
+  const holder = text === undefined ? undefined : holderOf(text);
+  return holder && { pid: holder.pid, host: holder.host, started: holder.started };
+}
+
 /** Whether the lock was made; false where there is one. Written beside and linked: a lock is never there without its holder's name. */
 function create(path: string, text: string): boolean {
   const beside = `${path}.${process.pid}.new`;

@@ -7,7 +7,7 @@ import type { Numbers } from "../backends/backend.ts";
 import { flushFile, notRead, notWritten, readBytes, writeWhole } from "../files/files.ts";
 import type { Config } from "../training/config.ts";
 import type { SynapseNumbers } from "../training/xray.ts";
-import { configText, type Metric, type RunFolder, readMetrics } from "./run-folder.ts";
+import { configText, type Metric, ofLastBlock, type RunFolder, readMetrics } from "./run-folder.ts";
 import {
   type Content,
   decodeEvents,
@@ -161,6 +161,15 @@ function content(metric: Metric): { readonly summaries: readonly Summary[] } {
   if (metric.kind === "alarm") return { summaries: [{ tag: "alarm", text: metric.message }] };
   if (metric.kind === "intervention") return { summaries: [{ tag: "intervention", text: metric.what }] };
   if (metric.kind === "step") return { summaries: scalars(rest, (name) => `${groups[name] ?? "train"}/${name}`) };
+  if (metric.kind === "evaluation") {
+    const [last] = ofLastBlock(metric);
+    return {
+      summaries: metric.scores.flatMap(({ layer, readOut, accuracy, random }) => {
+        const tag = `evaluation/${layer === last.layer ? "" : `${layer}/`}${readOut}`;
+        return scalars({ [tag]: accuracy, [`${tag}/random`]: random }, (name) => name);
+      }),
+    };
+  }
   const { layer, layers, ...numbers } = rest as Omit<typeof metric, "kind" | "step">;
   const prefix = layer === undefined ? "xray" : `xray/layer${layer}`;
   return {

@@ -294,8 +294,12 @@ export const configSchema = z.strictObject({
   /** Epochs between checkpoints; the last step is always kept. */
   checkpointEvery: count.default(1),
   logs: logs.default(logs.parse({})),
-  /** Checkpoints that are kept, the newest; beside them the one with the lowest mean training loss since the one before it. */
+  /** Checkpoints that are kept, the newest; beside them the best: with the lowest mean training loss since the one before it, unless told. */
   checkpointsKept: count.default(3),
+  /** Epochs between evaluations of the encoder in training on labels held out (held-out.ts), and one at the end; 0 (default): none. */
+  evaluateEvery: z.int().min(0).optional(),
+  /** By what the best checkpoint is the best: training loss (default), or the kNN of evaluateEvery. */
+  checkpointBest: z.enum(["loss", "kNN"]).optional(),
   probe: probe.optional(),
   /** What changes in mid-run, in the order of the steps. */
   interventions: z.array(intervention).min(1).optional(),
@@ -804,6 +808,7 @@ function checkCombination(config: Config, plugins: readonly Recorded[], where: s
       if (augmentation[key][0] > augmentation[key][1])
         refuse(`augmentation.${key} must be [least, most], got [${augmentation[key].join(", ")}]`);
   }
+  checkEvaluation(config, refuse);
   const untold = config.probe && probeRefusal(config.probe);
   if (untold) refuse(untold);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
@@ -828,6 +833,32 @@ function checkNetwork(
   const network = networkOf(encoder);
   if (augmentation.kind !== "patches") requireShapes(network, `${where}: encoder`);
   else pictures({ ...network, height: augmentation.size, width: augmentation.size }, `${where}: encoder`);
+}
+
+/** The labelled pictures of which evaluateEvery takes some: what the probe learns from, or without a probe the run's own. */
+export const evaluationData = ({ probe, data }: Pick<Config, "probe" | "data">): DataConfig => probe?.train ?? data;
+
+function checkEvaluation(config: Config, refuse: (sentence: string) => never): void {
+  const { evaluateEvery = 0, checkpointBest, checkpointEvery, probe, data, loss } = config;
+  if (checkpointBest === "kNN" && evaluateEvery === 0)
+    refuse("checkpointBest kNN needs evaluateEvery, by which it is measured, got none; set evaluateEvery=1");
+  if (checkpointBest === "kNN" && evaluateEvery % checkpointEvery !== 0)
+    refuse(
+      `evaluateEvery must be a multiple of checkpointEvery = ${checkpointEvery} under checkpointBest kNN, so that what is measured is kept, got ${evaluateEvery}`,
+    );
+  if (evaluateEvery === 0) return;
+  if (!probe && data.split === "unlabelled")
+    refuse(
+      "evaluateEvery needs labelled pictures, and there are none: data.split is unlabelled, and there is no probe; add a probe section",
+    );
+  const supervised = loss.kind === "crossEntropy" || loss.kind === "amitHinge";
+  const same = (["dataset", "split", "folder", "file", "seed"] as const).every(
+    (key) => evaluationData(config)[key] === data[key],
+  );
+  if (supervised && same)
+    refuse(
+      `evaluateEvery needs labels that the run does not learn from, and loss ${loss.kind} learns those of ${probe ? "probe.train" : "data"}; leave evaluateEvery out, or give probe.train other pictures`,
+    );
 }
 
 /** What makes no sense in a probe, in a sentence. */

@@ -44,6 +44,7 @@ const commands = [
   "import",
   "tsne",
   "runs",
+  "watch",
   "data",
   "devices",
   "version",

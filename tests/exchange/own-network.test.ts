@@ -19,7 +19,9 @@ import { channelsFirst } from "../../src/exchange/embeddings.ts";
 import { readStateDict } from "../../src/exchange/imported-weights.ts";
 import { encodeOnnx } from "../../src/exchange/onnx.ts";
 import { encodeStateDict } from "../../src/exchange/state-dict.ts";
+import { SaccadeError } from "../../src/program/errors.ts";
 import { latestCheckpoint, saveCheckpoint } from "../../src/runs/checkpoints.ts";
+import { ownClassifier } from "../../src/runs/own-classifier.ts";
 import { configText } from "../../src/runs/run-folder.ts";
 import { parseConfig } from "../../src/training/config.ts";
 import { decodeSafetensors } from "../../src/training/safetensors.ts";
@@ -153,6 +155,15 @@ describe("the wide network, trained for ten steps", async () => {
     // 5 × 5, pooled by 2, 3 × 3, pooled by 2, 3 × 3, pooled by 2.
     expect(network.blocks.map(({ name }) => middleUnit(network, name).window.side)).toEqual([6, 12, 24]);
   });
+});
+
+test("a supervised head with hidden layers is refused as a linear classifier of features", () => {
+  const supervised = parseConfig({ ...raw, loss: { kind: "crossEntropy" }, update: "BP" }, "supervised");
+  expect(() => ownClassifier(supervised, { path: "", state: new Map(), shapes: new Map() }, 10)).toThrow(
+    new SaccadeError(
+      "robustness: wide's encoder.head.hidden must be none, for a classifier that is linear in the encoder's features, got [24]; its features can be probed",
+    ),
+  );
 });
 
 test("embeddings of pictures that are no squares are means over all places", async () => {

@@ -8,8 +8,11 @@ import type { Backend } from "../../src/backends/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import { proceduralClasses } from "../../src/data/procedural-objects.ts";
 import { loadDataset } from "../../src/datasets/datasets.ts";
+import { networks } from "../../src/encoders/networks.ts";
+import { holdOut } from "../../src/evaluation/held-out.ts";
 import { explain } from "../../src/program/explain.ts";
 import { saveCheckpoint } from "../../src/runs/checkpoints.ts";
+import { evaluationBytes } from "../../src/runs/evaluations.ts";
 import {
   augmentedProbeFlops,
   costOf,
@@ -108,6 +111,41 @@ describe("disk", () => {
     const [every, tenth, rest] = [await needs({}), await needs({ metricsEvery: 10 }), await needs({}, 0, 10)];
     expect(tenth.disk.metrics).toBeLessThan(every.disk.metrics);
     expect(rest.disk.metrics).toBeLessThan(every.disk.metrics);
+  });
+});
+
+describe("evaluations", () => {
+  test("take memory while training, and lines of metrics and events; as many as come", async () => {
+    const heldOut = holdOut(await loadDataset({ ...data, split: "train", limit: 60 }), networks.tiny);
+    const probe = { train: { ...data, split: "train" }, test: { ...data, split: "test" } };
+    const dataset = await loadDataset(data);
+    const [never, evaluated] = await Promise.all(
+      [0, 1].map((evaluateEvery) =>
+        withTrainer({ probe, evaluateEvery }, (trainer) =>
+          needsOf(trainer, dataset, 0, 0, evaluateEvery ? evaluationBytes(trainer.config, heldOut) : 0),
+        ),
+      ),
+    );
+    const more = evaluated.memory.training - never.memory.training;
+    expect(more).toBe(evaluationBytes(configured({ probe, evaluateEvery: 1 }), heldOut));
+    // At the least the pictures, and their features of 1,024 numbers.
+    expect(more).toBeGreaterThan(60 * (16 * 16 * 3 + 4 * 1024));
+    // 5 evaluations of 2 scores.
+    expect(evaluated.disk.metrics - never.disk.metrics).toBe(5 * (80 + 2 * 80));
+    expect(evaluated.disk.events - never.disk.events).toBe(5 * 2 * 120);
+  });
+
+  test("take time: one is timed, and the random encoder's is one more", async () => {
+    const backend = wasmBackend({ threads: 1 });
+    const heldOut = holdOut(await loadDataset({ ...data, split: "train", limit: 30 }), networks.tiny);
+    const probe = { train: { ...data, split: "train" }, test: { ...data, split: "test" } };
+    const { seconds, evaluating, secondsPerStep } = await withTrainer(
+      { probe, evaluateEvery: 2, xrayEvery: 0 },
+      (trainer) => timeSteps(trainer, 0.01, { heldOut, backend }),
+    );
+    // 3 evaluations and the random encoder's, each far longer than a step of this network.
+    expect(evaluating).toBeGreaterThan(4 * secondsPerStep);
+    expect(seconds).toBeGreaterThan(evaluating + 20 * secondsPerStep - 1e-9);
   });
 });
 

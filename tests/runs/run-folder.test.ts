@@ -757,7 +757,7 @@ describe("a checkpoint", () => {
     expect(bestCheckpoint(folder)?.position.step).toBe(10);
     write("bests/step-00000010.safetensors", { ...at(10), losses: '{"sum":0,"steps":0}' });
     expect(() => bestCheckpoint(folder)).toThrow(
-      /no checkpoint has a training loss yet; leave --best out, or train on$/,
+      /no checkpoint has a training loss or an evaluation yet; leave --best out, or train on$/,
     );
     expect(bestCheckpoint(join(root, "no-bests"))).toBeUndefined();
   });

@@ -6,6 +6,7 @@ import type { Backend } from "../../backends/backend.ts";
 import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
 import type { ImageSet } from "../../data/images.ts";
 import { networkOf } from "../../encoders/networks.ts";
+import { type HeldOut, holdOut } from "../../evaluation/held-out.ts";
 import { probeMemory } from "../../evaluation/memory.ts";
 import { shellWord } from "../../files/files.ts";
 import { fromHome } from "../../files/folders.ts";
@@ -15,11 +16,12 @@ import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../runs/checkpoints.ts";
 import { describeData, describeProbe } from "../../runs/configured-data.ts";
 import { continueEnvironment, environment, writeEnvironment } from "../../runs/environment.ts";
+import { evaluationBytes } from "../../runs/evaluations.ts";
 import { needsOf, requireRoom, roomFor } from "../../runs/forecast.ts";
 import { loadPlugins } from "../../runs/plugins.ts";
 import { checkResume, requireTrained, unfinishedRun } from "../../runs/resume.ts";
 import { hasFigures } from "../../runs/run-figures.ts";
-import { createRun, openRun, type RunFolder, writeConfig } from "../../runs/run-folder.ts";
+import { createRun, ofLastBlock, openRun, type RunFolder, writeConfig } from "../../runs/run-folder.ts";
 import { claimRun, lockRun } from "../../runs/run-lock.ts";
 import { type TrainResult, train } from "../../runs/train.ts";
 import { type Config, type DataConfig, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
@@ -141,19 +143,24 @@ async function trainHeld(
   const here = environment(backend);
   let run: RunFolder;
   let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
+  let heldOut: HeldOut | undefined;
   try {
     if (config.probe && options.probe)
       probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, networkOf(config.encoder), told) };
+    if (config.evaluateEvery) {
+      const labelled = config.probe ? (probed?.sets.train ?? (await loadShown(config.probe.train, told))) : dataset;
+      heldOut = holdOut(labelled, networkOf(config.encoder));
+    }
     // A signal that came while data was read is heard here: between timers and immediates the event loop looks for it.
     await setTimeout(1);
     await setImmediate();
     const probeBytes = probed ? probeMemory({ network: networkOf(config.encoder), ...probed.sets }, probed.wanted) : 0;
-    const needs = needsOf(trainer, dataset, probeBytes, from?.position.step);
+    const needs = needsOf(trainer, dataset, probeBytes, from?.position.step, evaluationBytes(config, heldOut));
     const folder = resumed?.path ?? options.runs;
     const room = roomFor(folder);
     requireRoom(needs, room, folder);
     if (options.dryRun) {
-      await printForecast(trainer, needs, room, probed?.sets, options);
+      await printForecast(trainer, needs, room, probed?.sets, heldOut && { heldOut, backend }, options);
       await trainer.dispose();
       return exitCodes.done;
     }
@@ -184,6 +191,7 @@ async function trainHeld(
 
   const stop = stopAfterStep(signals);
   const progress = showProgress("training", "images");
+  let found = "";
   let result: TrainResult;
   try {
     result = await train({
@@ -193,11 +201,16 @@ async function trainHeld(
       run,
       trainer,
       ...(from ? { from } : {}),
+      heldOut,
       signal: stop.signal,
       onStep: ({ position, loss }, { stepsPerEpoch, totalSteps }) => {
         const epoch = (position.step / stepsPerEpoch).toFixed(1);
-        const note = `epoch ${epoch} of ${totalSteps / stepsPerEpoch}, loss ${loss.toPrecision(4)}`;
+        const note = `epoch ${epoch} of ${totalSteps / stepsPerEpoch}, loss ${loss.toPrecision(4)}${found}`;
         progress.update(position.step * config.batch, totalSteps * config.batch, note);
+      },
+      onEvaluation: (evaluation) => {
+        const [{ accuracy, random }] = ofLastBlock(evaluation);
+        found = `, kNN ${(100 * accuracy).toFixed(1)} % (random ${(100 * random).toFixed(1)})`;
       },
       onAlarm: (message) => process.stderr.write(`\nalarm: ${message}\n`),
       onNote: (sentence) => process.stderr.write(`note: ${sentence}\n`),
