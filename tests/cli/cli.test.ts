@@ -227,7 +227,7 @@ describe("help", () => {
     expect(widest(help)).toBeLessThanOrEqual(80);
   });
 
-  test("gives examples that work, each run here on small data", async () => {
+  test("gives examples that work, each run here on small data", { timeout: 900_000 }, async () => {
     for (const run of [...exampleRuns, "runs/mine"])
       cpSync(join(root, digitsRun), join(root, run), { recursive: true });
     const theirs = initialise(createModel(networks.cifar), 1);
@@ -1106,7 +1106,7 @@ describe("explain and version", () => {
     const cifar = resolve("configs/cifar-bp.yaml");
     expect((await input(cifar)) - (await input(cifar, "data.limit=1000"))).toBe(49_000 * 3072);
     expect((await input("objects.yaml", "data.size=64")) - (await input("objects.yaml"))).toBe(
-      3000 * 3 * (64 * 64 - 1024),
+      2700 * 3 * (64 * 64 - 1024),
     );
   });
 
