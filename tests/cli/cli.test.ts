@@ -267,7 +267,7 @@ describe("a command line that is not understood", () => {
     ],
     [["train", "configs/quickstart.yaml", "--seed", ""], /'--seed <number>' argument '' is invalid/],
     [["train", "configs/quickstart.yaml", "--threads", "0"], /a whole number from 1 to 256/],
-    [["train", "configs/quickstart.yaml", "--device", "gpu"], /Allowed choices are wasm, reference/],
+    [["train", "configs/quickstart.yaml", "--device", "gpu"], /Allowed choices are wasm, webgpu, auto, reference/],
     [["probe"], /missing required argument 'run'/],
     [["explain"], /missing required argument 'config'/],
     [["runs"], /missing required argument 'what'/],
@@ -1117,10 +1117,17 @@ describe("explain and version", () => {
   });
 
   test("devices says which SIMD was chosen and how fast each is", async () => {
-    const { default: first, devices } = JSON.parse(await output("devices", "--json"));
+    const { default: first, auto, devices } = JSON.parse(await output("devices", "--json"));
     expect(first).toBe("wasm");
-    expect(devices.map(({ name }: { name: string }) => name)).toEqual(["wasm", "reference"]);
-    const [{ simd, chosenBy, candidates }] = devices;
+    expect(devices.map(({ name }: { name: string }) => name)).toEqual(["wasm", "webgpu", "reference"]);
+    const [{ simd, chosenBy, candidates }, webgpu] = devices;
+    // An adapter with its speed, or the reason why there is none.
+    if (webgpu.adapter) expect(webgpu).toMatchObject({ exact: true, adapter: { name: expect.stringMatching(/./) } });
+    else expect(webgpu.obstacle).toMatch(/^webgpu: .*--device wasm$/);
+    expect(auto).toMatchObject({
+      device: expect.stringMatching(/^(wasm|webgpu)$/),
+      because: expect.stringMatching(/./),
+    });
     expect(chosenBy).toBe("speed");
     expect(candidates.map((candidate: { simd: string }) => candidate.simd)).toEqual(["wide", "relaxed", "plain"]);
     expect(candidates.find((candidate: { simd: string }) => candidate.simd === simd)).toMatchObject({ exact: true });
@@ -1137,6 +1144,12 @@ describe("explain and version", () => {
     const onReference = await output("version", "--device", "reference");
     expect(onReference).toMatch(/^reference: float64/m);
     expect(await output("--version", "--device", "reference")).toBe(onReference);
+    // Without the package, without a driver, or with threads: in any case it says what to do.
+    const threaded = await saccade("version", "--device", "webgpu", "--threads", "2");
+    expect(threaded).toMatchObject({
+      code: 3,
+      stderr: "saccade: --device webgpu: --threads must be left out, the GPU has its own, got 2\n",
+    });
   });
 });
 
