@@ -1,0 +1,197 @@
+// How the network learns: Learning × Update × Loss, negatives, gradient block, and behind a disclosure the numbers.
+
+import { type Combination, learningNames, lossNames, refusal, updateNames } from "../../src/rules/combinations.ts";
+import type { Config } from "../../src/training/config.ts";
+import { lossTitles, type PageNetwork, pageNetworks, withLoss, withNetwork, withPart } from "../configuration.ts";
+import { configure } from "../engine.ts";
+import { checked, raw } from "../state.ts";
+import { learningWords, lossWords, terms, updateWords } from "../words.ts";
+import { Choice } from "./choice.tsx";
+import { NumberField } from "./number-field.tsx";
+import { Term } from "./term.tsx";
+
+export function Rule() {
+  const config = checked.value?.config;
+  if (config === undefined) return <section class="panel rule" aria-busy="true" />;
+  const now: Combination = { ...config, loss: config.loss.kind };
+  const refused = (change: Partial<Combination>): string | undefined => reason(refusal({ ...now, ...change }));
+  return (
+    <section class="panel rule" aria-labelledby="rule-title">
+      <h2 id="rule-title">How it learns</h2>
+      <Choice
+        name="learning"
+        title="Learning"
+        about="which layers learn together"
+        value={config.learning}
+        options={learningNames.map((value) => ({
+          value,
+          title: value,
+          words: learningWords[value],
+          refused: refused({ learning: value }),
+        }))}
+        choose={(learning) => configure({ ...raw.value, learning })}
+      />
+      <Choice
+        name="update"
+        title="Update"
+        about="where a layer’s error comes from"
+        value={config.update}
+        options={updateNames.map((value) => ({
+          value,
+          title: value,
+          words: updateWords[value],
+          refused: refused({ update: value }),
+        }))}
+        choose={(update) => configure({ ...raw.value, update })}
+      />
+      <Choice
+        name="loss"
+        title="Loss"
+        about="what is asked of the network"
+        value={config.loss.kind}
+        options={lossNames
+          .filter((value) => value !== "clappPatches")
+          .map((value) => ({
+            value,
+            title: lossTitles[value],
+            words: lossWords[value],
+            refused: refused({ loss: value }),
+          }))}
+        choose={(loss) => configure(withLoss(raw.value, loss))}
+      />
+      {config.loss.kind === "contrastiveHinge" && <Hinge config={config} loss={config.loss} />}
+      <Numbers config={config} />
+    </section>
+  );
+}
+
+/** "learning GLL with update DTP: targets travel …; use E2E" without its first half, which the buttons say. */
+const reason = (sentence: string | undefined): string | undefined => {
+  const rest = sentence?.slice(sentence.indexOf(": ") + 2);
+  return rest === undefined ? undefined : `${rest[0].toUpperCase()}${rest.slice(1)}.`;
+};
+
+type HingeLoss = Extract<Config["loss"], { kind: "contrastiveHinge" }>;
+
+function Hinge({ config, loss }: { readonly config: Config; readonly loss: HingeLoss }) {
+  const set = (part: Partial<HingeLoss>): void => configure(withPart(raw.value, "loss", part));
+  const counts = ["1", "5", "all"] as const;
+  const few = String(loss.negatives);
+  const shown = counts.some((count) => count === few) ? counts : ([...counts, few] as const);
+  return (
+    <>
+      <Choice
+        name="negatives"
+        title="Negatives"
+        about="strangers to be told apart from"
+        value={few}
+        options={shown.map((value) => ({
+          value,
+          title: value,
+          words:
+            value === "all"
+              ? `A view is pushed away from all ${config.batch - 1} other pictures of its batch.`
+              : `A view is pushed away from the next ${value === "1" ? "picture" : `${value} pictures`} alone: less to remember.`,
+        }))}
+        choose={(value) => set({ negatives: value === "all" ? "all" : Number(value) })}
+      />
+      <label class="switch">
+        <input
+          type="checkbox"
+          checked={loss.gradientBlock}
+          onChange={({ currentTarget }) => set({ gradientBlock: currentTarget.checked })}
+        />
+        <span>Gradient block</span>
+      </label>
+      <p class="note">{terms.block}</p>
+    </>
+  );
+}
+
+function Numbers({ config }: { readonly config: Config }) {
+  const { loss, optimiser, encoder, batch, seed, epochs } = config;
+  return (
+    <details class="numbers">
+      <summary>Network and numbers</summary>
+      <label class="field">
+        <span>Network</span>
+        <select
+          value={encoder}
+          onChange={({ currentTarget }) => configure(withNetwork(raw.value, currentTarget.value as PageNetwork))}
+        >
+          {Object.entries(pageNetworks).map(([name, { title }]) => (
+            <option key={name} value={name}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
+      <NumberField
+        title="Learning rate"
+        value={optimiser.learningRate}
+        least={1e-7}
+        most={1}
+        set={(learningRate) => configure(withPart(raw.value, "optimiser", { learningRate }))}
+      />
+      {loss.kind === "contrastiveHinge" && (
+        <div class="two">
+          <NumberField
+            title="Margin m1"
+            value={loss.m1}
+            least={0}
+            most={loss.m2}
+            set={(m1) => configure(withPart(raw.value, "loss", { m1 }))}
+          />
+          <NumberField
+            title="Margin m2"
+            value={loss.m2}
+            least={loss.m1}
+            most={1000}
+            set={(m2) => configure(withPart(raw.value, "loss", { m2 }))}
+          />
+        </div>
+      )}
+      {loss.kind === "simclr" && (
+        <NumberField
+          title="Temperature"
+          value={loss.temperature}
+          least={0.001}
+          most={10}
+          set={(temperature) => configure(withPart(raw.value, "loss", { temperature }))}
+        />
+      )}
+      <div class="two">
+        <NumberField
+          title="Pictures a batch"
+          value={batch}
+          least={2}
+          most={256}
+          whole
+          set={(value) => configure({ ...raw.value, batch: value })}
+        />
+        <NumberField
+          title="Epochs"
+          value={epochs}
+          least={1}
+          most={1000}
+          whole
+          set={(value) => configure({ ...raw.value, epochs: value })}
+        />
+      </div>
+      <NumberField
+        title="Seed"
+        value={seed}
+        least={0}
+        most={2 ** 32 - 1}
+        whole
+        set={(value) => configure({ ...raw.value, seed: value })}
+      />
+      <p class="note">
+        <Term words="Weights, order of the pictures, crops and colours all follow from it: the same seed gives the same bytes, here and on the command line.">
+          Seed
+        </Term>{" "}
+        and everything above are in the address. Each change begins anew; the curves of the run before stay as a shadow.
+      </p>
+    </details>
+  );
+}
