@@ -8,6 +8,8 @@ import * as state from "./state.ts";
 
 /** Milliseconds between read-outs while it plays; the first comes sooner. */
 const [readEvery, firstRead] = [4000, 1200];
+/** Effective rank below which src/training/alarms.ts calls embeddings a line. */
+const collapse = 1.5;
 /** More threads than this gain nothing on networks as small as these. */
 const mostThreads = 8;
 
@@ -109,9 +111,7 @@ function hearTrainer(message: FromTrainer): void {
       const { step, losses, layer, metrics, viewsPerSecond } = message;
       const curves = state.curves.value;
       const marked = layer !== undefined && layer !== run.value.layer && state.checked.value?.config.learning === "GLL";
-      const marks = marked
-        ? [...curves.marks, { step: step - losses.length, text: `layer ${layer} learns` }]
-        : curves.marks;
+      const marks = marked ? [...curves.marks, { step: step - losses.length, text: `layer ${layer}` }] : curves.marks;
       state.curves.value = { ...curves, losses: [...curves.losses, ...losses], marks };
       run.value = { ...run.value, step, layer, metrics, viewsPerSecond: viewsPerSecond ?? run.value.viewsPerSecond };
       if (performance.now() - lastRead >= readEvery && !document.hidden) askForReading();
@@ -119,6 +119,8 @@ function hearTrainer(message: FromTrainer): void {
     }
     case "look": {
       const { look } = message;
+      const seen = [state.look.value, look];
+      state.collapsed.value = seen.every((one) => one?.effectiveRank !== undefined && one.effectiveRank < collapse);
       state.look.value = look;
       if (look.pairs) state.pairs.value = look.pairs;
       if (look.filters) state.filters.value = look.filters;

@@ -62,6 +62,8 @@ export const run = signal<Run>(unmade);
 export const curves = signal<Curves>(noCurves);
 export const before = signal<Curves | undefined>(undefined);
 export const look = signal<Look | undefined>(undefined);
+/** Whether the last two looks found fewer than two directions in the embeddings. */
+export const collapsed = signal(false);
 /** The newest X-ray of every layer: under GLL and RLL each look shows one. */
 export const layerNumbers = signal<ReadonlyMap<string, LayerNumbers>>(new Map());
 export const filters = signal<Look["filters"]>(undefined);
@@ -82,6 +84,7 @@ export function forget(id: number): void {
   run.value = { ...unmade, id };
   curves.value = noCurves;
   look.value = undefined;
+  collapsed.value = false;
   layerNumbers.value = new Map();
   filters.value = undefined;
   pairs.value = undefined;

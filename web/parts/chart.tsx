@@ -68,7 +68,9 @@ export function Chart({ label, lines, marks, format, leastSteps, including }: Pr
         {marks.map(({ step, text }) => (
           <g key={`${step}${text}`} class="mark">
             <line x1={x(step)} x2={x(step)} y1={edge.top} y2={height - edge.bottom} />
-            <title>{`step ${step}: ${text}`}</title>
+            <text x={x(step) + 3} y={edge.top + 8}>
+              {text}
+            </text>
           </g>
         ))}
         {drawn.map(({ name, look, points, dots }) => (

@@ -1,6 +1,6 @@
 // The two curves: the loss of every step, and what the representation is good for.
 
-import { baseline, before, checked, curves, look, reading, run } from "../state.ts";
+import { baseline, before, checked, collapsed, curves, look, run } from "../state.ts";
 import { metricWords, terms } from "../words.ts";
 import { Chart, type Line } from "./chart.tsx";
 import { Term } from "./term.tsx";
@@ -65,13 +65,13 @@ export function LossPanel() {
             </div>
           ))}
         {look.value?.effectiveRank !== undefined && (
-          <div class={look.value.effectiveRank < 2 ? "alarm" : undefined}>
+          <div class={collapsed.value ? "alarm" : undefined}>
             <dt>
               <Term words={terms.rank}>effective rank</Term>
             </dt>
             <dd>
               {look.value.effectiveRank.toFixed(1)} <small>of 64</small>
-              {look.value.effectiveRank < 2 && <strong> collapsed</strong>}
+              {collapsed.value && <strong> collapsed</strong>}
             </dd>
           </div>
         )}
@@ -89,6 +89,9 @@ export function AccuracyPanel() {
   ];
   const own = curves.value.readings.map(({ step, all }) => [step, all] as const);
   const old = before.value?.readings.map(({ step, all }) => [step, all] as const) ?? [];
+  const { layer } = run.value;
+  const told = checked.value;
+  const growing = told?.config.learning === "GLL" && layer !== undefined && layer < told.layers.length;
   const chance = 1 / (checked.value?.classes.length ?? 10);
   const lines: Line[] = known
     ? [
@@ -114,7 +117,9 @@ export function AccuracyPanel() {
       <p class="note">
         Solids named rightly by their nearest neighbours, of 500 new pictures; guessing would reach {percent(chance)}. A
         rule has learnt something where it is above <Term words={terms.random}>the untrained network</Term> and{" "}
-        <Term words={terms.pixels}>the pixels</Term>.{reading.value ? "" : " The first read-out takes a moment."}
+        <Term words={terms.pixels}>the pixels</Term>.
+        {growing &&
+          ` Layers above layer ${layer} have not had their turn: what the last one says is still half untrained.`}
       </p>
     </section>
   );

@@ -44,7 +44,7 @@ export function Network() {
           <h3>picture</h3>
           <div class="maps one">{seen && <Tile tiles={seen.picture} index={0} />}</div>
           <p class="shape">
-            {layers.length > 3 ? "32 × 32" : "16 × 16"}
+            {seen ? `${seen.picture.height}×${seen.picture.width}` : ""}
             <br />
             not seen in training
           </p>
@@ -69,7 +69,7 @@ export function Network() {
                   ))}
               </div>
               <p class="shape">
-                {layer.shape[0]} × {layer.shape[1]} × {layer.shape[2]}
+                {layer.shape.join("×")}
                 <br />
                 {new Intl.NumberFormat("en").format(layer.synapses)} weights
               </p>

@@ -21,7 +21,7 @@ export function Rule() {
       <Choice
         name="learning"
         title="Learning"
-        about="which layers learn together"
+        about="which layers, and when"
         value={config.learning}
         options={learningNames.map((value) => ({
           value,
@@ -34,7 +34,7 @@ export function Rule() {
       <Choice
         name="update"
         title="Update"
-        about="where a layer’s error comes from"
+        about="where the error comes from"
         value={config.update}
         options={updateNames.map((value) => ({
           value,
@@ -47,7 +47,7 @@ export function Rule() {
       <Choice
         name="loss"
         title="Loss"
-        about="what is asked of the network"
+        about="what is asked of it"
         value={config.loss.kind}
         options={lossNames
           .filter((value) => value !== "clappPatches")
@@ -83,7 +83,7 @@ function Hinge({ config, loss }: { readonly config: Config; readonly loss: Hinge
       <Choice
         name="negatives"
         title="Negatives"
-        about="strangers to be told apart from"
+        about="strangers to push away"
         value={few}
         options={shown.map((value) => ({
           value,

@@ -13,19 +13,29 @@ export function overPlaces({ rows, count, width }: Features, channels: number): 
 }
 
 /** Share of the coordinates that lie within the map; the others are drawn at its edge. */
-const within = 0.98;
+const within = 0.99;
 
-/** Points [count, 2] of rows [count, width], between −1 and 1, turned and mirrored to lie as near as can be to `before`. */
-export function mapOf(
+/** Points [count, 2] of rows [count, width], turned and mirrored to lie as near as can be to `before`. */
+export function planeOf(
   rows: Float32Array,
   count: number,
   width: number,
   before: Float64Array | undefined,
 ): Float64Array {
   const points = principalPlane(rows, count, width, 0);
-  const reach = points.map(Math.abs).sort()[Math.floor(within * (points.length - 1))];
-  const scaled = points.map((value) => value / (reach || 1));
-  return before?.length === scaled.length ? turned(scaled, before) : scaled;
+  return before?.length === points.length ? turned(points, before) : points;
+}
+
+/** The same with nearly all of them between −1 and 1, and as far apart as that allows. */
+export function fitted(points: Float64Array): Float64Array {
+  const axes = [0, 1].map((axis) => {
+    const sorted = points.filter((_, at) => at % 2 === axis).sort();
+    const skipped = Math.floor((sorted.length * (1 - within)) / 2);
+    const [low, high] = [sorted[skipped], sorted[sorted.length - 1 - skipped]];
+    return { middle: (low + high) / 2, reach: (high - low) / 2 };
+  });
+  const reach = Math.max(...axes.map((axis) => axis.reach)) || 1;
+  return points.map((value, at) => (value - axes[at % 2].middle) / reach);
 }
 
 /** Procrustes in the plane: the better of the best rotation and the best rotation of the mirror image. */

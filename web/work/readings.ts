@@ -11,7 +11,7 @@ import { flatten } from "../../src/program/tensor.ts";
 import type { Config } from "../../src/training/config.ts";
 import type { Accuracy, Reading } from "../messages.ts";
 import { accuracyOf } from "./accuracy.ts";
-import { mapOf, overPlaces } from "./map.ts";
+import { fitted, overPlaces, planeOf } from "./map.ts";
 import { activityTiles, colourTiles } from "./tiles.ts";
 
 type Weights = ReadonlyMap<string, Float32Array>;
@@ -32,7 +32,7 @@ export function createReadings(config: Config, backend: Backend): Readings {
     proceduralObjects({ split, count: sizes[split], seed: data.seed, size }),
   );
   const shapes = pictures(networks[network]).slice(1);
-  let map: Float64Array | undefined;
+  let plane: Float64Array | undefined;
   /** The same channels all through a run. */
   let channels: readonly (readonly number[])[] | undefined;
 
@@ -41,8 +41,8 @@ export function createReadings(config: Config, backend: Backend): Readings {
     const accuracy = await accuracyOf(features[0], features[1], seed, backend);
     const outputs = shapes[shapes.length - 1][2];
     const pooled = overPlaces(features[1], outputs);
-    map = mapOf(pooled.subarray(0, sizes.map * outputs), sizes.map, outputs, map);
-    return { step, accuracy, map, labels: test.labels.slice(0, sizes.map), ...(await seen(weights)) };
+    plane = planeOf(pooled.subarray(0, sizes.map * outputs), sizes.map, outputs, plane);
+    return { step, accuracy, map: fitted(plane), labels: test.labels.slice(0, sizes.map), ...(await seen(weights)) };
   }
 
   /** One test picture in every layer. */
