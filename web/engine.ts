@@ -1,6 +1,7 @@
 // The page's side of the two workers: starts them, sends what the controls ask for, and puts what they say into the page's state.
 
 import { batch } from "@preact/signals";
+import type { Config } from "../src/training/config.ts";
 import { type Raw, ruleName } from "./configuration.ts";
 import type { FromReader, FromTrainer, Role, ToReader, ToTrainer } from "./messages.ts";
 import { toHash } from "./share.ts";
@@ -47,6 +48,12 @@ function batched<Message>(hear: (message: Message) => void): (message: Message) 
   return (message) => batch(() => hear(message));
 }
 
+/** The same for what a control has set, which it shows at once. */
+export function change(raw: Raw): void {
+  if (state.shown.value) state.shown.value = { ...state.shown.value, ...raw } as Config;
+  configure(raw);
+}
+
 /** Begins anew with a configuration; the schema has the first word. */
 export function configure(raw: Raw): void {
   newest++;
@@ -54,6 +61,7 @@ export function configure(raw: Raw): void {
   trainer.post({ kind: "pause" });
   batch(() => {
     state.raw.value = raw;
+    state.problem.value = undefined;
     state.forget(newest);
   });
   history.replaceState(null, "", `${location.pathname}${location.search}${toHash(raw)}`);
@@ -102,6 +110,9 @@ function hearTrainer(message: FromTrainer): void {
   switch (message.kind) {
     case "made":
       run.value = { ...run.value, made: true, totalSteps: message.totalSteps, engine: message.engine };
+      // Not before: Play waits for none of it.
+      reader.post({ kind: "audit", id: message.id });
+      reader.post({ kind: "baseline", id: message.id });
       if (playWhenMade) {
         playWhenMade = false;
         play();
@@ -131,7 +142,7 @@ function hearTrainer(message: FromTrainer): void {
     }
     case "paused":
       run.value = { ...run.value, playing: false, ended: message.ended };
-      if (state.reading.value && state.reading.value.step !== run.value.step) askForReading();
+      catchUp();
       return;
     case "weights": {
       const { id, step, weights } = message;
@@ -148,6 +159,15 @@ function hearTrainer(message: FromTrainer): void {
   }
 }
 
+/** A run that stands still is read out where it stands. */
+function catchUp(): void {
+  const { run, reading: newest } = state;
+  if (!run.value.playing && newest.value && newest.value.step !== run.value.step) askForReading();
+}
+
+/** What is refused may be quoted whole, and it may be long. */
+const shortened = (sentence: string): string => (sentence.length > 400 ? `${sentence.slice(0, 400)} …` : sentence);
+
 /** One at a time: the reader says when it has room. */
 function askForReading(): void {
   if (reading) return;
@@ -161,15 +181,13 @@ function hearReader(message: FromReader): void {
   switch (message.kind) {
     case "checked": {
       const { checked, id } = message;
-      state.problem.value = undefined;
       state.checked.value = checked;
+      state.shown.value = checked.config;
       state.pairs.value = checked.pairs;
       const { config } = checked;
       state.curves.value = { ...state.curves.value, name: ruleName(config), loss: JSON.stringify(config.loss) };
       reading = false;
       trainer.post({ kind: "make", id, raw: state.raw.value });
-      reader.post({ kind: "audit", id });
-      reader.post({ kind: "baseline", id });
       return;
     }
     case "audited":
@@ -177,17 +195,19 @@ function hearReader(message: FromReader): void {
       return;
     case "refused":
       playWhenMade = false;
-      state.problem.value = message.sentence;
+      state.problem.value = shortened(message.sentence);
       return;
     case "baseline": {
       const { pixels, random } = message;
       state.baseline.value = { pixels, random };
       addReading(message.reading);
+      catchUp();
       return;
     }
     case "reading":
       reading = false;
       addReading(message.reading);
+      catchUp();
       return;
     case "confirmed":
       state.confirmed.value = message.disagreements;

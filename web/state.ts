@@ -1,6 +1,7 @@
 // What the page knows, as signals. engine.ts writes what the workers say, components read, and a few functions here change the configuration.
 
 import { computed, signal } from "@preact/signals";
+import type { Config } from "../src/training/config.ts";
 import type { LayerNumbers } from "../src/training/xray.ts";
 import { base, type Raw, ruleName } from "./configuration.ts";
 import type { Accuracy, Audit, Checked, Look, Reading } from "./messages.ts";
@@ -53,6 +54,8 @@ export interface Curves {
 const noCurves: Curves = { name: "", loss: "", losses: [], readings: [], marks: [] };
 
 export const raw = signal<Raw>(base);
+/** What the controls show: what was chosen, from the moment it is, before the worker has checked it. */
+export const shown = signal<Config | undefined>(undefined);
 export const checked = signal<Checked | undefined>(undefined);
 /** Of the configuration before, until the next one is read off. */
 export const audit = signal<Audit | undefined>(undefined);

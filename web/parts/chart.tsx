@@ -20,12 +20,14 @@ interface Props {
   readonly leastSteps: number;
   /** Values that are always in sight. */
   readonly including: readonly number[];
+  /** What is told, newest first, as it is: for whom a picture is nothing, and for whom it is too coarse. */
+  readonly numbers: readonly (readonly [step: number, value: number])[];
 }
 
 const [width, height] = [340, 176];
 const edge = { left: 42, right: 10, top: 10, bottom: 22 };
 
-export function Chart({ label, lines, marks, format, leastSteps, including }: Props) {
+export function Chart({ label, lines, marks, format, leastSteps, including, numbers }: Props) {
   const [at, setAt] = useState<number | undefined>(undefined);
   const drawn = lines.filter(({ points }) => points.length > 0);
   const values = [...including, ...drawn.flatMap(({ points }) => points.map(([, value]) => value))].filter(
@@ -44,7 +46,7 @@ export function Chart({ label, lines, marks, format, leastSteps, including }: Pr
       <svg
         viewBox={`0 0 ${width} ${height}`}
         role="img"
-        aria-label={`${label}. ${told.map(({ name, points }) => `${name}: ${format(points[points.length - 1][1])}`).join("; ") || "Nothing yet."}`}
+        aria-label={`${label} over steps. ${told.map(({ name, points }) => `${name}: ${format(points[points.length - 1][1])}`).join("; ") || "Nothing yet."}`}
         onPointerMove={(event) => {
           const box = event.currentTarget.getBoundingClientRect();
           const along = ((event.clientX - box.left) / box.width) * width;
@@ -105,6 +107,27 @@ export function Chart({ label, lines, marks, format, leastSteps, including }: Pr
           );
         })}
       </ul>
+      {numbers.length > 0 && (
+        <details class="data">
+          <summary>As numbers</summary>
+          <table>
+            <thead>
+              <tr>
+                <th scope="col">step</th>
+                <th scope="col">{label}</th>
+              </tr>
+            </thead>
+            <tbody>
+              {numbers.map(([step, value]) => (
+                <tr key={step}>
+                  <th scope="row">{step}</th>
+                  <td>{value}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </details>
+      )}
     </div>
   );
 }

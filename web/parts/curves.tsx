@@ -10,6 +10,9 @@ const mostPoints = 240;
 
 type Points = Line["points"];
 
+/** The last few, newest first. */
+const newest = (points: Points): Points => points.slice(-10).reverse();
+
 /** Means over equal stretches of steps. */
 export function stretched(losses: readonly number[]): Points {
   const size = Math.max(1, Math.ceil(losses.length / mostPoints));
@@ -42,7 +45,7 @@ export function LossPanel() {
     <section class="panel" aria-labelledby="loss-title">
       <h2 id="loss-title">Loss</h2>
       <Chart
-        label="Loss over steps"
+        label="Loss"
         lines={[
           { name: `before: ${old?.name}`, look: "before", points: shadow },
           { name: "each step", look: "raw", points },
@@ -52,6 +55,7 @@ export function LossPanel() {
         format={plain}
         leastSteps={100}
         including={[0]}
+        numbers={newest(losses.map((value, i) => [i + 1, value] as const))}
       />
       <dl class="numbers-row">
         {Object.entries(metrics)
@@ -107,12 +111,13 @@ export function AccuracyPanel() {
         Can its code be <Term words={terms.kNN}>told apart</Term>?
       </h2>
       <Chart
-        label="Share of new pictures that nearest neighbours name rightly, over steps"
+        label="Share of new pictures named rightly"
         lines={lines}
         marks={curves.value.marks}
         format={percent}
         leastSteps={100}
         including={[0, 0.4]}
+        numbers={newest(own)}
       />
       <p class="note">
         Solids named rightly by their nearest neighbours, of 500 new pictures; guessing would reach {percent(chance)}. A

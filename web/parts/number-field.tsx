@@ -4,7 +4,8 @@ import { useId, useState } from "preact/hooks";
 
 interface Props {
   readonly title: string;
-  readonly value: number;
+  /** Undefined for a moment: a default that the schema has not filled in yet. */
+  readonly value: number | undefined;
   readonly least: number;
   readonly most: number;
   readonly whole?: boolean;
@@ -13,11 +14,14 @@ interface Props {
 
 export function NumberField({ title, value, least, most, whole = false, set }: Props) {
   const [wrong, setWrong] = useState<string | undefined>(undefined);
+  /** What stands in the field and is not taken: the page may be drawn meanwhile. */
+  const [typed, type] = useState<string | undefined>(undefined);
   const id = useId();
   const take = (text: string): void => {
     const number = Number(text);
     const fits = text.trim() !== "" && number >= least && number <= most && (!whole || Number.isInteger(number));
     setWrong(fits ? undefined : `A ${whole ? "whole " : ""}number from ${least} to ${most}.`);
+    type(fits ? undefined : text);
     if (fits && number !== value) set(number);
   };
   return (
@@ -26,10 +30,14 @@ export function NumberField({ title, value, least, most, whole = false, set }: P
       <input
         type="text"
         inputMode={whole ? "numeric" : "decimal"}
-        value={String(value)}
+        value={typed ?? (value === undefined ? "" : String(value))}
         aria-invalid={wrong !== undefined}
         aria-describedby={wrong ? id : undefined}
-        onChange={({ currentTarget }) => take(currentTarget.value)}
+        onInput={({ currentTarget }) => type(currentTarget.value)}
+        onBlur={({ currentTarget }) => take(currentTarget.value)}
+        onKeyDown={({ key, currentTarget }) => {
+          if (key === "Enter") take(currentTarget.value);
+        }}
       />
       {wrong && (
         <span class="wrong" id={id}>

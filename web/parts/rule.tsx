@@ -3,15 +3,15 @@
 import { type Combination, learningNames, lossNames, refusal, updateNames } from "../../src/rules/combinations.ts";
 import type { Config } from "../../src/training/config.ts";
 import { lossTitles, type PageNetwork, pageNetworks, withLoss, withNetwork, withPart } from "../configuration.ts";
-import { configure } from "../engine.ts";
-import { checked, raw } from "../state.ts";
+import { change } from "../engine.ts";
+import { raw, shown } from "../state.ts";
 import { learningWords, lossWords, terms, updateWords } from "../words.ts";
 import { Choice } from "./choice.tsx";
 import { NumberField } from "./number-field.tsx";
 import { Term } from "./term.tsx";
 
 export function Rule() {
-  const config = checked.value?.config;
+  const config = shown.value;
   if (config === undefined) return <section class="panel rule" aria-busy="true" />;
   const now: Combination = { ...config, loss: config.loss.kind };
   const refused = (change: Partial<Combination>): string | undefined => reason(refusal({ ...now, ...change }));
@@ -29,7 +29,7 @@ export function Rule() {
           words: learningWords[value],
           refused: refused({ learning: value }),
         }))}
-        choose={(learning) => configure({ ...raw.value, learning })}
+        choose={(learning) => change({ ...raw.value, learning })}
       />
       <Choice
         name="update"
@@ -42,7 +42,7 @@ export function Rule() {
           words: updateWords[value],
           refused: refused({ update: value }),
         }))}
-        choose={(update) => configure({ ...raw.value, update })}
+        choose={(update) => change({ ...raw.value, update })}
       />
       <Choice
         name="loss"
@@ -57,7 +57,7 @@ export function Rule() {
             words: lossWords[value],
             refused: refused({ loss: value }),
           }))}
-        choose={(loss) => configure(withLoss(raw.value, loss))}
+        choose={(loss) => change(withLoss(raw.value, loss))}
       />
       {config.loss.kind === "contrastiveHinge" && <Hinge config={config} loss={config.loss} />}
       <Numbers config={config} />
@@ -74,7 +74,7 @@ const reason = (sentence: string | undefined): string | undefined => {
 type HingeLoss = Extract<Config["loss"], { kind: "contrastiveHinge" }>;
 
 function Hinge({ config, loss }: { readonly config: Config; readonly loss: HingeLoss }) {
-  const set = (part: Partial<HingeLoss>): void => configure(withPart(raw.value, "loss", part));
+  const set = (part: Partial<HingeLoss>): void => change(withPart(raw.value, "loss", part));
   const counts = ["1", "5", "all"] as const;
   const few = String(loss.negatives);
   const shown = counts.some((count) => count === few) ? counts : ([...counts, few] as const);
@@ -117,7 +117,7 @@ function Numbers({ config }: { readonly config: Config }) {
         <span>Network</span>
         <select
           value={encoder}
-          onChange={({ currentTarget }) => configure(withNetwork(raw.value, currentTarget.value as PageNetwork))}
+          onChange={({ currentTarget }) => change(withNetwork(raw.value, currentTarget.value as PageNetwork))}
         >
           {Object.entries(pageNetworks).map(([name, { title }]) => (
             <option key={name} value={name}>
@@ -131,7 +131,7 @@ function Numbers({ config }: { readonly config: Config }) {
         value={optimiser.learningRate}
         least={1e-7}
         most={1}
-        set={(learningRate) => configure(withPart(raw.value, "optimiser", { learningRate }))}
+        set={(learningRate) => change(withPart(raw.value, "optimiser", { learningRate }))}
       />
       {loss.kind === "contrastiveHinge" && (
         <div class="two">
@@ -140,14 +140,14 @@ function Numbers({ config }: { readonly config: Config }) {
             value={loss.m1}
             least={0}
             most={loss.m2}
-            set={(m1) => configure(withPart(raw.value, "loss", { m1 }))}
+            set={(m1) => change(withPart(raw.value, "loss", { m1 }))}
           />
           <NumberField
             title="Margin m2"
             value={loss.m2}
             least={loss.m1}
             most={1000}
-            set={(m2) => configure(withPart(raw.value, "loss", { m2 }))}
+            set={(m2) => change(withPart(raw.value, "loss", { m2 }))}
           />
         </div>
       )}
@@ -157,7 +157,7 @@ function Numbers({ config }: { readonly config: Config }) {
           value={loss.temperature}
           least={0.001}
           most={10}
-          set={(temperature) => configure(withPart(raw.value, "loss", { temperature }))}
+          set={(temperature) => change(withPart(raw.value, "loss", { temperature }))}
         />
       )}
       <div class="two">
@@ -167,7 +167,7 @@ function Numbers({ config }: { readonly config: Config }) {
           least={2}
           most={256}
           whole
-          set={(value) => configure({ ...raw.value, batch: value })}
+          set={(value) => change({ ...raw.value, batch: value })}
         />
         <NumberField
           title="Epochs"
@@ -175,7 +175,7 @@ function Numbers({ config }: { readonly config: Config }) {
           least={1}
           most={1000}
           whole
-          set={(value) => configure({ ...raw.value, epochs: value })}
+          set={(value) => change({ ...raw.value, epochs: value })}
         />
       </div>
       <NumberField
@@ -184,7 +184,7 @@ function Numbers({ config }: { readonly config: Config }) {
         least={0}
         most={2 ** 32 - 1}
         whole
-        set={(value) => configure({ ...raw.value, seed: value })}
+        set={(value) => change({ ...raw.value, seed: value })}
       />
       <p class="note">
         <Term words="Weights, order of the pictures, crops and colours all follow from it: the same seed gives the same bytes, here and on the command line.">
