@@ -31,7 +31,11 @@ export async function openStep(step: StepCase, batch: number, threads: number): 
       return engine;
     },
   };
-  const trainer = await createTrainer(configOf(step, batch), randomImages(step.network, 2 * batch), backend);
+  const trainer = await createTrainer({
+    config: configOf(step, batch),
+    dataset: randomImages(step.network, 2 * batch),
+    backend,
+  });
   return { trainer, engineBytes: engines.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
 

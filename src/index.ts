@@ -20,3 +20,4 @@ export { type RobustnessReport, robustness } from "./evaluation/robustness.ts";
 export { readResponses } from "./exchange/response-file.ts";
 export { drawTsne, type LayerPicture, pictureLayers } from "./figures/tsne-figure.ts";
 export { ownClassifier } from "./runs/own-classifier.ts";
+export { loadPlugins } from "./runs/plugins.ts";

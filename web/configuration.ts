@@ -1,7 +1,7 @@
 // What the page starts from, and what its controls set: a raw configuration, as a YAML file would say it. No schema here; the worker checks.
 
-import type { LossName } from "../src/rules/combinations.ts";
 import type { Config } from "../src/training/config.ts";
+import type { LossName } from "../src/training/registry.ts";
 
 /** A configuration before it is checked: what the URL holds, what `saccade train` takes. */
 export type Raw = Readonly<Record<string, unknown>>;

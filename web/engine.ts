@@ -14,16 +14,16 @@ const collapse = 1.5;
 /** More threads than this gain nothing on networks as small as these. */
 const mostThreads = 8;
 
-/** Compute threads: all cores but one; undefined where the browser lets no memory be shared. */
+/** Compute threads: all cores but one; where the browser lets no memory be shared, the worker's own alone. */
 export const threads = globalThis.crossOriginIsolated
   ? Math.max(1, Math.min(mostThreads, navigator.hardwareConcurrency - 1))
-  : undefined;
+  : "here";
 
 interface Connection<Message> {
   readonly post: (message: Message) => void;
 }
 
-function start<To, From>(role: Role["role"], own: number | undefined, hear: (message: From) => void): Connection<To> {
+function start<To, From>(role: Role["role"], own: Role["threads"], hear: (message: From) => void): Connection<To> {
   const worker = new Worker(new URL("./work/worker.ts", import.meta.url), { type: "module" });
   worker.onmessage = ({ data }: MessageEvent<From>) => hear(data);
   worker.onerror = ({ message }) => {
@@ -41,7 +41,7 @@ let lastRead = 0;
 let reading = false;
 
 const trainer = start<ToTrainer, FromTrainer>("train", threads, batched(hearTrainer));
-const reader = start<ToReader, FromReader>("read", threads === undefined ? undefined : 1, batched(hearReader));
+const reader = start<ToReader, FromReader>("read", "here", batched(hearReader));
 
 /** The page is drawn once for each message, whatever it changes. */
 function batched<Message>(hear: (message: Message) => void): (message: Message) => void {

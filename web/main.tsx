@@ -3,17 +3,20 @@
 import { render } from "preact";
 import { base } from "./configuration.ts";
 import { configure, pause, play, reset, step } from "./engine.ts";
-import { AnglesPanel } from "./parts/angles.tsx";
 import { Announcer } from "./parts/announcer.tsx";
-import { Audit } from "./parts/audit.tsx";
 import { Bar } from "./parts/bar.tsx";
-import { AccuracyPanel, LossPanel } from "./parts/curves.tsx";
-import { Learnt } from "./parts/learnt.tsx";
-import { Network } from "./parts/network.tsx";
+import { later } from "./parts/later.tsx";
 import { Pairs } from "./parts/pairs.tsx";
 import { Rule } from "./parts/rule.tsx";
 import { fromHash } from "./share.ts";
 import * as state from "./state.ts";
+
+const LossPanel = later("loss", async () => (await import("./parts/curves.tsx")).LossPanel);
+const AccuracyPanel = later("accuracy", async () => (await import("./parts/curves.tsx")).AccuracyPanel);
+const Network = later("network", async () => (await import("./parts/network.tsx")).Network);
+const Audit = later("audit", async () => (await import("./parts/audit.tsx")).Audit);
+const AnglesPanel = later("angles", async () => (await import("./parts/angles.tsx")).AnglesPanel);
+const Learnt = later("map", async () => (await import("./parts/learnt.tsx")).Learnt);
 
 const Lab = () => (
   <>

@@ -13,11 +13,11 @@ export interface Tiles {
   readonly rgba: Uint8ClampedArray<ArrayBuffer>;
 }
 
-/** The first message that a worker gets. `threads`: undefined where the page may not share memory. */
+/** The first message that a worker gets. `threads`: beside the worker's own, or none. */
 export interface Role {
   readonly kind: "role";
   readonly role: "train" | "read";
-  readonly threads: number | undefined;
+  readonly threads: number | "here";
 }
 
 /** Every message about a configuration carries its number, so that what comes too late is known and dropped. */
@@ -91,7 +91,6 @@ export interface LayerShape {
   readonly name: string;
   /** [h, w, c] that leaves the layer. */
   readonly shape: readonly number[];
-  readonly after: readonly string[];
   readonly synapses: number;
 }
 
@@ -104,6 +103,8 @@ export interface Audit {
 /** What the page has to know of a configuration. */
 export interface Checked {
   readonly config: Config;
+  /** Why a choice would make no sense beside the others, by its name. */
+  readonly refusals: Readonly<Record<string, string>>;
   readonly layers: readonly LayerShape[];
   readonly classes: readonly string[];
   /** Of the first batch: what the first step will see. */

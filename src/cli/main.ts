@@ -61,14 +61,18 @@ function numbers(text: string): number[] {
   return list;
 }
 
-type Shared = "seed" | "threads" | "device";
+type Shared = "seed" | "threads" | "device" | "plugin";
 
-/** Every command takes these three, so that one line of options fits all; a command's help shows those that it uses. */
+/** Every command takes these four, so that one line of options fits all; a command's help shows those that it uses. */
 const shared: Readonly<Record<Shared, (text: string) => Option>> = {
   seed: (text) => new Option("--seed <number>", text).argParser(wholeNumber(0, 2 ** 32 - 1)),
   threads: (text) => new Option("--threads <number>", text).argParser(wholeNumber(1, 256)),
   device: (text) => new Option("--device <name>", text).choices(["wasm", "reference"]).default("wasm"),
+  plugin: (text) =>
+    new Option("--plugin <file>", text).argParser((file: string, before: readonly string[] = []) => [...before, file]),
 };
+
+const plugin = "a file or package with a rule, loss or augmentation that a configuration names; may be given again";
 
 const device = {
   threads: "threads of the wasm device (default: all cores)",
@@ -102,7 +106,7 @@ const train = command(
     "train configs/quickstart.yaml --resume auto",
     "train configs/cifar-bp.yaml --dry-run",
   ],
-  { seed: "seed of weights, data order and views (default: the config's)", ...device },
+  { seed: "seed of weights, data order and views (default: the config's)", ...device, plugin },
 )
   .argument("[config]", "YAML file; configs/ has the paper's experiments")
   .argument("[overrides...]", "key=value, for example loss.negatives=5")
@@ -144,7 +148,7 @@ command(
     "robustness runs/mine --recipe affine recipe.flip=0.5 --single shift",
     "robustness runs/mine runs/2026-11-24_* --strengths 1 --single none",
   ],
-  { seed: "seed of the deformations (default: 0)", ...device },
+  { seed: "seed of the deformations (default: 0)", ...device, plugin },
 )
   .argument(
     "<runs...>",
@@ -194,7 +198,7 @@ command(
     "compare configs/quickstart.yaml configs/plausible.yaml",
     "compare configs/quickstart.yaml configs/plausible.yaml --seeds 3",
   ],
-  device,
+  { ...device, plugin },
 )
   .argument("<configs...>", "YAML files, or run folders; key=value holds for all")
   .option("--runs <folder>", "where run folders are made", fromHome, "runs")
@@ -262,7 +266,7 @@ command(
     "sweep configs/quickstart.yaml update=SSF,KP --seeds 3",
     "sweep sweeps/solids.yaml --list",
   ],
-  { seed: "the first seed (default: 0)", ...device },
+  { seed: "the first seed (default: 0)", ...device, plugin },
 )
   .argument("<config>", "YAML file: a configuration, or a sweep of several rules (sweeps/ has some)")
   .argument("[overrides...]", "key=a,b,c: the values to try; key=value holds for all")
@@ -302,6 +306,7 @@ program
   .argument("[keys...]")
   .addOption(shared.threads(""))
   .addOption(shared.device(""))
+  .addOption(shared.plugin(""))
   .action(async (folder, keys, options) => {
     const { workerCommand } = await import("./commands/worker.ts");
     process.exitCode = await workerCommand(folder, keys, options);
@@ -327,7 +332,7 @@ command(
   "explain",
   "List one training step: its stages with shapes, cost and memory.",
   ["explain configs/quickstart.yaml", "explain configs/cifar-bp.yaml batch=100 --json"],
-  {},
+  { plugin },
 )
   .argument("<config>", "YAML file")
   .argument("[overrides...]", "key=value")
@@ -340,7 +345,7 @@ command(
   "audit",
   "Say what a synapse has to know to learn: the paper's four conditions, layer by layer.",
   ["audit configs/cifar-bp-block.yaml", "audit configs/quickstart.yaml update=RF learning=RLL --out figures"],
-  { seed: "seed of the weights, pictures and noise that confirm it (default: the config's)", ...device },
+  { seed: "seed of the weights, pictures and noise that confirm it (default: the config's)", ...device, plugin },
 )
   .argument("<config>", "YAML file")
   .argument("[overrides...]", "key=value")
@@ -348,6 +353,19 @@ command(
   .action(async (config, overrides, options) => {
     const { auditCommand } = await import("./commands/audit.ts");
     process.exitCode = await auditCommand(config, overrides, options);
+  });
+
+command(
+  "check",
+  "Put a plugin through what Saccade's own rules go through: float64, threads, resuming, its identity, its claims.",
+  ["check ./my-rule.ts", "check ./my-rule.ts myRule.gain=2 optimiser.learningRate=1e-4"],
+  {},
+)
+  .argument("<plugin>", "file or package")
+  .argument("[overrides...]", "key=value, of the small configuration that it is tried in")
+  .action(async (plugin, overrides, options) => {
+    const { checkCommand } = await import("./commands/check.ts");
+    process.exitCode = await checkCommand(plugin, overrides, options);
   });
 
 command(
@@ -367,7 +385,7 @@ command(
     "what to write, by its ending: .safetensors, .onnx or .npz; it replaces an old one",
     fromHome,
   )
-  .option("--best", "the checkpoint with the lowest mean training loss, not the newest")
+  .option("--best", "the best checkpoint by training loss, or by kNN (checkpointBest), not the newest")
   .action(async (run, dataset, options) => {
     const { exportCommand } = await import("./commands/export.ts");
     process.exitCode = await exportCommand(run, dataset, options);
@@ -379,9 +397,12 @@ command(
   ["import theirs.safetensors --network cifar", "import theirs.safetensors --network cifar valueRange=[-1,1]"],
   {},
 )
-  .argument("<file>", "safetensors with the state_dict of one of the networks")
+  .argument("<file>", "safetensors with the state_dict of the network")
   .argument("[overrides...]", "key=value, above all valueRange and normalise: what pixels were in training")
-  .requiredOption("--network <name>", "cifar, cifar-strided, vgg6, vgg6-grey, mnist or tiny")
+  .requiredOption(
+    "--network <name>",
+    "cifar, cifar-strided, vgg6, vgg6-grey, mnist, tiny, or a YAML file with an encoder",
+  )
   .option("--prefix <text>", "what stands before the encoder's names: module.")
   .option("--fold-batch-norm", "every BatchNorm follows its convolution directly, before the activation: fold it in")
   .option("--batch-norm-epsilon <number>", "what it adds to the variance", positive, 1e-5)
@@ -439,6 +460,20 @@ const runs = command(
     }
   });
 
+command(
+  "watch",
+  "Follow a run that goes on elsewhere: progress, loss, evaluations, X-ray.",
+  ["watch runs/2026-11-24_10-00-00_quickstart_1a2b3c", "watch --once --json"],
+  {},
+)
+  .argument("[run]", "run folder (default: the newest of --runs)")
+  .option("--runs <folder>", "where run folders are", fromHome, "runs")
+  .option("--once", "print how the run stands and end; else until the run ends, Ctrl-C ends the watching alone")
+  .action(async (run, options) => {
+    const { watchCommand } = await import("./commands/watch.ts");
+    process.exitCode = await watchCommand(run, options);
+  });
+
 const data = command(
   "data",
   "List datasets, fetch them, check their files, or look at their pictures.",
@@ -450,7 +485,7 @@ const data = command(
     "data show procedural-objects",
     "data show configs/cifar-bp.yaml --out figures",
   ],
-  { seed: "seed of the views that show draws (default: the config's)", ...device },
+  { seed: "seed of the views that show draws (default: the config's)", ...device, plugin },
 )
   .addArgument(new Argument("<what>", "list, get, check or show").choices(["list", "get", "check", "show"]))
   .argument("[name]", "dataset; for show also a config, whose views are drawn as well")

@@ -7,6 +7,7 @@ import { decodeText } from "../files/files.ts";
 import { fromHome } from "../files/folders.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { describeData } from "../runs/configured-data.ts";
+import { loadPlugins } from "../runs/plugins.ts";
 import { parseYaml } from "../runs/run-folder.ts";
 import { type Config, override, parseConfig } from "../training/config.ts";
 
@@ -15,6 +16,8 @@ export interface CommonOptions {
   readonly seed?: number;
   readonly threads?: number;
   readonly device: "wasm" | "reference";
+  /** Files and packages whose rules, losses and augmentations configurations may name. */
+  readonly plugin?: readonly string[];
 }
 
 export async function openBackend({ device, threads }: CommonOptions): Promise<Backend> {
@@ -31,11 +34,15 @@ export async function openBackend({ device, threads }: CommonOptions): Promise<B
  * A configuration whose dataset exists by name and fits its network; but for a researcher's own, its files may still be missing. Of its
  * probe's datasets nothing is known yet.
  */
-export async function readConfig(path: string, overrides: readonly string[], { seed }: CommonOptions): Promise<Config> {
+export async function readConfig(
+  path: string,
+  overrides: readonly string[],
+  { seed, plugin = [] }: CommonOptions,
+): Promise<Config> {
   const raw = readYaml(path);
   for (const assignment of overrides) override(raw, assignment, parseValue);
   if (seed !== undefined) (raw as Record<string, unknown>).seed = seed;
-  const config = parseConfig(raw, path);
+  const config = parseConfig(raw, path, await loadPlugins(plugin));
   await describeData(config, path);
   return config;
 }

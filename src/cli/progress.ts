@@ -34,7 +34,7 @@ export function showProgress(label: string, unit: string, stream: NodeJS.WriteSt
       const left = pace.length > 0 && done < total ? [`${duration((total - done) / rate)} left`] : [];
       const words = [`${Math.floor(100 * share)} %`, note, ...left, ...pace];
       if (terminal) {
-        stream.write(`\r\x1b[2K${terminalLine(label, share, words, stream.columns || 80)}`);
+        stream.write(`\r\x1b[2K${progressLine(label, share, words, stream.columns || 80)}`);
         open = true;
       } else stream.write(`${label}: ${words.join(", ")}\n`);
     },
@@ -48,7 +48,7 @@ export function showProgress(label: string, unit: string, stream: NodeJS.WriteSt
 const rateText = (rate: number): string => (rate >= 10 ? String(Math.round(rate)) : rate.toPrecision(2));
 
 /** `training ████······ 40 %, …` in fewer than `columns` characters; of the words, the last that do not fit are left out. */
-function terminalLine(label: string, share: number, words: readonly string[], columns: number): string {
+export function progressLine(label: string, share: number, words: readonly string[], columns: number): string {
   const width = barWidth(columns);
   const filled = Math.floor(width * share);
   const bar = width > 0 ? ` ${"█".repeat(filled)}${"·".repeat(width - filled)}` : "";

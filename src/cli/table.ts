@@ -105,6 +105,16 @@ export function formatTable(rows: readonly (readonly string[])[], left = 2): str
   return [line(rows[0]), widths.map((width) => "─".repeat(width)).join("  "), ...rows.slice(1).map(line)].join("\n");
 }
 
+/** `▂▃▅▇`: some numbers as bars between the lowest and the highest of them, the last `most`. */
+export function sparkline(values: readonly number[], most: number): string {
+  const shown = values.slice(-most);
+  const [low, high] = [Math.min(...shown), Math.max(...shown)];
+  const bars = "▁▂▃▄▅▆▇█";
+  return shown
+    .map((value) => bars[high > low ? Math.round(((bars.length - 1) * (value - low)) / (high - low)) : 3])
+    .join("");
+}
+
 /** The same rows as a Markdown table. */
 export function markdownTable(rows: readonly (readonly string[])[]): string {
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;

@@ -33,7 +33,7 @@ export async function trainingSpeed(options: CommonOptions): Promise<number> {
     "speed",
   );
   const backend = await openBackend(options);
-  const trainer = await createTrainer(config, dataset, backend);
+  const trainer = await createTrainer({ config, dataset, backend });
   try {
     const perStep = flopsPerStep(trainer);
     const { secondsPerStep } = await timeSteps(trainer, 2);

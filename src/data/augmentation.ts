@@ -78,8 +78,24 @@ export interface RandomCrop {
   readonly flip: number;
 }
 
+/** One that somebody else wrote. */
+export interface OwnAugmentation {
+  /** Its name, none of those above. */
+  readonly kind: string;
+  /** Fills `row`, in which the picture as it is stands already (program/views.ts says what its 20 numbers mean). */
+  readonly draw: (view: DrawnView, row: Float32Array) => void;
+}
+
+/** What an augmentation is told of the view that it draws. */
+export interface DrawnView extends ViewSizes {
+  /** 0 for the anchor, 1 for its partner. */
+  readonly view: number;
+  /** Its random numbers: the same for the same view of the same run, and for no other. */
+  readonly random: Stream;
+}
+
 /** How two views are made of one picture. */
-export type Augmentation = SimclrAugmentation | AffineAugmentation | Patches | NoAugmentation;
+export type Augmentation = SimclrAugmentation | AffineAugmentation | Patches | NoAugmentation | OwnAugmentation;
 
 /** The defaults of `augmentation: { kind: simclr }`, as of SimCLR and the paper's CIFAR experiments. */
 export const simclrDefaults: SimclrAugmentation = {
@@ -136,7 +152,8 @@ export function drawView(augmentation: Augmentation, sizes: ViewSizes, key: View
   plainView(sizes, row);
   // All patches of a picture are cut from one crop.
   const random = augmentation.kind === "patches" ? randomStream(...place) : randomStream(...place, key.view);
-  if (augmentation.kind === "patches") cutPatch(augmentation, sizes, key.view, random, row);
+  if ("draw" in augmentation) augmentation.draw({ ...sizes, view: key.view, random }, row);
+  else if (augmentation.kind === "patches") cutPatch(augmentation, sizes, key.view, random, row);
   else if (augmentation.kind === "simclr") drawSimclr(augmentation, sizes, random, row);
   else if (augmentation.kind === "affine") drawAffine(augmentation, sizes, random, row);
 }

@@ -2,7 +2,7 @@
 
 import { randomStream } from "../program/random.ts";
 import { persistent, type Shape, sizeOf, type Tensor } from "../program/tensor.ts";
-import { type Encoder, type Head, headInputs, pictures } from "./encoder.ts";
+import { type Encoder, type Head, headInputs, hiddenName, pictures } from "./encoder.ts";
 
 export interface Synapses {
   readonly weight: Tensor;
@@ -24,10 +24,12 @@ export interface Model {
   readonly parameters: readonly Parameter[];
 }
 
-/** A head on a picture [h, w, c]: weight [features, outputs], features in the order row, column, channel. */
+/** A head on a picture [h, w, c]: weight [features, outputs], features in the order row, column, channel, or what the last hidden layer makes of them. */
 export interface HeadModel {
   readonly name: string;
   readonly head: Head;
+  /** Bottom first. */
+  readonly hidden: readonly Synapses[];
   readonly synapses: Synapses;
   readonly parameters: readonly Parameter[];
 }
@@ -41,6 +43,7 @@ export const places = {
   context: 4,
   prediction: 5,
   retrodiction: 6,
+  hidden: 7,
 } as const;
 
 /** The synapses of an encoder's blocks, as tensors without values; `initialise` makes those. */
@@ -57,9 +60,22 @@ export function createModel(encoder: Encoder): Model {
 }
 
 export function createHead(name: string, head: Head, picture: Shape, block: number): HeadModel {
-  const shape = [headInputs(head, picture), head.outputs];
-  return { name, head, ...createSynapses(name, shape, head.bias, [places.head, block]) };
+  const widths = [headInputs(head, picture), ...(head.hidden ?? [])];
+  const hidden = widths
+    .slice(1)
+    .map((width, i) => createSynapses(hiddenName(name, i), [widths[i], width], head.bias, [places.hidden, block, i]));
+  const top = createSynapses(name, [widths[widths.length - 1], head.outputs], head.bias, [places.head, block]);
+  return {
+    name,
+    head,
+    hidden: hidden.map(({ synapses }) => synapses),
+    synapses: top.synapses,
+    parameters: [...hidden, top].flatMap(({ parameters }) => parameters),
+  };
 }
+
+/** The synapses of a head's layers, bottom first. */
+export const headLayers = ({ hidden, synapses }: HeadModel): Synapses[] => [...hidden, synapses];
 
 /** Weights whose last extent counts the outputs, and a bias where wanted. */
 export function createSynapses(

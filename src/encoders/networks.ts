@@ -1,7 +1,8 @@
-// The paper's networks (Tang et al. 2022, doi 10.3389/fncom.2022.789253), exactly. No biases: the authors' code has none.
+// The paper's networks (Tang et al. 2022, doi 10.3389/fncom.2022.789253), exactly, and networks that a configuration spells out. The paper's
+// have no biases: the authors' code has none.
 
 import { wrong } from "../program/errors.ts";
-import type { After, Block, Encoder } from "./encoder.ts";
+import type { After, Block, Encoder, Head } from "./encoder.ts";
 
 const convolution = (index: number, outputs: number, ...after: readonly After[]): Block => ({
   name: `conv${index}`,
@@ -94,27 +95,63 @@ const plain: Readonly<Record<PlainName, Encoder>> = {
 };
 
 /** The same with a bias in every convolution, which weights from PyTorch often have: there it is the default, and a folded BatchNorm leaves one. */
-const biased = Object.values(plain).map(
-  (encoder): Encoder => ({
-    ...encoder,
-    name: `${encoder.name}-bias`,
-    blocks: encoder.blocks.map((block) => ({ ...block, bias: true })),
-  }),
-);
+export const withBiases = (encoder: Encoder): Encoder =>
+  encoder.blocks.every(({ bias }) => bias)
+    ? encoder
+    : {
+        ...encoder,
+        name: `${encoder.name}-bias`,
+        blocks: encoder.blocks.map((block) => ({ ...block, bias: true })),
+      };
 
 /** The paper's networks by name, each also with biases, and a tiny one for tests. */
 export const networks: Readonly<Record<NetworkName, Encoder>> = {
   ...plain,
-  ...(Object.fromEntries(biased.map((encoder) => [encoder.name, encoder])) as Record<`${PlainName}-bias`, Encoder>),
+  ...(Object.fromEntries(
+    Object.values(plain)
+      .map(withBiases)
+      .map((encoder) => [encoder.name, encoder]),
+  ) as Record<`${PlainName}-bias`, Encoder>),
 };
 
-/** The network that has the same blocks with biases. */
-export const withBiases = (name: NetworkName): NetworkName =>
-  name.endsWith("-bias") ? name : (`${name as PlainName}-bias` as const);
+/** A network as a configuration spells it out. */
+export interface NetworkData {
+  readonly name: string;
+  /** Of the pictures that it reads, in pixels. */
+  readonly input: Pick<Encoder, "height" | "width" | "channels">;
+  /** Without a padding: half of what the kernel has beside its middle, so that a stride of 1 keeps the picture's size. */
+  readonly blocks: readonly (Omit<Block, "name" | "padding"> & { readonly padding?: number | undefined })[];
+  readonly head: Head;
+}
+
+/** The network that a configuration names or spells out; its blocks are conv1, conv2, … */
+export function networkOf(encoder: string | NetworkData): Encoder {
+  if (typeof encoder === "string") return networkNamed("encoder", encoder);
+  const { name, input, blocks, head } = encoder;
+  return {
+    ...{ name, ...input },
+    blocks: blocks.map((block, i) => ({
+      ...{ ...block, name: `conv${i + 1}` },
+      padding: block.padding ?? Math.floor((block.kernel - 1) / 2),
+    })),
+    head,
+  };
+}
+
+/** The way back: the name of one of the library's, else all of it. */
+export function networkData({ name, blocks, head, ...input }: Encoder): NetworkName | NetworkData {
+  if (Object.hasOwn(networks, name)) return name as NetworkName;
+  return {
+    name,
+    input,
+    blocks: blocks.map(({ name: _, ...block }) => block),
+    head: { ...head, hidden: head.hidden ?? [] },
+  };
+}
 
 /** A network by a name that may come from anywhere. */
-export function networkNamed(operation: string, name: NetworkName): Encoder {
+export function networkNamed(operation: string, name: string): Encoder {
   if (!Object.hasOwn(networks, name))
     throw wrong(operation, "network", `one of ${Object.keys(networks).join(", ")}`, name);
-  return networks[name];
+  return networks[name as NetworkName];
 }

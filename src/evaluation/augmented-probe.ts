@@ -5,7 +5,6 @@
 import type { Backend, Engine } from "../backends/backend.ts";
 import { drawRandomCrop, plainView, type RandomCrop, requireCrops, type ViewSizes } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
-import { networkNamed } from "../encoders/networks.ts";
 import { recordProgram } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
 import { persistent } from "../program/tensor.ts";
@@ -54,7 +53,7 @@ export async function augmentedProbe(
   { epochs, learningRate, batch, seed, augmentation, onEpoch }: AugmentedProbeOptions,
   backend: Backend,
 ): Promise<LinearProbeResult> {
-  const to = networkNamed("probe", subject.network);
+  const to = subject.network;
   const classes = train.classes.length;
   requireSameClasses("probe", "train and test", [train, test]);
   for (const set of [train, test]) requireLabels("probe", set.name, set, classes);

@@ -3,10 +3,9 @@
 import type { Backend, Engine } from "../backends/backend.ts";
 import { plainView } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
-import { blockPlace, featurePool, layerWidth } from "../encoders/encoder.ts";
+import { blockPlace, type Encoder, featurePool, layerWidth } from "../encoders/encoder.ts";
 import { recordBlocks, recordFeatures } from "../encoders/forward.ts";
 import { createModel, initialise, type Model, synapsesOf } from "../encoders/model.ts";
-import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
 import { type Program, persistentTensors, type Recorder, recordProgram } from "../program/program.ts";
@@ -41,7 +40,7 @@ export function requireFeatures(operation: string, train: Features, test: Featur
 }
 
 export interface FrozenEncoder {
-  readonly network: NetworkName;
+  readonly network: Encoder;
   /** Synapses by name; a head's are not read. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   readonly valueRange: readonly [number, number];
@@ -51,10 +50,8 @@ export interface FrozenEncoder {
 }
 
 /** Weights from which training with a seed begins: the random encoder. */
-export const untrainedWeights = (network: NetworkName, seed: number): Map<string, Float32Array> =>
-  new Map(
-    [...initialise(createModel(networkNamed("features", network)), seed)].map(([{ name }, values]) => [name, values]),
-  );
+export const untrainedWeights = (network: Encoder, seed: number): Map<string, Float32Array> =>
+  new Map([...initialise(createModel(network), seed)].map(([{ name }, values]) => [name, values]));
 
 /** Images per forward pass. */
 const chunk = 250;
@@ -66,7 +63,7 @@ export async function encoderFeatures(
   backend: Backend,
   room?: readonly Float32Array[],
 ): Promise<{ features: Features[]; encoderHash: string }> {
-  const network = networkNamed("features", encoder.network);
+  const { network } = encoder;
   const width = layerWidth(network, encoder.layer);
   const features = sets.map(({ count, labels, classes }, i) => ({
     rows: room?.[i].subarray(0, count * width) ?? new Float32Array(count * width),
@@ -91,11 +88,8 @@ export interface SomeRows {
 export type ReadOff = (record: Recorder, model: Model, x: Tensor) => readonly Tensor[];
 
 /** The program that reads features of pictures of the size of `set`. */
-export const featuresProgram = (
-  network: NetworkName,
-  set: Pick<ImageSet, "height" | "width">,
-  layer?: string,
-): Program => recordReader({ network, weights: new Map(), valueRange: [0, 1], layer }, set, chunk).program;
+export const featuresProgram = (network: Encoder, set: Pick<ImageSet, "height" | "width">, layer?: string): Program =>
+  recordReader({ network, weights: new Map(), valueRange: [0, 1], layer }, set, chunk).program;
 
 /** Features of one block for every set, some rows at a time. */
 export async function* encoderRows(
@@ -117,7 +111,7 @@ export async function* encoderResults(
   backend: Backend,
   readOff: ReadOff,
 ): AsyncGenerator<Omit<SomeRows, "rows"> & { readonly results: readonly Float32Array[] }> {
-  const encoder = networkNamed("features", frozen.network);
+  const encoder = frozen.network;
   requirePictures(frozen.network, sets);
   const [{ height: h, width: w }] = sets;
   const { program, images, parameters, results, load, requireUnchanged } = recordReader(
@@ -160,12 +154,11 @@ export async function* encoderResults(
 }
 
 /** Refuses sets that a network does not read, or not in one program. */
-export function requirePictures(network: NetworkName, sets: readonly ImageSet[]): void {
+export function requirePictures({ name, channels }: Encoder, sets: readonly ImageSet[]): void {
   const [{ height: h, width: w }] = sets;
-  const { channels } = networkNamed("features", network);
   for (const set of sets)
     if (set.channels !== channels || set.height !== h || set.width !== w)
-      throw wrong("features", set.name, `[n, ${h}, ${w}, ${channels}] for ${network}`, [
+      throw wrong("features", set.name, `[n, ${h}, ${w}, ${channels}] for ${name}`, [
         set.count,
         set.height,
         set.width,
@@ -175,7 +168,7 @@ export function requirePictures(network: NetworkName, sets: readonly ImageSet[])
 
 /** No encoder: the pixels of views of the network's input, from 0 to 1. */
 export interface ViewPixels {
-  readonly network: NetworkName;
+  readonly network: Encoder;
   readonly weights?: undefined;
 }
 
@@ -203,12 +196,12 @@ export function recordReader(
   readOff: ReadOff = blockOutput(subject.weights ? subject.layer : undefined),
 ): Reader {
   const { network, weights } = subject;
-  const model = createModel(networkNamed("features", network));
+  const model = createModel(network);
   const { height, width, channels } = model.encoder;
   const images = persistent("images", [count, h, w, channels], "input", "u8");
   const indices = persistent("indices", [count], "input", "i32");
   const parameters = persistent("viewParameters", [count, viewParameters], "input");
-  const record = recordProgram(`features of ${network}`);
+  const record = recordProgram(`features of ${network.name}`);
   const { valueRange: [low, high] = [0, 1], normalise = undefined } = weights ? subject : {};
   const { x } = record.makeViews(
     { images, indices, parameters },

@@ -2,8 +2,8 @@
 
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
+import { pictures } from "../encoders/encoder.ts";
 import { recordBlocks } from "../encoders/forward.ts";
-import { networkNamed } from "../encoders/networks.ts";
 import { flatten } from "../program/tensor.ts";
 import { encoderResults, type FrozenEncoder, type ReadOff } from "./features.ts";
 
@@ -29,15 +29,19 @@ export async function layerEmbeddings(
   onRows: (done: number) => void = () => {},
 ): Promise<LayerEmbedding[]> {
   const { count } = set;
-  const layers = networkNamed("layerEmbeddings", encoder.network).blocks.map(({ name, outputs: width }) => ({
+  const layers = encoder.network.blocks.map(({ name, outputs: width }) => ({
     layer: name,
     rows: new Float32Array(count * width),
     count,
     width,
   }));
+  const places = pictures(encoder.network)
+    .slice(1)
+    .map(([h, w]) => (h * w) / squareOf(h, w) ** 2);
   for await (const { start, results } of encoderResults(encoder, [set], backend, pooledBlocks)) {
-    for (const [i, { rows, width }] of layers.entries()) rows.set(results[i], start * width);
-    onRows(start + results[0].length / layers[0].width);
+    for (const [i, { rows, width }] of layers.entries())
+      rows.set(averaged(results[i], places[i], width), start * width);
+    onRows(start + results[0].length / (places[0] * layers[0].width));
   }
   return layers;
 }
@@ -47,7 +51,21 @@ const pooledBlocks: ReadOff = (record, model, x) => {
   let value = x;
   return model.encoder.blocks.map(({ name }, i) => {
     value = recordBlocks(record, model, value, i, i + 1)[0].output;
-    const [, size] = value.shape;
-    return flatten(record.averagePool({ x: value }, { size }, { y: `${name}.average` }).y);
+    const [, h, w] = value.shape;
+    return flatten(record.averagePool({ x: value }, { size: squareOf(h, w) }, { y: `${name}.average` }).y);
   });
 };
+
+/** Side of the largest square that a picture is whole ones of: its own side, where it is one. */
+const squareOf = (h: number, w: number): number => (w === 0 ? h : squareOf(w, h % w));
+
+/** Rows [places · width] → [width], the mean over the places. */
+function averaged(rows: Float32Array, places: number, width: number): Float32Array {
+  if (places === 1) return rows;
+  const means = new Float32Array(rows.length / places);
+  for (let at = 0; at < rows.length; at++) {
+    const row = Math.floor(at / (places * width));
+    means[row * width + (at % width)] += rows[at] / places;
+  }
+  return means;
+}

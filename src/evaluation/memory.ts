@@ -3,8 +3,7 @@
 // tests/evaluation/probe-memory.test.ts holds it against what a process has taken.
 
 import type { ImageSet } from "../data/images.ts";
-import { layerWidth } from "../encoders/encoder.ts";
-import { type NetworkName, networkNamed } from "../encoders/networks.ts";
+import { type Encoder, layerWidth } from "../encoders/encoder.ts";
 import { fuse } from "../program/fusion.ts";
 import { planMemory } from "../program/plan.ts";
 import { featuresProgram, pixelWidth } from "./features.ts";
@@ -82,10 +81,9 @@ const wide = (units: number, rows: number, width: number): number =>
 
 /** Bytes that a probe asks for beyond what the process has. */
 export function probeMemory(
-  { network, train, test }: { readonly network: NetworkName } & ProbedSets,
+  { network: encoder, train, test }: { readonly network: Encoder } & ProbedSets,
   { subjects, readOuts, labelsPerClass, seeds, layers }: ProbeOptions,
 ): number {
-  const encoder = networkNamed("probe", network);
   const classes = train.classes.length;
   const draws = labelsPerClass.map((labels) =>
     labels === "all" ? train.count : Math.min(train.count, labels * classes),
@@ -113,7 +111,7 @@ export function probeMemory(
     fixed +
     features +
     copied +
-    (encodes ? encoderBytes(network, train) + ofEncoding : 0) +
+    (encodes ? encoderBytes(encoder, train) + ofEncoding : 0) +
     enginesOf(taken) +
     Math.max(...taken.map(({ beside }) => beside)) +
     loose
@@ -127,7 +125,7 @@ function enginesOf(taken: readonly Taken[]): number {
   return kept + Math.max(0, ...all.filter((engine) => engine > keptBytes));
 }
 
-function encoderBytes(network: NetworkName, set: SetShape): number {
+function encoderBytes(network: Encoder, set: SetShape): number {
   const program = featuresProgram(network, set);
   return planMemory([{ program, stages: fuse(program) }]).totalBytes;
 }

@@ -4,8 +4,6 @@ import type { Backend } from "../backends/backend.ts";
 import { type NoAugmentation, type RandomCrop, requireCrops } from "../data/augmentation.ts";
 import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
 import { type Encoder, layerWidth } from "../encoders/encoder.ts";
-import { createModel } from "../encoders/model.ts";
-import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import type { Normalise } from "../program/views.ts";
 import { parseProbeOptions, type readOutNames } from "../training/config.ts";
@@ -47,7 +45,7 @@ export interface ProbeOptions {
 
 /** Trained encoders of one network, from the same start. */
 export interface ProbedEncoders {
-  readonly network: NetworkName;
+  readonly network: Encoder;
   readonly valueRange: readonly [number, number];
   readonly normalise?: Normalise | undefined;
   /** Each one's weights by its name, in the order of the report. */
@@ -113,15 +111,13 @@ export async function probe(
   if (taken !== undefined) throw wrong("probe", "encoders", `named otherwise than ${floors.join(" and ")}`, taken);
   const options = parseProbeOptions(wanted, [...Object.keys(encoders), ...floors]);
   const { augmentation } = options;
-  const model = createModel(networkNamed("probe", network));
-  if (augmentation.kind === "crop") requireCrops(augmentation, { from: train, to: model.encoder });
+  if (augmentation.kind === "crop") requireCrops(augmentation, { from: train, to: network });
   requireSameClasses("probe", "train and test", [train, test]);
   const shared = overlap(train, test);
   const pool = without(train, shared);
   for (const set of [pool, test]) requireLabels("probe", set.name, set, set.classes.length);
   const { subjects = [...Object.keys(encoders), ...floors], labelsPerClass, readOuts, seeds } = options;
-  const { encoder } = model;
-  const layers = layersRead(encoder, options.layers);
+  const layers = layersRead(network, options.layers);
   const codes: readonly Code[] = subjects.flatMap((subject) =>
     subject === "pixels" ? { subject } : layers.map((layer) => ({ subject, layer })),
   );
@@ -131,7 +127,7 @@ export async function probe(
   const drawn = drawAll(pool, labelsPerClass, seeds);
   const labelled = only(pool, drawn.images);
   const widest = Math.max(
-    ...codes.map(({ subject, layer }) => (subject === "pixels" ? pixelWidth(test) : layerWidth(encoder, layer))),
+    ...codes.map(({ subject, layer }) => (subject === "pixels" ? pixelWidth(test) : layerWidth(network, layer))),
   );
   /** Where one code's features stand after another's: memory that waits to be collected would come on top. */
   const room = [labelled, test].map(({ count }) => new Float32Array(count * widest));
@@ -198,7 +194,7 @@ export async function probe(
   }
 
   return {
-    measured: `${network}: output of ${options.layers === "all" ? "each" : "the last"} block, flattened; encoder frozen, ${seenBy(augmentation)}; accuracy on ${test.name}`,
+    measured: `${network.name}: output of ${options.layers === "all" ? "each" : "the last"} block, flattened; encoder frozen, ${seenBy(augmentation)}; accuracy on ${test.name}`,
     train: train.name,
     test: test.name,
     overlapping: shared.size,

@@ -4,7 +4,6 @@
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
 import { countParameters, pictures } from "../encoders/encoder.ts";
-import { networks } from "../encoders/networks.ts";
 import { encoderRows, type FrozenEncoder } from "../evaluation/features.ts";
 import { encodeNpz, textArray } from "./npz.ts";
 
@@ -15,7 +14,7 @@ export function encodeEmbeddings(
   backend: Backend,
   onRows: (done: number) => void = () => {},
 ): AsyncIterable<Uint8Array> {
-  const network = networks[encoder.network];
+  const { network } = encoder;
   const { features } = countParameters(network);
   const [, , channels] = pictures(network)[network.blocks.length];
   async function* rows(): AsyncGenerator<Uint8Array> {

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { standIn } from "../datasets/formats/stand-ins.ts";
 import { countParameters, type Encoder } from "../encoders/encoder.ts";
 import { createModel, tensorsOf } from "../encoders/model.ts";
-import { type NetworkName, networkNamed, networks, withBiases } from "../encoders/networks.ts";
+import { withBiases } from "../encoders/networks.ts";
 import { readBytes, shellWord } from "../files/files.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
@@ -23,8 +23,8 @@ export interface ImportOptions {
 }
 
 export interface ImportedWeights {
-  /** The one that was asked for, or the same with biases where the weights have some. */
-  readonly network: NetworkName;
+  /** The one that was asked for, or the same with biases where the weights have some that it has not. */
+  readonly network: Encoder;
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** `bn1 into conv1` */
   readonly folded: readonly string[];
@@ -36,7 +36,7 @@ export interface ImportedWeights {
 }
 
 /** Reads an encoder's weights, strictly: every one of them, in its shape, finite, and nothing that would change what the blocks compute. */
-export function readStateDict(path: string, asked: NetworkName, options: ImportOptions = {}): ImportedWeights {
+export function readStateDict(path: string, asked: Encoder, options: ImportOptions = {}): ImportedWeights {
   const { foldBatchNorm: epsilon } = options;
   // `module` means `module.`.
   const prefix = options.prefix?.replace(/([^.])$/, "$1.") ?? "";
@@ -44,20 +44,25 @@ export function readStateDict(path: string, asked: NetworkName, options: ImportO
   refuseArchive(path, bytes);
   const file = decodeSafetensors(bytes, path);
   const { metadata } = file;
-  const { encoder } = createModel(networkNamed("import", asked));
-  if (metadata.network !== undefined && metadata.network !== asked && metadata.network !== withBiases(asked))
-    throw wrong(path, "network", `${asked}, as --network says`, metadata.network, `set --network ${metadata.network}`);
+  if (metadata.network !== undefined && ![asked, withBiases(asked)].some(({ name }) => name === metadata.network))
+    throw wrong(
+      path,
+      "network",
+      `${asked.name}, as --network says`,
+      metadata.network,
+      `set --network ${metadata.encoder === undefined ? metadata.network : "to a file that has its encoder"}`,
+    );
   const taken = new Map<string, Array32>();
-  for (const { name, shape } of createModel(encoder).blocks.flatMap(tensorsOf))
+  for (const { name, shape } of createModel(asked).blocks.flatMap(tensorsOf))
     if (name.endsWith(".weight")) taken.set(name, find(path, file, asked, prefix, name, torchShape(shape)));
-  for (const { name, outputs } of encoder.blocks)
+  for (const { name, outputs } of asked.blocks)
     if (file.tensors.has(`${prefix}${name}.bias`))
       taken.set(`${name}.bias`, find(path, file, asked, prefix, `${name}.bias`, [outputs]));
 
   const rest = [...file.tensors.keys(), ...file.others.keys()].filter(
     (name) => !(name.startsWith(prefix) && taken.has(name.slice(prefix.length))),
   );
-  const norms = epsilon === undefined ? [] : pairNorms(path, encoder, prefix, rest, file);
+  const norms = epsilon === undefined ? [] : pairNorms(path, asked, prefix, rest, file);
   for (const { block, norm } of norms) {
     const weight = taken.get(`${block}.weight`) as Array32;
     const folded = foldBatchNorm(path, { weight, bias: taken.get(`${block}.bias`) }, norm, epsilon as number);
@@ -67,11 +72,12 @@ export function readStateDict(path: string, asked: NetworkName, options: ImportO
     }
   }
   const leftOut = rest.filter((name) => !norms.some(({ norm }) => name.startsWith(`${prefix}${norm.name}.`)));
-  requireBehind(path, encoder, leftOut, file, { ...options, prefix });
+  requireBehind(path, asked, leftOut, file, { ...options, prefix });
 
-  const network = [...taken.keys()].some((name) => name.endsWith(".bias")) ? withBiases(asked) : asked;
+  const known = asked.blocks.every(({ name, bias }) => bias || !taken.has(`${name}.bias`));
+  const network = known ? asked : withBiases(asked);
   const weights = new Map<string, Float32Array>();
-  for (const { name, shape } of createModel(networkNamed("import", network)).blocks.flatMap(tensorsOf)) {
+  for (const { name, shape } of createModel(network).blocks.flatMap(tensorsOf)) {
     const tensor = taken.get(name);
     // Some blocks may have biases and others none.
     weights.set(name, tensor ? fromTorch(tensor).data : new Float32Array(shape[0]));
@@ -89,7 +95,7 @@ export function readStateDict(path: string, asked: NetworkName, options: ImportO
 function find(
   path: string,
   { tensors, others }: FoundTensors,
-  network: NetworkName,
+  network: Encoder,
   prefix: string,
   name: string,
   wanted: readonly number[],
@@ -102,7 +108,7 @@ function find(
     throw wrong(
       path,
       whole,
-      `[${wanted.join(", ")}], as network ${network} has it`,
+      `[${wanted.join(", ")}], as network ${network.name} has it`,
       found?.shape ?? "nothing",
       found
         ? "--network must name theirs, and the layout be PyTorch's, [out, in, height, width]"
@@ -113,7 +119,7 @@ function find(
 }
 
 /** What helps where a tensor is not found: the beginning that its name has in the file, or the names that there are. */
-function whereElse(names: readonly string[], network: NetworkName, name: string): string {
+function whereElse(names: readonly string[], network: Encoder, name: string): string {
   const prefixes = names.flatMap((one) => (one.endsWith(`.${name}`) ? [one.slice(0, -name.length)] : []));
   // Renamed to what is missing, one of the parts would be another weight.
   const parts = `${name}_(g|v|orig|mask|u)$|${name.replace(/([^.]+)$/, "parametrizations\\.$1")}\\.`;
@@ -123,7 +129,7 @@ function whereElse(names: readonly string[], network: NetworkName, name: string)
   if (prefixes.length > 0) return `set ${prefixes.map((prefix) => `--prefix ${shellWord(prefix)}`).join(" or ")}`;
   const most = 12;
   const more = names.length > most ? ` and ${names.length - most} more` : "";
-  const wanted = networks[network].blocks.map((block) => `${block.name}.weight`).join(", ");
+  const wanted = network.blocks.map((block) => `${block.name}.weight`).join(", ");
   return `the file has ${names.slice(0, most).join(", ") || "none"}${more}; give the tensors these names: ${wanted}`;
 }
 

@@ -1,17 +1,16 @@
 // An encoder as an ONNX model (opset 13): pictures [n, c, h, w] in, the output of every block and the features of the last out.
 
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
-import { countParameters, pictures } from "../encoders/encoder.ts";
+import { type Activation, countParameters, type Encoder, pictures, poolingOf, stepName } from "../encoders/encoder.ts";
 import { createModel, tensorsOf } from "../encoders/model.ts";
-import { type NetworkName, networkNamed } from "../encoders/networks.ts";
 import { requireNumbers } from "../program/finite.ts";
-import type { ActivationKind } from "../program/operations.ts";
 import type { Shape } from "../program/tensor.ts";
 import type { Normalise } from "../program/views.ts";
 import { type Array32, toTorch } from "../training/torch-layout.ts";
+import { networkFacts } from "./state-dict.ts";
 
 export interface OnnxEncoder {
-  readonly network: NetworkName;
+  readonly network: Encoder;
   /** Synapses by name, in the layout of the programs. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   /** What pixel values 0 and 255 were in training. */
@@ -47,7 +46,7 @@ const [irVersion, opset] = [7, 13];
  * Inputs `pictures`, [n, c, h, w]; outputs `features`, [n, d] with channels first as in PyTorch's flatten, and one named after each block.
  */
 export function encodeOnnx({ network, weights, valueRange, normalise, about }: OnnxEncoder): Uint8Array {
-  const { encoder, blocks } = createModel(networkNamed("onnx", network));
+  const { encoder, blocks } = createModel(network);
   const { channels, height, width, head } = encoder;
   const shapes = pictures(encoder);
   const nodes: Uint8Array[] = [];
@@ -60,10 +59,14 @@ export function encodeOnnx({ network, weights, valueRange, normalise, about }: O
     nodes.push(message("Node", { input, output, name: output, op_type: operation, attribute }));
     return output;
   };
-  const activate: Record<ActivationKind, (x: string, y: string) => string> = {
+  const activate: Record<Activation, (x: string, y: string) => string> = {
     hardtanh: (x, y) => node("Clip", [x, "low", "high"], y),
     tanh: (x, y) => node("Tanh", [x], y),
     relu: (x, y) => node("Relu", [x], y),
+    triangle: (x, y) => {
+      const mean = node("ReduceMean", [x], `${y}.mean`, [integers("axes", [1])]);
+      return node("Relu", [node("Sub", [x, mean], `${y}.above`)], y);
+    },
   };
   const pool = (operation: string, x: string, size: number, y: string): string =>
     node(operation, [x], y, [integers("kernel_shape", [size, size]), integers("strides", [size, size])]);
@@ -77,7 +80,7 @@ export function encodeOnnx({ network, weights, valueRange, normalise, about }: O
       requireNumbers("onnx", of, data);
       initializers.push(tensor(of, toTorch({ shape, data })));
     }
-    // The block's last step has the block's name.
+    // The block's last step has the block's name, and one that comes twice its number.
     const named = (step: number, operation: string): string => (step === after.length ? name : `${name}.${operation}`);
     value = node("Conv", [value, ...synapses.map(({ name: of }) => of)], named(0, "convolution"), [
       integers("kernel_shape", [kernel, kernel]),
@@ -85,8 +88,12 @@ export function encodeOnnx({ network, weights, valueRange, normalise, about }: O
       integers("strides", [stride, stride]),
     ]);
     for (const [step, kind] of after.entries()) {
-      const y = named(step + 1, kind);
-      value = kind === "maxPool" ? pool("MaxPool", value, 2, y) : activate[kind](value, y);
+      const before = after.slice(0, step).filter((one) => stepName(one) === stepName(kind)).length;
+      const y = named(step + 1, `${stepName(kind)}${before === 0 ? "" : before + 1}`);
+      const pooling = poolingOf(kind);
+      value = pooling
+        ? pool(pooling.pool === "max" ? "MaxPool" : "AveragePool", value, pooling.size, y)
+        : activate[kind as Activation](value, y);
     }
     const [h, w, c] = shapes[i + 1];
     outputs.push(valueInfo(name, [c, h, w]));
@@ -101,14 +108,14 @@ export function encodeOnnx({ network, weights, valueRange, normalise, about }: O
     : "";
   const means = `pictures [n, ${channels}, ${height}, ${width}]${colours}; pixel value 0 is ${low}, 255 is ${high}${then}`;
   const flat = "the last block's output, flattened; channels first";
-  const facts = { network, ...pixelFacts({ valueRange, normalise }) };
+  const facts = { ...networkFacts(network), ...pixelFacts({ valueRange, normalise }) };
   return message("Model", {
     ir_version: irVersion,
     producer_name: "saccade",
     doc_string: `${about}; ${means}`,
     graph: message("Graph", {
       node: nodes,
-      name: network,
+      name: network.name,
       initializer: initializers,
       input: valueInfo("pictures", [channels, height, width], means),
       output: [valueInfo("features", [countParameters(encoder).features], flat), ...outputs],

@@ -15,7 +15,7 @@ export async function distances(config: Config, dataset: ImageSet, backend: Back
   const { loss, learning, batch } = config;
   if (loss.kind !== "contrastiveHinge" || learning !== "E2E")
     throw wrong("distances", "config", "contrastiveHinge under learning E2E", `${loss.kind} under ${learning}`);
-  const trainer = await createTrainer({ ...config, xrayEvery: 0 }, dataset, backend);
+  const trainer = await createTrainer({ config: { ...config, xrayEvery: 0 }, dataset, backend });
   try {
     // The embeddings are those of the forward pass, which comes before the update.
     await trainer.step();

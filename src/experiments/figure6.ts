@@ -1,6 +1,6 @@
 // Figure 6 of the paper: losses over training, end to end and layer by layer.
 
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { lossCurves } from "../figures/loss-curve.ts";
 import { learnings } from "../rules/learning.ts";
 import type { Config } from "../training/config.ts";
@@ -72,7 +72,7 @@ export const figure6: Experiment = {
 
 /** Noted losses with their epochs, a fraction of them where a step lies within one. */
 function pointsOf({ curve, steps }: TrainResult, { learning, encoder, epochs }: Config) {
-  const lessons = learnings[learning].lessons(networks[encoder].blocks.length).length;
+  const lessons = learnings[learning].lessons(networkOf(encoder).blocks.length).length;
   const points = curve.map(({ step, loss }) => ({ step, loss, epoch: (step * epochs * lessons) / steps }));
   return points.sort((a, b) => a.step - b.step);
 }

@@ -1,6 +1,6 @@
 // Figure 7 of the paper: linear evaluation of every layer, end to end and layer by layer, under each update.
 
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import type { Score } from "../evaluation/probe.ts";
 import { layerPanels } from "../figures/layer-panels.ts";
 import { mean } from "../program/mean.ts";
@@ -37,7 +37,7 @@ export const figure7: Experiment = {
     const probed = new Map<string, Promised<"probe">[]>();
     const first = study.seeds[0];
     const encoder = (await cellConfig(study, table1Cell(ruleOf("E2E", "BP"), false), first)).encoder;
-    const layers = networks[encoder].blocks.map(({ name }) => name);
+    const layers = networkOf(encoder).blocks.map(({ name }) => name);
     const ask = async (title: string, rule: ReturnType<typeof ruleOf>, trained: boolean): Promise<void> => {
       const asked: Promised<"probe">[] = [];
       for (const seed of study.seeds) {

@@ -1,6 +1,6 @@
 // Presets: what of a training is the paper's text, its authors' code, or our own recipe. They never share a column of a table.
 
-import type { Combination } from "../rules/combinations.ts";
+import type { Combination } from "../training/registry.ts";
 import type { SettingName } from "./scales.ts";
 
 export type PresetName = "ours" | "paper-text" | "authors-code";

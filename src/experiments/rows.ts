@@ -2,9 +2,9 @@
 
 import type { Score } from "../evaluation/probe.ts";
 import { mean } from "../program/mean.ts";
-import type { Combination } from "../rules/combinations.ts";
 import type { Config, ProbeConfig } from "../training/config.ts";
 import { describeRate } from "../training/rate-schedule.ts";
+import type { Combination } from "../training/registry.ts";
 import type { Plan, Promised, Read } from "./plan.ts";
 import type { Ledger, Measured, ReportTable, TableColumn, TableRow } from "./report.ts";
 import type { Study } from "./study.ts";

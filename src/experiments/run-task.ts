@@ -3,6 +3,7 @@
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
 import { loadDataset } from "../datasets/datasets.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { groupsOfClasses, knownGroups } from "../evaluation/class-groups.ts";
 import { untrainedWeights } from "../evaluation/features.ts";
 import { layerEmbeddings } from "../evaluation/layer-embeddings.ts";
@@ -119,7 +120,8 @@ function weightsOf({ run, store }: Context): ReturnType<Store["encoder"]> {
 
 async function probes({ of, probe: wanted, holdOut }: ProbeTask, context: Context): Promise<ProbeResult> {
   const { backend, datasets, onProgress } = context;
-  const { encoder: network, valueRange, normalise, seed } = of.config;
+  const { valueRange, normalise, seed } = of.config;
+  const network = networkOf(of.config.encoder);
   const labelled = await datasets.load(wanted.train);
   const kept = labelled.count - (holdOut ?? 0);
   const rows = Int32Array.from({ length: labelled.count }, (_, i) => i);
@@ -152,7 +154,8 @@ async function measuresRobustness(
 ): Promise<RobustnessResult> {
   const { backend, datasets, onProgress } = context;
   const [train, test] = [await datasets.load(wanted.train), await datasets.load(wanted.test)];
-  const { encoder: network, valueRange, normalise } = config;
+  const { valueRange, normalise } = config;
+  const network = networkOf(config.encoder);
   const frozen = (weights: ReadonlyMap<string, Float32Array>) => ({ network, weights, valueRange, normalise });
   const subjects = (): RobustnessSubject[] => {
     if (!trained)
@@ -171,7 +174,8 @@ async function measuresRobustness(
 
 async function embeds({ of: { config }, data, perplexity }: EmbeddingTask, context: Context): Promise<EmbeddingResult> {
   const { backend, datasets, onProgress } = context;
-  const { encoder: network, valueRange, normalise, seed } = config;
+  const { valueRange, normalise, seed } = config;
+  const network = networkOf(config.encoder);
   const set = await datasets.load(data);
   const layersOf = (weights: ReadonlyMap<string, Float32Array>) =>
     layerEmbeddings({ network, weights, valueRange, normalise }, set, backend);

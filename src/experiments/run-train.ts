@@ -30,9 +30,9 @@ export interface Trained {
 /** A run that a signal stopped; it goes on from its checkpoint when it is asked for again. */
 export class StoppedError extends Error {}
 
-/** `runs` is the folder for the runs of this very configuration. */
+/** `runs` is the folder for the runs of this very configuration. A task is measured at its end, by others: evaluations on the way are left out. */
 export async function runTrain(
-  config: Config,
+  { evaluateEvery: _, checkpointBest: __, ...config }: Config,
   dataset: ImageSet,
   backend: Backend,
   {
@@ -41,7 +41,7 @@ export async function runTrain(
     onProgress,
   }: { readonly runs: string; readonly signal: AbortSignal; readonly onProgress: (share: number) => void },
 ): Promise<Trained> {
-  const trainer = await createTrainer(config, dataset, backend);
+  const trainer = await createTrainer({ config, dataset, backend });
   const room = roomFor(runs);
   let run: RunFolder;
   let resumed: RunFolder | undefined;

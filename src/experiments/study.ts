@@ -8,9 +8,9 @@ import type { Split } from "../datasets/request.ts";
 import { sources } from "../datasets/sources.ts";
 import type { NetworkName } from "../encoders/networks.ts";
 import { explain } from "../program/explain.ts";
-import type { Combination } from "../rules/combinations.ts";
 import { type Config, type ProbeConfig, parseConfig } from "../training/config.ts";
 import { configuredModel, recordConfigured } from "../training/configured-rule.ts";
+import type { Combination } from "../training/registry.ts";
 import { type PresetName, recipe } from "./recipes.ts";
 import type { Scale, SettingName, Sizes } from "./scales.ts";
 

@@ -5,6 +5,7 @@ import { describeDataset } from "../datasets/known-datasets.ts";
 import { wrong } from "../program/errors.ts";
 import { costOf } from "../runs/forecast.ts";
 import { type Config, override, type ProbeConfig, parseConfig } from "../training/config.ts";
+import type { Plugin } from "../training/plugin.ts";
 import type { Row } from "./rows.ts";
 
 const assignments = z.array(z.string());
@@ -67,13 +68,14 @@ export async function sweepRows(
   sweep: Sweep,
   raw: () => object,
   parseValue: (text: string) => unknown,
+  plugins: readonly Plugin[] = [],
 ): Promise<SweepRows> {
   const configOf = (own: readonly string[], seed?: number, epochs?: number): Config => {
     const given = raw();
     for (const assignment of own) override(given, assignment, parseValue);
     if (seed !== undefined) override(given, `seed=${seed}`, parseValue);
     if (epochs !== undefined) override(given, `epochs=${epochs}`, parseValue);
-    return parseConfig(given, sweep.base);
+    return parseConfig(given, sweep.base, plugins);
   };
   const ofRule = Object.entries(sweep.rules).map(([rule, own]) => {
     const lists = Object.entries({ ...sweep.vary, ...sweep.varyFor[rule] }).map(([key, all]) =>

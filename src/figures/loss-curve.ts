@@ -1,5 +1,5 @@
-// The loss over a run: every point thin and light, a moving mean on top, a logarithmic axis where the fall is long;
-// and the moving means of several runs over each other.
+// The loss over a run: every point thin and light, a moving mean on top, a logarithmic axis where the fall is long, and below it, where
+// there were evaluations, their accuracies; and the moving means of several runs over each other.
 
 import type { Markish } from "@observablehq/plot";
 import { wrong } from "../program/errors.ts";
@@ -10,6 +10,9 @@ import {
   emptyPicture,
   fontSize,
   type Key,
+  keyMark,
+  keyWidth,
+  label,
   lineColour,
   margin,
   sheet,
@@ -31,17 +34,34 @@ export interface LossCurve {
   readonly title: string;
   /** In the order of their steps. */
   readonly points: readonly LossPoint[];
+  readonly accuracies?: Accuracies;
   /** Width of the moving mean in points, rounded up to odd; 1 draws none. Default: a twenty-fifth of the points. */
   readonly smoothing?: number;
+  /** Where the run was changed in mid-course, in epochs. */
+  readonly interventions?: readonly number[];
+}
+
+/** What read-outs found in the course of the run, a panel of its own. */
+export interface Accuracies {
+  /** "accuracy on 200 pictures held out, in %". */
+  readonly caption: string;
+  /** A line each: shares answered rightly, and as a dashed line that of the encoder before training. */
+  readonly lines: readonly {
+    readonly name: string;
+    readonly points: readonly { readonly epoch: number; readonly accuracy: number }[];
+    readonly random: number;
+  }[];
 }
 
 const height = 340;
+const accuracyHeight = 260;
 /** Values that span more decades than this get a logarithmic axis. */
 const linearDecades = 1.5;
 /** A run of fewer points is drawn as dots on a line, without a mean. */
 const manyPoints = 25;
 
-export async function lossCurve({ title, points, smoothing }: LossCurve): Promise<string> {
+export async function lossCurve(curve: LossCurve): Promise<string> {
+  const { title, points, accuracies, smoothing, interventions = [] } = curve;
   if (smoothing !== undefined && !(Number.isInteger(smoothing) && smoothing >= 1))
     throw wrong("lossCurve", "smoothing", "a whole number of points, 1 or more", smoothing);
   const finite = points.filter(({ epoch, loss }) => Number.isFinite(epoch) && Number.isFinite(loss));
@@ -69,11 +89,18 @@ export async function lossCurve({ title, points, smoothing }: LossCurve): Promis
           { text: `mean of ${count(2 * half + 1)}`, colour: lineColour, thickness: 4 },
         ]),
     ...(ends.length === 0 ? [] : [{ text: "next layer", colour: quiet, thickness: 2, dashed: true }]),
+    ...(interventions.length === 0 ? [] : [{ text: "intervention", colour: changed, thickness: 2 }]),
   ];
 
   const at = { x: "epoch", y: "loss" } as const;
-  const picture = await plotOn(axes, (plot) => [
+  const below = accuracies && accuracyAxes(accuracies, axes);
+  const left = leftOf(below ? [axes, below] : [axes]);
+  const moments = (plot: Plot): Markish[] => [
     ends.length === 0 ? null : plot.ruleX(ends, { stroke: quiet, strokeWidth: 1.5, strokeDasharray: "6,5" }),
+    interventions.length === 0 ? null : plot.ruleX(interventions, { stroke: changed, strokeWidth: 2 }),
+  ];
+  const picture = await plotOn(axes, left, below ? "" : "epoch", (plot) => [
+    ...moments(plot),
     ...(half === 0
       ? [plot.line(envelope(finite), { ...at, stroke: lineColour, strokeWidth: 2.5 })]
       : [
@@ -87,7 +114,58 @@ export async function lossCurve({ title, points, smoothing }: LossCurve): Promis
         ]),
     finite.length < manyPoints ? plot.dot(finite, { ...at, fill: lineColour, r: 5 }) : null,
   ]);
-  return sheet({ title, caption, keys, notes, picture, pictureHeight: height });
+  if (!accuracies || !below) return sheet({ title, caption, keys, notes, picture, pictureHeight: height });
+  const panel = await accuracyPanel(accuracies, below, left, moments);
+  return sheet({
+    ...{ title, caption, keys, notes },
+    picture: `${picture}<g transform="translate(0,${height})">${panel}</g>`,
+    pictureHeight: height + accuracyHeight + headingHeight,
+  });
+}
+
+/** The caption of the lower panel, its keys under it. */
+const headingHeight = 3.2 * fontSize;
+/** Of its lines: other colours than the loss has. */
+const accuracyColours = ["#d55e00", "#009e73"] as const;
+
+function accuracyAxes({ lines }: Accuracies, { x, start, end }: Axes): Axes {
+  const all = lines.flatMap(({ points, random }) => [random, ...points.map(({ accuracy }) => accuracy)]);
+  const [low, high] = extent(all.map((accuracy) => 100 * accuracy));
+  const pad = high - low < 1 ? 1 : 0;
+  const y = linearTicks(low - pad, high + pad, 4);
+  return { x, y, start, end, logarithmic: false, domain: extent(y.values), height: accuracyHeight };
+}
+
+async function accuracyPanel(
+  { caption, lines }: Accuracies,
+  axes: Axes,
+  left: number,
+  moments: (plot: Plot) => Markish[],
+): Promise<string> {
+  const colourOf = (i: number): string => accuracyColours[i % accuracyColours.length];
+  const keys: Key[] = [
+    ...lines.map(({ name }, i) => ({ text: name, colour: colourOf(i), thickness: 4 })),
+    { text: "random encoder", colour: quiet, thickness: 2, dashed: true },
+  ];
+  let x: number = margin;
+  const marks = keys.map((key) => {
+    const mark = keyMark(key, x, 2.3 * fontSize);
+    x += keyWidth(key) + margin;
+    return mark;
+  });
+  const at = { x: "epoch", y: (point: { accuracy: number }) => 100 * point.accuracy } as const;
+  const plotted = await plotOn(axes, left, "epoch", (plot) => [
+    ...moments(plot),
+    ...lines.map(({ random }, i) =>
+      plot.ruleY([100 * random], { stroke: colourOf(i), strokeWidth: 2, strokeDasharray: "6,5" }),
+    ),
+    ...lines.flatMap(({ points }, i) => [
+      plot.line(points, { ...at, stroke: colourOf(i), strokeWidth: 3 }),
+      points.length < manyPoints ? plot.dot(points, { ...at, fill: colourOf(i), r: 5 }) : null,
+    ]),
+  ]);
+  const heading = label(clip(caption, fontSize, sheetWidth - 2 * margin), margin, fontSize, fontSize, quiet);
+  return `${heading}${marks.join("")}<g transform="translate(0,${headingHeight})">${plotted}</g>`;
 }
 
 export interface LossCurves {
@@ -124,7 +202,8 @@ export async function lossCurves({ title, runs, notes = [] }: LossCurves): Promi
   };
   if (drawn.length === 0) return sheet({ ...frame, picture: emptyPicture("no points yet", sheetWidth, height) });
   const at = { x: "epoch", y: "loss" } as const;
-  const picture = await plotOn(axesOf(drawn), (plot) =>
+  const axes = axesOf(drawn);
+  const picture = await plotOn(axes, leftOf([axes]), "epoch", (plot) =>
     curves.flatMap(({ points, many, colour, dashed }) => [
       plot.line(points, { ...at, stroke: colour, strokeWidth: 3, ...(dashed ? { strokeDasharray: "6,5" } : {}) }),
       many ? null : plot.dot(points, { ...at, fill: colour, r: 5 }),
@@ -140,8 +219,9 @@ interface Axes {
   readonly start: number;
   readonly end: number;
   readonly logarithmic: boolean;
-  /** Losses. */
+  /** Losses, or per cent. */
   readonly domain: [number, number];
+  readonly height: number;
 }
 
 function axesOf(points: readonly LossPoint[]): Axes {
@@ -154,18 +234,27 @@ function axesOf(points: readonly LossPoint[]): Axes {
   const start = Math.min(0, firstEpoch);
   const end = lastEpoch > start ? lastEpoch : start + 1;
   const domain: [number, number] = logarithmic ? [low, high] : extent(y.values);
-  return { x: linearTicks(start, end, 6), y, start, end, logarithmic, domain };
+  return { x: linearTicks(start, end, 6), y, start, end, logarithmic, domain, height };
 }
 
-/** The marks over a grid, with epochs below and losses at the left. */
-function plotOn({ x, y, start, end, logarithmic, domain }: Axes, marks: (plot: Plot) => Markish[]): Promise<string> {
+/** Room for the numbers at the left of all of them. */
+const leftOf = (all: readonly Axes[]): number =>
+  margin + 10 + Math.max(...all.flatMap(({ y }) => y.values.map((value) => textWidth(y.format(value), fontSize))));
+
+/** The marks over a grid, with epochs below and losses or accuracies at the left. */
+function plotOn(
+  { x, y, start, end, logarithmic, domain, height }: Axes,
+  marginLeft: number,
+  below: string,
+  marks: (plot: Plot) => Markish[],
+): Promise<string> {
   const xValues = x.values.filter((value) => value >= start && value <= end * (1 + 1e-9));
   const marginRight = margin + textWidth(x.format(end), fontSize) / 2;
   return plotMarkup((plot) => ({
     width: sheetWidth,
     height,
     marginTop: fontSize * 0.5,
-    marginLeft: margin + 10 + Math.max(...y.values.map((value) => textWidth(y.format(value), fontSize))),
+    marginLeft,
     marginRight,
     marginBottom: fontSize * 3,
     x: { domain: [start, end], axis: null },
@@ -185,7 +274,7 @@ function plotOn({ x, y, start, end, logarithmic, domain }: Axes, marks: (plot: P
         tickFormat: x.format,
         tickSize: 6,
         tickPadding: 6,
-        label: "epoch",
+        label: below,
         labelAnchor: "center",
         labelArrow: "none",
         labelOffset: fontSize * 2.6,
@@ -200,6 +289,7 @@ function plotOn({ x, y, start, end, logarithmic, domain }: Axes, marks: (plot: P
 
 const light = "#9ccbe8";
 const quiet = colours.quiet;
+const changed = "#d55e00";
 
 /** Epochs at which a layer's learning ends and the next one's begins; none where layers take turns. */
 function layerEnds(points: readonly LossPoint[]): number[] {

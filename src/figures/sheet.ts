@@ -49,8 +49,7 @@ export function sheet({ title, picture, pictureHeight, width = sheetWidth, ...re
   lines(title, heading, colours.ink);
   y += gap / 2;
   // Keys stand at the right of the caption where they fit, in lines under it where they do not.
-  const swatch = 30 * unit;
-  const keyWidths = keys.map((key) => swatch + gap / 2 + textWidth(key.text, text));
+  const keyWidths = keys.map((key) => keyWidth(key) * unit);
   const keysWidth = keyWidths.reduce((sum, one) => sum + one + gap, 0);
   if (caption !== undefined) lines(caption, text, colours.quiet);
   const beside = caption !== undefined && textWidth(caption, text) + keysWidth + 2 * gap <= width;
@@ -61,10 +60,7 @@ export function sheet({ title, picture, pictureHeight, width = sheetWidth, ...re
       x = gap;
       y += text * 1.3;
     }
-    const dash = key.dashed ? ` stroke-dasharray="${6 * unit},${5 * unit}"` : "";
-    const stroke = `stroke="${key.colour}" stroke-width="${key.thickness * unit}"${dash}`;
-    parts.push(`<path d="M${round(x)},${round(y - text * 0.35)}h${round(swatch)}" fill="none" ${stroke}/>`);
-    parts.push(label(key.text, x + swatch + gap / 2, y, text, colours.quiet));
+    parts.push(keyMark(key, x, y, unit));
     x += keyWidths[i] + gap;
   });
   // Whole, so that a picture of pixels stays sharp.
@@ -77,6 +73,20 @@ export function sheet({ title, picture, pictureHeight, width = sheetWidth, ...re
 
   const name = markup(title);
   return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img" aria-label="${name}" font-family="${fontFamily}, Arial, Helvetica, 'Liberation Sans', sans-serif"><title>${name}</title><rect width="${width}" height="${height}" fill="white"/>${parts.join("")}</svg>\n`;
+}
+
+const swatch = 30;
+
+/** Room that a key takes at the usual width. */
+export const keyWidth = ({ text }: Key): number => swatch + margin / 2 + textWidth(text, fontSize);
+
+/** A stroke, and at its right what it stands for, on the line of text at `y`. */
+export function keyMark({ text, colour, thickness, dashed }: Key, x: number, y: number, unit = 1): string {
+  const dash = dashed ? ` stroke-dasharray="${6 * unit},${5 * unit}"` : "";
+  const stroke = `stroke="${colour}" stroke-width="${thickness * unit}"${dash}`;
+  const size = fontSize * unit;
+  const line = `<path d="M${round(x)},${round(y - size * 0.35)}h${round(swatch * unit)}" fill="none" ${stroke}/>`;
+  return line + label(text, x + (swatch + margin / 2) * unit, y, size, colours.quiet);
 }
 
 /** A picture that says why there is none. */

@@ -9,7 +9,7 @@ export const crossEntropy: Loss = {
   views: 1,
   labelled: true,
   reduction: "mean",
-  head: ({ averagePool }, classes) => ({ averagePool, outputs: classes, bias: true }),
+  head: ({ averagePool, hidden }, classes) => ({ averagePool, hidden, outputs: classes, bias: true }),
   prepare: () => ({
     parameters: [],
     record: (record, input) => {
@@ -36,7 +36,7 @@ export function amitHinge({ offClass }: AmitHinge): Loss {
     labelled: true,
     reduction: "mean",
     // No biases in Amit 2019.
-    head: ({ averagePool }, classes) => ({ averagePool, outputs: classes, bias: false }),
+    head: ({ averagePool, hidden }, classes) => ({ averagePool, hidden, outputs: classes, bias: false }),
     prepare: () => ({
       parameters: [],
       record: (record, input) => {

@@ -46,7 +46,7 @@ export function contrastiveHinge({ m1, m2, negatives, gradientBlock }: Contrasti
         record.hingeViewError({ a, b, gates }, {}, { error: rows(error, n - firstRow, n) });
         const metrics = [
           { name: "activePositives", tensor: active, index: 0, per: n },
-          { name: "activeNegatives", tensor: active, index: 1, per: negativePairs(negatives, n) },
+          { name: "activeNegatives", tensor: active, index: 1, per: Math.max(1, negativePairs(negatives, n)) },
         ];
         return { value: loss, error, firstRow, metrics, changes: [] };
       },

@@ -7,6 +7,7 @@ import {
   carriesError,
   computationOf,
   forbidden,
+  inhibition,
   isForward,
   type Layer,
   layersOf,
@@ -162,13 +163,17 @@ function readsBothViews(sources: readonly Source[], views: number): boolean {
 }
 
 function arithmeticVerdict(inCone: readonly AnyOperation[], synaptic: SynapticTensors): Verdict {
-  const because = unique(
-    inCone.flatMap((operation) => {
-      const what = forbidden(operation, synaptic);
-      return what === undefined ? [] : [`${what} (${operation.kind} → ${outputsOf(operation)[0].name})`];
-    }),
-  );
-  return because.length > 0 ? fail("fail", because) : pass();
+  const found = (what: (operation: AnyOperation) => string | undefined): string[] =>
+    unique(
+      inCone.flatMap((operation) => {
+        const word = what(operation);
+        return word === undefined ? [] : [`${word} (${operation.kind} → ${outputsOf(operation)[0].name})`];
+      }),
+    );
+  const because = found((operation) => forbidden(operation, synaptic));
+  if (because.length > 0) return fail("fail", because);
+  const inhibited = found(inhibition);
+  return inhibited.length > 0 ? { verdict: "partial", word: "inhibition", because: inhibited } : pass();
 }
 
 function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Layer[], layer: Layer): Verdict {
@@ -188,7 +193,11 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
   for (const operation of inCone) {
     if (isPlasticity(operation)) learn({ synapse: operation.updates.weight, gradient: operation.inputs.gradient });
     if (isForward(operation) || isPlasticity(operation)) continue;
-    const read = inputsOf(operation).flatMap(weightsIn);
+    // Of the two that signs are matched between, one gives its signs, the other its sizes.
+    const only = (argument: string): boolean => computationOf(operation) === "signs" && argument === "w";
+    const read = Object.entries<Tensor>(operation.inputs).flatMap(([argument, tensor]) =>
+      weightsIn(tensor).map((one) => ({ ...one, signs: one.signs || only(argument) })),
+    );
     if (read.length === 0) continue;
     if (carriesError(operation)) {
       for (const { weight, signs: only } of read) (only ? signs : whole).add(weight);
@@ -196,12 +205,7 @@ function transportVerdict(inCone: readonly AnyOperation[], layers: readonly Laye
     }
     // A bias joins its own units' activity; it carries nothing on.
     if (operation.kind === "addBias") continue;
-    const only = computationOf(operation) === "signs";
-    for (const output of outputsOf(operation))
-      made.set(
-        ownerOf(output),
-        read.map((one) => ({ ...one, signs: one.signs || only })),
-      );
+    for (const output of outputsOf(operation)) made.set(ownerOf(output), read);
   }
   for (const change of layer.changes) learn(change);
   const heads = new Set(layers.filter(({ head }) => head).map(({ weight }) => weight));
@@ -279,7 +283,7 @@ function leftAside(
   return [
     height * width > 1 && weight.shape.length === 4 ? "weights shared across positions" : "",
     has("maxPoolGradient") ? "exact pooling routes on the way back" : "",
-    has("activationGradient") ? "exact activation derivatives" : "",
+    has("activationGradient") || has("triangleGradient") ? "exact activation derivatives" : "",
     has("hingeGates") ? "a distance over all units of the embedding gates each pair" : "",
     has("goodnessGates") ? "a goodness over all units of a place gates each of them, by degrees" : "",
     joined ? "the activities of two views superposed at the layer's input" : "",

@@ -64,6 +64,13 @@ export interface Signatures {
   activation: Signature<"x", "y", never, { readonly kind: ActivationKind }>;
   /** dx = dy · f′, with f′ read off the output: hardtanh |y| < 1, tanh 1 − y², relu y > 0. */
   activationGradient: Signature<"dy" | "y", "dx", never, { readonly kind: ActivationKind }>;
+  /**
+   * x [..., c] → y = [x − the mean over the c units of its place]₊: the "triangle" of Coates, Ng & Lee (2011) on drives instead of distances,
+   * as SoftHebb has it to the power 1 (Journé et al. 2023).
+   */
+  triangle: Signature<"x", "y", never, None>;
+  /** dx = g − the mean over the c units of its place of g, with g = dy where y > 0 and 0 elsewhere: through the mean too. */
+  triangleGradient: Signature<"dy" | "y", "dx", never, None>;
   /** x [n, h, w, c] → y [n, ⌊h/size⌋, ⌊w/size⌋, c] and argmax, the place of the first maximum in its window, row by row. */
   maxPool: Signature<"x", "y" | "argmax", never, Pool>;
   /** dy and argmax [n, h', w', c] → dx [n, height, width, c]: each error goes to the place that won. */
@@ -234,6 +241,8 @@ export type Computation =
   | "unit"
   /** A unit and those that share its pooling window. */
   | "pooling"
+  /** A unit, less the mean of all that share its place, as an inhibitory unit among them would have it; nothing is divided. */
+  | "inhibition"
   /** Pre-synaptic × post-synaptic, summed over images and places. */
   | "product"
   /** One number for a pair of views, from all units. */
@@ -343,8 +352,15 @@ function checkNegatives(n: number, negatives: Negatives): void {
   if (!(Number.isInteger(spacing) && spacing >= 1))
     throw wrong("hingeGates", "negatives", "a spacing of at least 1", spacing);
   const most = negatives.kind === "authorsCode" ? n : Math.floor((n - 1 - gap) / spacing) + 1;
-  if (!(Number.isInteger(count) && count >= 1 && count <= most))
-    throw wrong("hingeGates", "negatives", `a count from 1 to ${most} in a batch of ${n}`, count, "enlarge the batch");
+  const least = negatives.kind === "next" ? 0 : 1;
+  if (!(Number.isInteger(count) && count >= least && count <= most))
+    throw wrong(
+      "hingeGates",
+      "negatives",
+      `a count from ${least} to ${most} in a batch of ${n}`,
+      count,
+      "enlarge the batch",
+    );
 }
 
 const activity = { role: "activity" } as const;
@@ -468,6 +484,25 @@ export const operationTable: { readonly [K in Kind]: Row<K> } = {
       return { dx: dy };
     },
     flops: ({ dy }) => 2 * sizeOf(dy),
+  },
+  triangle: {
+    inputs: ["x"],
+    computation: "inhibition",
+    outputs: { y: activity },
+    updated: [],
+    shapes: ({ x }) => ({ y: x }),
+    flops: ({ x }) => 3 * sizeOf(x),
+  },
+  triangleGradient: {
+    inputs: ["dy", "y"],
+    computation: "inhibition",
+    outputs: { dx: error },
+    updated: [],
+    shapes: ({ dy, y }) => {
+      same("triangleGradient", "dy", y, dy);
+      return { dx: dy };
+    },
+    flops: ({ dy }) => 4 * sizeOf(dy),
   },
   maxPool: {
     inputs: ["x"],

@@ -4,7 +4,7 @@
 // the block below. Departures that the authors' code (A2) makes from the letter of Algorithm 1 are followed: the first target stands at
 // the last block, and the head learns by the loss's own gradient.
 
-import type { Block } from "../encoders/encoder.ts";
+import { activationOf, type Block, hiddenName, poolingOf } from "../encoders/encoder.ts";
 import { type BlockTrace, recordBlock } from "../encoders/forward.ts";
 import { createSynapses, type Parameter, places, type Synapses } from "../encoders/model.ts";
 import type { Change } from "../losses/loss.ts";
@@ -12,7 +12,7 @@ import { wrong } from "../program/errors.ts";
 import type { ActivationKind } from "../program/operations.ts";
 import type { Recorder } from "../program/program.ts";
 import { persistent, type Shape, sizeOf, type Tensor } from "../program/tensor.ts";
-import { recordBlockChange, recordHeadChange, recordHeadError } from "./error-path.ts";
+import { type Carrier, recordBlockChange, recordHeadPath } from "./error-path.ts";
 import { recordUpdates } from "./optimiser.ts";
 import { recordRouting } from "./routing.ts";
 import { type Learners, learningRows, type Signal, type StepRecorder, type Trace, type Update } from "./update.ts";
@@ -62,26 +62,23 @@ export function differenceTargetPropagation(options: DtpOptions): Update {
     name: "DTP",
     prepare: (learners) => {
       const { blocks, pictures, first, head } = learners;
-      const made = blocks.slice(1).map((block, i) => {
+      const inverted = blocks.slice(1).map((block, i) => {
         const place = [places.inverse, first + i + 1];
         return createInverse(block, blocks[i], pictures[i + 1], pictures[i + 2], place);
       });
-      const inverses = made.map(({ inverse }) => inverse);
-      const parameters = made.flatMap((one) => one.parameters);
-      let headWeight = head?.synapses.weight;
-      if (head && options.head === "feedback") {
-        const feedback = createSynapses(
-          `${head.name}.feedback`,
-          head.synapses.weight.shape,
-          false,
-          [places.feedback, first, blocks.length],
-          "feedback",
-        );
-        parameters.push(...feedback.parameters);
-        headWeight = feedback.synapses.weight;
-      }
+      const inverses = inverted.map(({ inverse }) => inverse);
+      const parameters = inverted.flatMap((one) => one.parameters);
+      /** Feedback of the head's layers, where the error does not pass it through its own weights. */
       const feedback = new Map<Tensor, Tensor>();
-      if (head && headWeight && headWeight !== head.synapses.weight) feedback.set(head.synapses.weight, headWeight);
+      if (head && options.head === "feedback")
+        for (const [i, { weight }] of [head.synapses, ...head.hidden].entries()) {
+          const name = i === 0 ? head.name : hiddenName(head.name, i - 1);
+          const place = [places.feedback, first, blocks.length + i];
+          const made = createSynapses(`${name}.feedback`, weight.shape, false, place, "feedback");
+          parameters.push(...made.parameters);
+          feedback.set(weight, made.synapses.weight);
+        }
+      const carrier: Carrier = ({ weight }) => feedback.get(weight) ?? weight;
       return {
         parameters,
         inspect: (record, trace) => ({
@@ -93,7 +90,7 @@ export function differenceTargetPropagation(options: DtpOptions): Update {
             }),
           ),
         }),
-        record: (step, trace, signal) => recordDtp(options, inverses, headWeight, learners, step, trace, signal),
+        record: (step, trace, signal) => recordDtp(options, inverses, carrier, learners, step, trace, signal),
       };
     },
   };
@@ -107,7 +104,16 @@ function createInverse(
   place: readonly number[],
 ): { inverse: Inverse; parameters: Parameter[] } {
   const { kernel, after } = block;
-  const stride = block.stride * (after.includes("maxPool") ? 2 : 1);
+  const stride = after.reduce((product, step) => product * (poolingOf(step)?.size ?? 1), block.stride);
+  const activation = activationOf(below);
+  if (activation === "triangle")
+    throw wrong(
+      "DTP",
+      below.name,
+      "a block whose units are each activated by itself, for an inverse to end in the same activation",
+      "a triangle",
+      "take relu, or another update",
+    );
   const fits = (padding: number): boolean =>
     Math.floor((height + 2 * padding - kernel) / stride) + 1 === h &&
     Math.floor((width + 2 * padding - kernel) / stride) + 1 === w;
@@ -116,8 +122,9 @@ function createInverse(
     throw wrong(
       "DTP",
       block.name,
-      `a block of ${kernel} × ${kernel} that a strided transposed convolution can invert`,
-      [height, width],
+      `a block of ${kernel} × ${kernel} and stride ${stride} (pooling included) that a transposed convolution can invert, [${height}, ${width}] → [${h}, ${w}]`,
+      "none with any padding",
+      "take a larger kernel, or pool less in one block",
     );
   const name = `${block.name}.inverse`;
   const weight = persistent(`${name}.weight`, [kernel, kernel, c, o], "feedback");
@@ -132,7 +139,7 @@ function createInverse(
       padding,
       height,
       width,
-      activation: below.after.find((step) => step !== "maxPool"),
+      activation,
     },
     parameters: [
       { tensor: weight, fanIn, place: [...place, 0] },
@@ -144,7 +151,7 @@ function createInverse(
 function recordDtp(
   options: DtpOptions,
   inverses: readonly Inverse[],
-  headWeight: Tensor | undefined,
+  headCarrier: Carrier,
   { blocks }: Learners,
   { record, optimiser }: StepRecorder,
   trace: Trace,
@@ -158,15 +165,17 @@ function recordDtp(
     });
 
   if (optimiser && order === "inversesFirst") recordUpdates(record, optimiser, learnInverses(optimiser.step));
-  const changes = trace.head ? recordHeadChange(record, trace.head, signal.error, signal.firstRow) : [];
-  const top = trace.head && headWeight ? recordHeadError(record, trace.head, signal.error, headWeight) : signal.error;
+  const way = trace.head
+    ? recordHeadPath(record, trace.head, signal, headCarrier)
+    : { changes: [], error: signal.error };
+  const changes = way.changes;
   const eta = signal.reduction === "sum" ? options.targetStep / signal.images : options.targetStep;
 
   const activities = trace.blocks.map(({ output }) => learningRows(output, signal.firstRow));
   const targets: Tensor[] = [];
   const last = blocks.length - 1;
   targets[last] = record.combine(
-    { a: activities[last], b: top },
+    { a: activities[last], b: way.error },
     { alpha: 1, beta: -eta },
     { y: `${blocks[last].name}.target` },
   ).y;

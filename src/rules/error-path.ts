@@ -1,6 +1,6 @@
 // The way back that BP, RF and URF share: each layer's error is the one above it, carried down through a matrix of the weights' shape.
 
-import type { BlockTrace, HeadTrace } from "../encoders/forward.ts";
+import type { BlockTrace, HeadTrace, LinearTrace } from "../encoders/forward.ts";
 import type { Synapses } from "../encoders/model.ts";
 import type { Change } from "../losses/loss.ts";
 import type { Recorder } from "../program/program.ts";
@@ -17,8 +17,9 @@ export function recordErrorPath(record: Recorder, { blocks, head }: Trace, signa
   const changes: Change[] = [];
   let error = signal.error;
   if (head) {
-    changes.push(...recordHeadChange(record, head, error, firstRow));
-    error = recordHeadError(record, head, error, carrier(head.synapses));
+    const way = recordHeadPath(record, head, signal, carrier);
+    changes.push(...way.changes);
+    error = way.error;
   }
   for (const trace of [...blocks].reverse()) {
     const routed = recordRouting(record, trace, error, firstRow);
@@ -29,10 +30,47 @@ export function recordErrorPath(record: Recorder, { blocks, head }: Trace, signa
   return changes;
 }
 
-/** The Hebbian product of a head: its inputs × δ. */
+/** The changes of a head's layers, top first, and the error at the picture below: carried down as between blocks, through ReLUs. */
+export function recordHeadPath(
+  record: Recorder,
+  head: HeadTrace,
+  { error: top, firstRow }: Signal,
+  carrier: Carrier,
+): { readonly changes: Change[]; readonly error: Tensor } {
+  let error = top;
+  let above: LinearTrace = head;
+  const changes = recordHeadChange(record, head, error, firstRow);
+  for (const layer of head.hidden.toReversed()) {
+    const { weight } = above.synapses;
+    const { dx } = record.linearInputGradient(
+      { dy: error, w: carrier(above.synapses) },
+      {},
+      { dx: `${weight.name}.inputError` },
+    );
+    error = recordHiddenError(record, layer, dx, firstRow);
+    changes.push(...recordHeadChange(record, layer, error, firstRow));
+    above = layer;
+  }
+  return { changes, error: recordHeadError(record, head, error, carrier(above.synapses)) };
+}
+
+/** The error behind a hidden layer's ReLU → before it. */
+export const recordHiddenError = (
+  record: Recorder,
+  { output, synapses: { weight } }: LinearTrace,
+  dy: Tensor,
+  firstRow: number,
+): Tensor =>
+  record.activationGradient(
+    { dy, y: learningRows(output, firstRow) },
+    { kind: "relu" },
+    { dx: `${weight.name}.reluError` },
+  ).dx;
+
+/** The Hebbian product of one of a head's layers: its inputs × δ. */
 export function recordHeadChange(
   record: Recorder,
-  { input, synapses: { weight, bias } }: HeadTrace,
+  { input, synapses: { weight, bias } }: LinearTrace,
   error: Tensor,
   firstRow: number,
 ): Change[] {
@@ -46,7 +84,7 @@ export function recordHeadChange(
   ];
 }
 
-/** δ [n, outputs] → error at the picture [n, h, w, c] below the head, through `w` [features, outputs]. */
+/** δ [n, outputs] of a head's lowest layer → error at the picture [n, h, w, c] below the head, through `w` [features, outputs]. */
 export function recordHeadError(record: Recorder, { head, picture }: HeadTrace, error: Tensor, w: Tensor): Tensor {
   const { dx } = record.linearInputGradient({ dy: error, w }, {}, { dx: "head.inputError" });
   const [, height, width, channels] = picture.shape;

@@ -1,5 +1,6 @@
 // RF and URF: the error travels back through feedback weights of their own, fixed or changed by the same increments as the weights.
 
+import { hiddenName } from "../encoders/encoder.ts";
 import { createSynapses, type Parameter, places, type Synapses } from "../encoders/model.ts";
 import type { Change } from "../losses/loss.ts";
 import type { Tensor } from "../program/tensor.ts";
@@ -7,7 +8,7 @@ import { recordErrorPath } from "./error-path.ts";
 import type { Learners, Update } from "./update.ts";
 
 export interface Feedback {
-  /** Feedback weight of every layer through which an error goes down: the head and all blocks but the first. */
+  /** Feedback weight of every layer through which an error goes down: the layers of the head and all blocks but the first. */
   readonly of: ReadonlyMap<Tensor, Tensor>;
   readonly parameters: readonly Parameter[];
 }
@@ -15,7 +16,10 @@ export interface Feedback {
 /** Drawn like the forward weights and independent of them. */
 export function createFeedback({ first, blocks, synapses, head }: Learners): Feedback {
   const above = blocks.slice(1).map(({ name }, i) => ({ name, weight: synapses[i + 1].weight }));
-  if (head) above.push({ name: head.name, weight: head.synapses.weight });
+  if (head) {
+    above.push({ name: head.name, weight: head.synapses.weight });
+    above.push(...head.hidden.map(({ weight }, i) => ({ name: hiddenName(head.name, i), weight })));
+  }
   const made = above.map(({ name, weight }, i) => ({
     weight,
     ...createSynapses(`${name}.feedback`, weight.shape, false, [places.feedback, first, i], "feedback"),

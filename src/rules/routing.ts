@@ -9,19 +9,24 @@ import { learningRows } from "./update.ts";
 export function recordRouting(record: Recorder, { block, steps }: BlockTrace, error: Tensor, firstRow: number): Tensor {
   let dy = error;
   for (const step of [...steps].reverse()) {
+    const dx = `${block.name}.${step.name}Error`;
     if (step.kind === "maxPool") {
-      const { height, width } = step;
+      const { size, height, width } = step;
+      const names = { dx: `${block.name}.${step.name.replace("maxPool", "unpooled")}` };
       dy = record.maxPoolGradient(
         { dy, argmax: learningRows(step.argmax, firstRow) },
-        { size: 2, height, width },
-        { dx: `${block.name}.unpooled` },
+        { size, height, width },
+        names,
       ).dx;
+    } else if (step.kind === "averagePool") {
+      const { size, height, width } = step;
+      dy = record.averagePoolGradient({ dy }, { size, height, width }, { dx }).dx;
     } else {
-      dy = record.activationGradient(
-        { dy, y: learningRows(step.y, firstRow) },
-        { kind: step.activation },
-        { dx: `${block.name}.${step.activation}Error` },
-      ).dx;
+      const operands = { dy, y: learningRows(step.y, firstRow) };
+      dy =
+        step.kind === "triangle"
+          ? record.triangleGradient(operands, {}, { dx }).dx
+          : record.activationGradient(operands, { kind: step.activation }, { dx }).dx;
     }
   }
   return dy;

@@ -2,7 +2,7 @@
 
 import { pictures } from "../encoders/encoder.ts";
 import { recordBlocks, recordHead } from "../encoders/forward.ts";
-import { createHead, type HeadModel, type Model, type Parameter, tensorsOf } from "../encoders/model.ts";
+import { createHead, type HeadModel, headLayers, type Model, type Parameter, tensorsOf } from "../encoders/model.ts";
 import type { Change, Loss, LossMetric, LossTrace, PreparedLoss } from "../losses/loss.ts";
 import { type Program, persistentTensors, type Recorder, recordProgram } from "../program/program.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
@@ -85,6 +85,8 @@ export interface RuleOptions {
   readonly optimiser: OptimiserOptions;
   /** Factors on the learning rate of the head, and of feedback that receives the weights' increments; default 1. */
   readonly factors?: { readonly head: number; readonly feedback: number };
+  /** Names of blocks and heads that do not learn, and neither does their feedback; default none. */
+  readonly frozen?: ReadonlySet<string>;
   /** n: images per step. */
   readonly batch: number;
   /** Images in the dataset, their size, and their classes. */
@@ -163,7 +165,12 @@ function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: 
   );
   const { views, trace, output, lossTrace, signal } = recordSignal(record, options, inputs, parts);
   const changes = parts.update.record({ record, optimiser }, trace, signal);
-  recordUpdates(record, optimiser, [...withFactors(changes, options, headModel), ...lossTrace.changes]);
+  const all = [...withFactors(changes, options, headModel), ...lossTrace.changes];
+  recordUpdates(
+    record,
+    optimiser,
+    all.filter(({ weight }) => !options.frozen?.has(weight.name.split(".")[0])),
+  );
 
   const { value, metrics } = lossTrace;
   const program = record.finish([views, output, value, ...metrics.map(({ tensor }) => tensor)]);
@@ -193,7 +200,7 @@ function withFactors(
   { factors = { head: 1, feedback: 1 } }: RuleOptions,
   head: HeadModel | undefined,
 ): Change[] {
-  const ofHead = head ? tensorsOf(head.synapses) : [];
+  const ofHead = head ? headLayers(head).flatMap(tensorsOf) : [];
   return changes.map((change) => {
     const { weight, beside, factor = 1 } = change;
     const own = ofHead.includes(beside ?? weight) ? factors.head : 1;

@@ -1,7 +1,8 @@
 // The X-ray of a rule: a lesson's step on a batch of its own in which nothing learns, with BP's changes beside the rule's.
 
+import { type Activation, activationOf, hiddenName } from "../encoders/encoder.ts";
 import type { LossMetric } from "../losses/loss.ts";
-import { type ActivationKind, kinds } from "../program/operations.ts";
+import { kinds } from "../program/operations.ts";
 import { type Program, type Recorder, recordProgram } from "../program/program.ts";
 import type { Tensor } from "../program/tensor.ts";
 import { recordErrorPath } from "./error-path.ts";
@@ -31,7 +32,7 @@ export interface LayerXray {
   readonly output: Tensor;
   /** The input, as the layer's inverse makes it from the output. */
   readonly rebuilt: Tensor | undefined;
-  readonly activation: ActivationKind | undefined;
+  readonly activation: Activation | undefined;
 }
 
 export interface LessonXray extends LessonSpan {
@@ -69,14 +70,21 @@ function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end, pa
     return change.gradient;
   };
   const { head } = trace;
+  const headName = parts.learners.head?.name ?? "head";
   const learning = [
     ...trace.blocks.map(({ block, ...rest }, i) => ({
       ...rest,
       name: block.name,
       layer: first + i + 1,
-      activation: block.after.find((step) => step !== "maxPool"),
+      activation: activationOf(block),
     })),
-    ...(head ? [{ ...head, name: parts.learners.head?.name ?? "head", layer: undefined, activation: undefined }] : []),
+    ...(head?.hidden ?? []).map((trace, i) => ({
+      ...trace,
+      name: hiddenName(headName, i),
+      layer: undefined,
+      activation: "relu" as const,
+    })),
+    ...(head ? [{ ...head, name: headName, layer: undefined, activation: undefined }] : []),
   ];
   const layers = learning.map(({ name, layer, synapses: { weight }, input, output, activation }) => ({
     name,

@@ -4,12 +4,13 @@ import { existsSync, readdirSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { crc32 } from "node:zlib";
+import { hiddenName } from "../encoders/encoder.ts";
+import { notRead, readBytes, writeWhole } from "../files/files.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
 import type { Shape, Tensor } from "../program/tensor.ts";
 import type { Lesson, RecordedRule } from "../rules/rule.ts";
 import { requireFiniteState } from "../training/alarms.ts";
-import { notRead, readBytes, writeWhole } from "../files/files.ts";
 import { decodeSafetensors, notFloat32, safetensorsParts, type TensorFile } from "../training/safetensors.ts";
 import { type Array32, fromTorch, toTorch } from "../training/torch-layout.ts";
 import type { Position } from "../training/trainer.ts";
@@ -22,7 +23,7 @@ export interface Checkpoint {
   readonly losses: Losses;
   /** Fingerprint of the configuration that wrote it. */
   readonly config: string;
-  /** How many lines metrics.jsonl had; the first checkpoints did not say it. */
+  /** How many lines metrics.jsonl had, but for evaluations; the first checkpoints did not say it. */
   readonly metrics?: number | undefined;
   readonly path: string;
 }
@@ -32,13 +33,13 @@ export interface Losses {
   /** Of the steps since the last checkpoint that the configuration asks for. */
   readonly sum: number;
   readonly steps: number;
-  /** The checkpoint with the lowest mean loss of those steps. */
-  readonly best?: { readonly step: number; readonly loss: number };
+  /** The checkpoint with the lowest mean loss of those steps; under checkpointBest kNN the one with the highest accuracy by it. */
+  readonly best?: { readonly step: number; readonly loss: number; readonly kNN?: number };
 }
 
 const format = "saccade-checkpoint-2";
 const fileName = (step: number): string => `step-${String(step).padStart(8, "0")}.safetensors`;
-const stepOf = (name: string): number => Number.parseInt(name.slice("step-".length), 10);
+export const stepOf = (name: string): number => Number.parseInt(name.slice("step-".length), 10);
 
 /** Which checkpoints stay beside the best: the newest of those at every so many steps. One that a stop left goes when the next is written. */
 export interface Kept {
@@ -90,16 +91,19 @@ export function checksum({ tensors, metadata: { crc32: _, ...metadata } }: Tenso
   return sum.toString(16).padStart(8, "0");
 }
 
-/** `conv3` of `conv3.direct.weight.m`: the layer that a tensor belongs to. */
-const ownerOf = (name: string): string => name.split(".")[0];
+/** `conv3` of `conv3.direct.weight.m`, `head.hidden1` of `head.hidden1.feedback.weight`: the layer that a tensor belongs to. */
+const ownerOf = (name: string): string => /^[^.]+(\.hidden\d+)?/.exec(name)?.[0] ?? name;
 
-/** Channels of the picture before each head and behind each block: what their matrices read. */
+/** Channels of what is before each of a head's layers and behind each block: what their matrices read. */
 function channelsRead(lessons: readonly Lesson[]): Record<string, number> {
   const channels: Record<string, number> = {};
   for (const { learners } of lessons.map(({ parts }) => parts)) {
     const { blocks, head, pictures } = learners;
     for (const [i, { name }] of blocks.entries()) channels[name] = pictures[i + 1][2];
-    if (head) channels[head.name] = pictures[pictures.length - 1][2];
+    if (head === undefined) continue;
+    const layers = [...head.hidden.map((_, i) => hiddenName(head.name, i)), head.name];
+    // The lowest reads the picture, the others units.
+    for (const [i, name] of layers.entries()) channels[name] = i === 0 ? pictures[pictures.length - 1][2] : 1;
   }
   return channels;
 }
@@ -221,12 +225,14 @@ function isSound(path: string): boolean {
   }
 }
 
-/** The checkpoint with the lowest mean training loss since the one before, as the newest remembers it. */
+/** The best checkpoint, as the newest remembers it: by its mean training loss since the one before, or by kNN. */
 export function bestCheckpoint(folder: string): Checkpoint | undefined {
   const newest = latestCheckpoint(folder);
   if (newest === undefined) return undefined;
   const { best } = newest.losses;
   if (best === undefined)
-    throw new SaccadeError(`${newest.path}: no checkpoint has a training loss yet; leave --best out, or train on`);
+    throw new SaccadeError(
+      `${newest.path}: no checkpoint has a training loss or an evaluation yet; leave --best out, or train on`,
+    );
   return best.step === newest.position.step ? newest : loadCheckpoint(join(folder, fileName(best.step)));
 }

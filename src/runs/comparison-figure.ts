@@ -2,19 +2,19 @@
 
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { type Features, selectRows } from "../evaluation/features.ts";
 import { largestIndices } from "../evaluation/knn.ts";
 import { dot } from "../evaluation/lbfgs.ts";
 import type { ReadOut } from "../evaluation/probe.ts";
 import { meanOf } from "../evaluation/standardise.ts";
-import { type Condition, conditions, type Verdict } from "../program/audit.ts";
-import { firstViews } from "./data-figures.ts";
-import { viewBoxes } from "./run-figures.ts";
-import type { Config } from "../training/config.ts";
 import { comparisonFigure } from "../figures/comparison.ts";
 import { svgToPng } from "../figures/png.ts";
 import { writeFigure } from "../figures/write-figure.ts";
+import { type Condition, conditions, type Verdict } from "../program/audit.ts";
+import type { Config } from "../training/config.ts";
+import { firstViews } from "./data-figures.ts";
+import { viewBoxes } from "./run-figures.ts";
 
 export interface CodeFigure {
   /** The rule whose code is looked into. */
@@ -62,7 +62,7 @@ export async function drawComparison(
 ): Promise<void> {
   const queries = firstOfClasses(test, picturesShown);
   const { views, images } = await firstViews(config, dataset, backend);
-  const { height, width, channels } = networks[config.encoder];
+  const { height, width, channels } = networkOf(config.encoder);
   const size = height * width * channels;
   const passed = verdicts
     ? conditions.filter((one) => verdicts[one].verdict === "pass").map((one) => numerals[one])

@@ -3,7 +3,7 @@
 import { requireSameClasses } from "../data/images.ts";
 import { describeDataset, isOwn } from "../datasets/known-datasets.ts";
 import type { DescribedDataset } from "../datasets/request.ts";
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import type { Config, DataConfig } from "../training/config.ts";
 import { configuredModel, configuredRule, type TrainingShape } from "../training/configured-rule.ts";
@@ -36,12 +36,12 @@ export async function describeKnownProbe(config: Config, where: string): Promise
 }
 
 async function describe({ encoder }: Config, set: DataConfig, where: string, key: string): Promise<DescribedDataset> {
-  const { channels } = networks[encoder];
+  const { name, channels } = networkOf(encoder);
   const described = await describeDataset(set, where, `${key}.`);
   if (described.channels === channels) return described;
   const mend = channels === 1 ? `; set ${key}.grey=true` : "";
   throw new SaccadeError(
-    `${where}: ${key}.dataset ${set.dataset} has ${countChannels(described.channels)}, the ${encoder} network reads ${channels}${mend}`,
+    `${where}: ${key}.dataset ${set.dataset} has ${countChannels(described.channels)}, the ${name} network reads ${channels}${mend}`,
   );
 }
 

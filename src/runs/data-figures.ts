@@ -4,12 +4,13 @@ import type { Backend } from "../backends/backend.ts";
 import { drawViews } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
+import { pictureGrid } from "../figures/picture-grid.ts";
 import { recordProgram } from "../program/program.ts";
 import { persistent } from "../program/tensor.ts";
 import { viewParameters } from "../program/views.ts";
 import type { Config } from "../training/config.ts";
-import { configuredLoss, configuredModel, configuredPairs } from "../training/configured-rule.ts";
-import { pictureGrid } from "../figures/picture-grid.ts";
+import { configuredModel, configuredPairs } from "../training/configured-rule.ts";
+import { madeAugmentation, madeLoss } from "../training/registry.ts";
 import { boxes } from "./run-figures.ts";
 
 /** Levels of a place without a picture, as those of the box around it. */
@@ -71,7 +72,7 @@ export async function firstViews(
   backend: Backend,
 ): Promise<{ views: Float32Array; images: number }> {
   const { height, width, channels } = configuredModel(config).encoder;
-  const { views } = configuredLoss(config);
+  const { views } = madeLoss(config);
   const pairing = pairings[config.pairing ?? "augmentation"];
   const pairs = configuredPairs(config, set);
   const anchors = pairing.order(pairs.anchors, config.seed, 0).subarray(0, Math.min(boxes, config.batch));
@@ -103,7 +104,7 @@ export async function firstViews(
     const sizes = { from: set, to: { height, width } };
     engine.write(
       parameters,
-      drawViews(config.augmentation, sizes, { seed: config.seed, epoch: 0, samples: anchors, views }),
+      drawViews(madeAugmentation(config), sizes, { seed: config.seed, epoch: 0, samples: anchors, views }),
     );
     await engine.run(program);
     return { views: Float32Array.from(await engine.read(x)), images: n };

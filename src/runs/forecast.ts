@@ -2,10 +2,13 @@
 
 import { statfsSync } from "node:fs";
 import { freemem, totalmem } from "node:os";
+import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
 import { recordBlocks } from "../encoders/forward.ts";
 import { createModel } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
+import { networkOf } from "../encoders/networks.ts";
+import { type HeldOut, heldOutReadOuts } from "../evaluation/held-out.ts";
+import { nearestFolder } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain, formatBytes } from "../program/explain.ts";
 import { mean } from "../program/mean.ts";
@@ -14,15 +17,18 @@ import { bytesOf, persistent } from "../program/tensor.ts";
 import { embeddingHealth } from "../training/alarms.ts";
 import type { Config } from "../training/config.ts";
 import { configuredModel, recordConfigured, type TrainingShape } from "../training/configured-rule.ts";
-import { nearestFolder } from "../files/files.ts";
-import { healthEvery } from "./train.ts";
+import { stagesOf } from "../training/interventions.ts";
 import { runLength, type Trainer } from "../training/trainer.ts";
+import { evaluateBeside, evaluationsLeft } from "./evaluations.ts";
+import { healthEvery } from "./train.ts";
 
 /** Bytes that a run will ask for beyond what the process has when the trainer is made. */
 export interface Needs {
   readonly memory: {
     /** While training: the engine but for the dataset, which is in it already, and copies of a checkpoint. */
     readonly training: number;
+    /** What of it is for an evaluation. */
+    readonly evaluation?: number;
     /** Afterwards: what its probe takes. */
     readonly probe: number;
     /** The larger of the two: one follows the other. */
@@ -49,22 +55,33 @@ const [stepEvent, xrayEvent] = [130, 2000];
 const figuresBytes = 2 ** 20;
 /** Copies of a checkpoint while it is written: read from the engine, as tensors of a file, and what is not yet collected of the one before. */
 const checkpointCopies = 2.5;
-/** `probe` is the bytes of its read-outs; `fromStep` where a run goes on: its checkpoints and metrics up to there are on the disk. */
-export function needsOf(trainer: Trainer, dataset: ImageSet, probe = 0, fromStep = 0): Needs {
+/** Bytes of an evaluation, of each of its scores, and of the two numbers of a score in TensorBoard's file. */
+const [evaluationLine, scoreLine, scoreEvent] = [80, 80, 120];
+/**
+ * `probe` is the bytes of its read-outs, `evaluation` those of one in the course of training; `fromStep` where a run goes on: its checkpoints
+ * and metrics up to there are on the disk.
+ */
+export function needsOf(trainer: Trainer, dataset: ImageSet, probe = 0, fromStep = 0, evaluation = 0): Needs {
   const { config, recorded, totalSteps, stepsPerEpoch } = trainer;
   const checkpoint = recorded.state.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
-  const training = trainer.bytes - dataset.pixels.byteLength + checkpointCopies * checkpoint;
+  const training = trainer.bytes - dataset.pixels.byteLength + checkpointCopies * checkpoint + evaluation;
 
   const left = totalSteps - fromStep;
   const written = 1 + Math.ceil(left / (config.checkpointEvery * stepsPerEpoch));
   const checkpoints = checkpoint * (fromStep > 0 ? 1 : Math.min(config.checkpointsKept + checkpointsBeside, written));
-  const layers = recorded.lessons.length === 1 ? networks[config.encoder].blocks.length + 1 : 2;
+  const layers = recorded.lessons.length === 1 ? networkOf(config.encoder).blocks.length + 1 : 2;
   const [lines, looks] = [left / config.metricsEvery, looksOf(config, left).all];
-  const metrics = Math.round(lines * stepLine + looks * (xrayLine + layers * xrayLayer));
-  const events = config.logs.tensorboard ? Math.round(lines * stepEvent + looks * layers * xrayEvent) : 0;
+  const evaluations = evaluationsLeft(config, trainer, fromStep);
+  const scores = evaluations * heldOutReadOuts.length * (config.learning === "GLL" ? 2 : 1);
+  const metrics = Math.round(
+    lines * stepLine + looks * (xrayLine + layers * xrayLayer) + evaluations * evaluationLine + scores * scoreLine,
+  );
+  const events = config.logs.tensorboard
+    ? Math.round(lines * stepEvent + looks * layers * xrayEvent + scores * scoreEvent)
+    : 0;
   const disk = { checkpoints, metrics, events, figures: figuresBytes };
   return {
-    memory: { training, probe, peak: Math.max(training, probe) },
+    memory: { training, ...(evaluation > 0 ? { evaluation } : {}), probe, peak: Math.max(training, probe) },
     disk: { ...disk, total: disk.checkpoints + disk.metrics + disk.events + disk.figures },
   };
 }
@@ -110,7 +127,7 @@ export function requireRoom({ memory, disk }: Needs, room: Room, folder: string)
   if (room.memory !== undefined && memory.peak > room.memory) {
     const [phase, mend] =
       memory.training >= memory.probe
-        ? ["training", "make the batch smaller"]
+        ? ["training", `make the batch smaller${memory.evaluation ? ", or leave evaluateEvery out" : ""}`]
         : ["the probe", "set probe.train.limit and probe.test.limit lower, or --no-probe"];
     throw new SaccadeError(
       `memory: ${phase} needs ${formatBytes(memory.peak)} more, and ${formatBytes(room.memory)} is free; ${mend}`,
@@ -128,9 +145,13 @@ export function costOf(
   dataset: TrainingShape & Pick<ImageSet, "name">,
 ): { steps: number; flops: number } {
   const { totalSteps } = runLength(config, dataset);
-  const { lessons } = recordConfigured(config, configuredModel(config), dataset);
-  const perStep = lessons.reduce((sum, { program }) => sum + explain(program).flops, 0) / lessons.length;
-  return { steps: totalSteps, flops: totalSteps * perStep };
+  const stages = stagesOf(config).filter(({ from }) => from < totalSteps);
+  const flops = stages.map((stage, i) => {
+    const { lessons } = recordConfigured(stage.config, configuredModel(config), dataset, stage.frozen);
+    const perStep = lessons.reduce((sum, { program }) => sum + explain(program).flops, 0) / lessons.length;
+    return perStep * ((stages[i + 1]?.from ?? totalSteps) - Math.max(0, stage.from));
+  });
+  return { steps: totalSteps, flops: flops.reduce((sum, own) => sum + own, 0) };
 }
 
 /** Floating-point operations of a step: under GLL and RLL the mean over the layers, which take equal turns. */
@@ -144,7 +165,7 @@ export function flopsPerStep({ recorded: { lessons } }: Trainer): number {
  */
 export function augmentedProbeFlops({ encoder, probe }: Config, train: Pick<ImageSet, "count" | "classes">): number {
   if (!probe || probe.augmentation.kind === "none") return 0;
-  const model = createModel(networks[encoder]);
+  const model = createModel(networkOf(encoder));
   const { height, width, channels } = model.encoder;
   const upTo = (end: number): number => {
     const record = recordProgram("one picture");
@@ -168,18 +189,23 @@ export interface Duration {
   readonly spread: number;
   readonly secondsPerStep: number;
   readonly stepsTimed: number;
+  /** Of the seconds, those of evaluations. */
+  readonly evaluating: number;
 }
 
 /** At least so many steps are timed, after at least one that is not. */
 const fewestTimed = 3;
 
 /**
- * Times real steps for about `budget` seconds, under GLL some of each layer. The trainer must be at its start, and is of no use
- * afterwards. Checkpoints, figures and the probe are not timed.
+ * Times real steps for about `budget` seconds, under GLL some of each layer, and of a run with interventions those before the first. The
+ * trainer must be at its start, and is of no use afterwards. Checkpoints, figures and the probe are not timed; of the evaluations on
+ * `heldOut` one is.
  */
-export async function timeSteps(trainer: Trainer, budget: number): Promise<Duration> {
+export async function timeSteps(trainer: Trainer, budget: number, heldOut?: Evaluated): Promise<Duration> {
   const { config, recorded, totalSteps } = trainer;
-  const parts = Math.min(recorded.lessons.length, totalSteps);
+  // The rule of a later stage may have tensors that this one lacks.
+  const until = Math.min(totalSteps, config.interventions?.find(({ step }) => step > 0)?.step ?? totalSteps);
+  const parts = Math.min(recorded.lessons.length, until);
   const start = await trainer.state();
   const seconds = async (work: () => Promise<unknown>): Promise<number> => {
     const began = performance.now();
@@ -192,8 +218,8 @@ export async function timeSteps(trainer: Trainer, budget: number): Promise<Durat
   const variances: number[] = [];
   let stepsTimed = 0;
   for (let part = 0; part < parts; part++) {
-    const [from, to] = [part, part + 1].map((place) => Math.floor((totalSteps * place) / parts));
-    trainer.restore(start, { ...trainer.position(), step: from });
+    const [from, to] = [part, part + 1].map((place) => Math.floor((until * place) / parts));
+    await trainer.restore(start, { ...trainer.position(), step: from });
     // Kernels are compiled anew while they warm up.
     let spent = await seconds(trainer.step);
     let times = [spent];
@@ -211,14 +237,38 @@ export async function timeSteps(trainer: Trainer, budget: number): Promise<Durat
     const seen = await trainer.embeddings();
     if (seen) embeddingHealth(seen.numbers, seen.width);
   });
+  const evaluating = heldOut ? await evaluatingSeconds(trainer, start, heldOut, seconds) : 0;
   const { all, between } = looksOf(config, totalSteps);
   const secondsPerStep = mean(means);
   const besides =
     (totalSteps / healthEvery) * health + (between / recorded.lessons.length + (all - between)) * xrayOfAll;
   return {
-    seconds: totalSteps * secondsPerStep + besides,
+    seconds: totalSteps * secondsPerStep + besides + evaluating,
     spread: totalSteps * Math.sqrt(mean(variances)),
     secondsPerStep,
     stepsTimed,
+    evaluating,
   };
+}
+
+/** What evaluations measure on, and with. */
+export interface Evaluated {
+  readonly heldOut: HeldOut;
+  readonly backend: Backend;
+}
+
+/** Of all evaluations of a run, as if each block took as long as that under one that is timed, the random encoder's too. */
+async function evaluatingSeconds(
+  { config, model, ...length }: Trainer,
+  state: ReadonlyMap<string, Float32Array>,
+  { heldOut, backend }: Evaluated,
+  seconds: (work: () => Promise<unknown>) => Promise<number>,
+): Promise<number> {
+  const { blocks } = model.encoder;
+  const evaluate = evaluateBeside(config, model.encoder, heldOut, backend);
+  const times = evaluationsLeft(config, length, 0);
+  const both = await seconds(() => evaluate(state, { step: 0, epoch: 0 }));
+  // Under GLL all blocks but the last are read as long as they learn, the last one always.
+  const more = config.learning === "GLL" ? (blocks.length - 1) / blocks.length : 0;
+  return (both / 2) * (times * (1 + more) + 1 + more * blocks.length);
 }

@@ -1,15 +1,16 @@
 // The classifier that a supervised run has trained itself, as a linear classifier of its encoder's features.
 
 import { createModel } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
-import { wrong } from "../program/errors.ts";
-import { type Checkpoint, requireTensors } from "./checkpoints.ts";
-import type { Config } from "../training/config.ts";
-import { configuredLoss, recordConfigured } from "../training/configured-rule.ts";
+import { networkOf } from "../encoders/networks.ts";
 import type { Linear } from "../evaluation/standardise.ts";
+import { wrong } from "../program/errors.ts";
+import type { Config } from "../training/config.ts";
+import { recordConfigured } from "../training/configured-rule.ts";
+import { madeLoss } from "../training/registry.ts";
+import { type Checkpoint, requireTensors } from "./checkpoints.ts";
 
 /** Whether a configuration trains with labels, and so a classifier. */
-export const isSupervised = (config: Pick<Config, "loss" | "augmentation">): boolean => configuredLoss(config).labelled;
+export const isSupervised = (config: Parameters<typeof madeLoss>[0]): boolean => madeLoss(config).labelled;
 
 /**
  * The head of the last layer that learnt, weight [features, classes] → [classes, features]: under E2E that of the network, under GLL and RLL
@@ -22,10 +23,18 @@ export function ownClassifier(
 ): Linear {
   if (!isSupervised(config))
     throw wrong("robustness", "loss.kind", "crossEntropy or amitHinge for a classifier of its own", config.loss.kind);
-  const network = networks[config.encoder];
+  const network = networkOf(config.encoder);
   const { lessons } = recordConfigured(config, createModel(network), { ...network, count: config.batch, classes });
   const head = lessons[lessons.length - 1].parts.learners.head;
   if (head === undefined) throw new Error("a supervised loss without a head");
+  if (head.hidden.length > 0)
+    throw wrong(
+      "robustness",
+      `${config.name}'s encoder.head.hidden`,
+      "none, for a classifier that is linear in the encoder's features",
+      network.head.hidden ?? [],
+      "its features can be probed",
+    );
   const { weight, bias } = head.synapses;
   requireTensors(checkpoint, bias ? [weight, bias] : [weight]);
   const [width] = weight.shape;

@@ -2,10 +2,10 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { checksum } from "../files/checksum.ts";
 import { copyPictures, type ImageSet } from "../data/images.ts";
-import { SaccadeError } from "../program/errors.ts";
+import { checksum } from "../files/checksum.ts";
 import { readText, writeWhole } from "../files/files.ts";
+import { SaccadeError } from "../program/errors.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 const dataFile = (run: RunFolder): string => join(run.path, "data.json");

@@ -4,14 +4,15 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { patchesPerSide } from "../data/augmentation.ts";
 import type { Encoder } from "../encoders/encoder.ts";
-import type { Config } from "../training/config.ts";
-import { lossCurve } from "../figures/loss-curve.ts";
+import type { HeldOutReadOut } from "../evaluation/held-out.ts";
+import { type Accuracies, lossCurve } from "../figures/loss-curve.ts";
 import { pictureGrid } from "../figures/picture-grid.ts";
 import { svgToPng } from "../figures/png.ts";
 import { writeFigure } from "../figures/write-figure.ts";
 import { xrayFigure } from "../figures/xray.ts";
-import { type RunFolder, readMetrics } from "./run-folder.ts";
+import type { Config } from "../training/config.ts";
 import type { Trainer } from "../training/trainer.ts";
+import { type Evaluation, ofLastBlock, type RunFolder, readMetrics } from "./run-folder.ts";
 
 /** Boxes in the grid. */
 export const boxes = 24;
@@ -29,7 +30,10 @@ export async function drawRunFigures(
   };
   const metrics = readMetrics(run);
   const points = metrics.filter((metric) => metric.kind === "step");
-  const curve = await lossCurve({ title: `${config.name}: loss`, points });
+  const interventions = metrics.filter((metric) => metric.kind === "intervention").map(({ epoch }) => epoch);
+  const evaluations = metrics.filter((metric) => metric.kind === "evaluation");
+  const title = `${config.name}: loss${evaluations.length > 0 ? " and accuracy" : ""}`;
+  const curve = await lossCurve({ title, points, interventions, ...accuraciesOf(evaluations) });
   await write("loss", curve, await svgToPng(curve));
 
   const looks = metrics.filter((metric) => metric.kind === "xray");
@@ -41,6 +45,24 @@ export async function drawRunFigures(
   const grid = await viewsGrid(config, trainer, boxes);
   await write("views", grid.svg, grid.png);
   return pngs;
+}
+
+const readOutNames: Readonly<Record<HeldOutReadOut, string>> = { kNN: "kNN", scaleFree: "linear, scale-free" };
+
+/** Of the last block, over the run; nothing where nothing was evaluated. */
+function accuraciesOf(evaluations: readonly Evaluation[]): { accuracies?: Accuracies } {
+  const last = evaluations.at(-1);
+  if (last === undefined) return {};
+  const lines = ofLastBlock(last).map(({ readOut, random }) => ({
+    name: readOutNames[readOut],
+    points: evaluations.flatMap((evaluation) =>
+      ofLastBlock(evaluation)
+        .filter((score) => score.readOut === readOut)
+        .map(({ accuracy }) => ({ epoch: evaluation.epoch, accuracy })),
+    ),
+    random,
+  }));
+  return { accuracies: { caption: `accuracy on ${last.held} pictures held out, in %`, lines } };
 }
 
 /** Whether they have been drawn: the grid is the last. */

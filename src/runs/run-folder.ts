@@ -5,15 +5,17 @@ import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSy
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Document, isMap, isNode, isScalar, parseDocument, visit } from "yaml";
+import { networkOf } from "../encoders/networks.ts";
+import type { HeldOutReadOut } from "../evaluation/held-out.ts";
+import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "../files/files.ts";
 import { makeFolders } from "../files/folders.ts";
-import { networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
-import type { Checkpoint } from "./checkpoints.ts";
 import { type Config, configKeys, parseConfig } from "../training/config.ts";
-import { writeEnvironment } from "./environment.ts";
-import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "../files/files.ts";
+import type { Plugin } from "../training/plugin.ts";
 import type { LayerNumbers } from "../training/xray.ts";
+import type { Checkpoint } from "./checkpoints.ts";
+import { writeEnvironment } from "./environment.ts";
 
 export interface RunFolder {
   readonly path: string;
@@ -69,12 +71,46 @@ export type Metric =
       readonly negativesBelow?: number;
       readonly layers: readonly LayerNumbers[];
     }
+  | Evaluation
+  | {
+      /** Before this step the run was changed, as its configuration says. */
+      readonly kind: "intervention";
+      readonly step: number;
+      readonly epoch: number;
+      readonly what: string;
+    }
   | {
       readonly kind: "alarm";
       readonly step: number;
       readonly about: "collapse" | "loss";
       readonly message: string;
     };
+
+/** What the encoder in training is worth on labels held out, beside the random encoder from which it began. */
+export interface Evaluation {
+  readonly kind: "evaluation";
+  readonly step: number;
+  /** Epochs done, with a fraction. */
+  readonly epoch: number;
+  /** Pictures whose labels were learnt from, and pictures tested on. */
+  readonly fit: number;
+  readonly held: number;
+  /** Of the last block; under GLL before it of the block that has just learnt, where that is another. */
+  readonly scores: readonly HeldOutScore[];
+}
+
+export interface HeldOutScore {
+  /** The block's name: "conv3". */
+  readonly layer: string;
+  readonly readOut: HeldOutReadOut;
+  /** Shares answered rightly, of the encoder in training and of the random one. */
+  readonly accuracy: number;
+  readonly random: number;
+}
+
+/** Of an evaluation what is of the encoder's last block. */
+export const ofLastBlock = ({ scores }: Evaluation): HeldOutScore[] =>
+  scores.filter(({ layer }) => layer === scores[scores.length - 1].layer);
 
 /** Short and stable: two configurations with one fingerprint make the same run. */
 export const fingerprint = (value: unknown): string =>
@@ -139,12 +175,12 @@ export interface OpenRun {
   readonly config: Config;
 }
 
-/** Opens a folder that `createRun` made; says what is missing otherwise. */
-export function openRun(path: string): OpenRun {
+/** Opens a folder that `createRun` made; says what is missing otherwise. Without the run's plugins it can be read and measured, not trained. */
+export function openRun(path: string, plugins: readonly Plugin[] = []): OpenRun {
   const file = join(path, "config.yaml");
   if (!existsSync(file))
     throw new SaccadeError(`${path}: not a run folder, it has no config.yaml; \`saccade runs list\` shows the runs`);
-  return { run: runFolder(path), config: parseConfig(asItWas(parseYaml(file, readText(file))), file) };
+  return { run: runFolder(path), config: parseConfig(asItWas(parseYaml(file, readText(file))), file, plugins) };
 }
 
 /** A run's configuration is complete: what it lacks could not be chosen yet when the run was made, and is what it was then. */
@@ -212,18 +248,21 @@ export function appendMetric(run: RunFolder, metric: Metric): void {
 /** Lines of metrics.jsonl; a last line that a crash cut short is left out. */
 export function readMetrics(run: RunFolder): Metric[] {
   if (!existsSync(run.metrics)) return [];
-  const lines = readText(run.metrics).split("\n");
-  const whole = lines.slice(0, -1);
-  return whole.map((line, i) => {
+  return parseMetrics(readText(run.metrics).split("\n").slice(0, -1), run.metrics);
+}
+
+/** Whole lines of the file, of which the first is the file's line `first`. */
+export function parseMetrics(lines: readonly string[], file: string, first = 1): Metric[] {
+  return lines.map((line, i) => {
     let metric: unknown;
     try {
       metric = JSON.parse(line);
     } catch {
-      throw new SaccadeError(`${run.metrics}: line ${i + 1} is not JSON; ${mendMetrics}`);
+      throw new SaccadeError(`${file}: line ${first + i} is not JSON; ${mendMetrics}`);
     }
     if (!isMetric(metric))
       throw new SaccadeError(
-        `${run.metrics}: line ${i + 1} is not a line of metrics, got ${line.slice(0, 60)}; ${mendMetrics}`,
+        `${file}: line ${first + i} is not a line of metrics, got ${line.slice(0, 60)}; ${mendMetrics}`,
       );
     return metric;
   });
@@ -234,12 +273,17 @@ const mendMetrics = "mend the line or take it out";
 /** Whether a line has what every reader of its kind counts on. */
 function isMetric(value: unknown): value is Metric {
   if (typeof value !== "object" || value === null) return false;
-  const { kind, step, epoch, loss, layers, message } = value as Record<string, unknown>;
+  const { kind, step, epoch, loss, layers, scores, message, what } = value as Record<string, unknown>;
   if (typeof step !== "number") return false;
   if (kind === "step") return typeof epoch === "number" && typeof loss === "number";
   if (kind === "xray") return Array.isArray(layers);
+  if (kind === "evaluation") return typeof epoch === "number" && Array.isArray(scores) && scores.length > 0;
+  if (kind === "intervention") return typeof epoch === "number" && typeof what === "string";
   return kind === "alarm" && typeof message === "string";
 }
+
+/** A checkpoint's bytes are the same with evaluations and without: it does not count them. */
+export const isCounted = ({ kind }: Metric): boolean => kind !== "evaluation";
 
 /**
  * Refuses to go on beside metrics that lack lines which there were at a checkpoint, or have some twice. A file that was set aside is a
@@ -263,7 +307,7 @@ export function checkMetrics(run: RunFolder, { path, position: { step }, metrics
       throw new SaccadeError(`${run.metrics}: line ${i + 1} is line ${first} again; take out what is there twice`);
     lineOf.set(text, i + 1);
   }
-  const lines = steps.filter((at) => at <= step).length;
+  const lines = metrics.filter((metric) => metric.step <= step && isCounted(metric)).length;
   if (lines < wanted)
     throw new SaccadeError(
       `${run.metrics}: must have ${wanted} lines up to step ${step}, as ${path} says, got ${lines}; put it back as it was, or set it aside and the run goes on without`,
@@ -334,6 +378,18 @@ function readRuns<T extends { readonly modified: Date }>(
     .sort((a, b) => b.modified.getTime() - a.modified.getTime());
 }
 
+/** Epochs that a run will have had at its end: under GLL and RLL the configured epochs of every layer. */
+export const epochsInAll = ({ epochs, learning, encoder }: Config): number =>
+  epochs * learnings[learning].lessons(networkOf(encoder).blocks.length).length;
+
+/** The newest look at each layer, bottom first. */
+export function newestLayers(metrics: readonly Metric[]): LayerNumbers[] {
+  const newest = new Map<string, LayerNumbers>();
+  for (const metric of metrics)
+    if (metric.kind === "xray") for (const layer of metric.layers) newest.set(layer.name, layer);
+  return [...newest.values()].sort((a, b) => (a.layer ?? Infinity) - (b.layer ?? Infinity));
+}
+
 export function summariseRun(path: string, name: string = path): RunSummary {
   const { run, config } = openRun(path);
   const last = readMetrics(run)
@@ -345,7 +401,7 @@ export function summariseRun(path: string, name: string = path): RunSummary {
     config,
     step: last?.step ?? 0,
     epoch: last?.epoch ?? 0,
-    epochs: config.epochs * learnings[config.learning].lessons(networks[config.encoder].blocks.length).length,
+    epochs: epochsInAll(config),
     loss: last?.loss,
     modified: lastWorkedOn(path),
   };

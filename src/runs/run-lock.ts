@@ -3,9 +3,9 @@
 import { existsSync, linkSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { join } from "node:path";
+import { notRead, notWritten } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
 import type { Config } from "../training/config.ts";
-import { notRead, notWritten } from "../files/files.ts";
 import { fingerprint, makeRunsFolder, type RunFolder } from "./run-folder.ts";
 
 interface Holder {
@@ -66,6 +66,13 @@ export function isHeld(run: RunFolder): boolean {
   if (text === undefined) return false;
   const holder = holderOf(text);
   return holder === undefined || holder.host !== hostname() || alive(holder);
+}
+
+/** Who a run's lock names, whether they are alive or not; undefined where there is none, or where it names nobody. */
+export function runHolder(run: RunFolder): Pick<Holder, "pid" | "host" | "started"> | undefined {
+  const text = textOf(join(run.path, "lock.json"));
+  const holder = text === undefined ? undefined : holderOf(text);
+  return holder && { pid: holder.pid, host: holder.host, started: holder.started };
 }
 
 /** Whether the lock was made; false where there is one. Written beside and linked: a lock is never there without its holder's name. */

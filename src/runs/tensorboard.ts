@@ -4,9 +4,10 @@ import { appendFileSync, existsSync, readdirSync } from "node:fs";
 import { rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { Numbers } from "../backends/backend.ts";
-import type { Config } from "../training/config.ts";
 import { flushFile, notRead, notWritten, readBytes, writeWhole } from "../files/files.ts";
-import { configText, type Metric, type RunFolder, readMetrics } from "./run-folder.ts";
+import type { Config } from "../training/config.ts";
+import type { SynapseNumbers } from "../training/xray.ts";
+import { configText, type Metric, ofLastBlock, type RunFolder, readMetrics } from "./run-folder.ts";
 import {
   type Content,
   decodeEvents,
@@ -15,7 +16,6 @@ import {
   type SeenEvent,
   type Summary,
 } from "./tensorboard/event-file.ts";
-import type { SynapseNumbers } from "../training/xray.ts";
 
 export interface EventLog {
   /** What appendMetric writes into metrics.jsonl. */
@@ -159,7 +159,17 @@ const groups: Readonly<Record<string, string>> = {
 function content(metric: Metric): { readonly summaries: readonly Summary[] } {
   const { kind, step, ...rest } = metric;
   if (metric.kind === "alarm") return { summaries: [{ tag: "alarm", text: metric.message }] };
+  if (metric.kind === "intervention") return { summaries: [{ tag: "intervention", text: metric.what }] };
   if (metric.kind === "step") return { summaries: scalars(rest, (name) => `${groups[name] ?? "train"}/${name}`) };
+  if (metric.kind === "evaluation") {
+    const [last] = ofLastBlock(metric);
+    return {
+      summaries: metric.scores.flatMap(({ layer, readOut, accuracy, random }) => {
+        const tag = `evaluation/${layer === last.layer ? "" : `${layer}/`}${readOut}`;
+        return scalars({ [tag]: accuracy, [`${tag}/random`]: random }, (name) => name);
+      }),
+    };
+  }
   const { layer, layers, ...numbers } = rest as Omit<typeof metric, "kind" | "step">;
   const prefix = layer === undefined ? "xray" : `xray/layer${layer}`;
   return {

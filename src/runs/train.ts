@@ -3,6 +3,9 @@
 import { existsSync } from "node:fs";
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
+import type { HeldOut } from "../evaluation/held-out.ts";
+import { flushFile } from "../files/files.ts";
+import { wrong } from "../program/errors.ts";
 import {
   embeddingHealth,
   type Health,
@@ -11,15 +14,25 @@ import {
   watchCollapse,
   watchLosses,
 } from "../training/alarms.ts";
-import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
 import type { Config } from "../training/config.ts";
-import { flushFile } from "../files/files.ts";
+import { describeIntervention } from "../training/interventions.ts";
+import { createTrainer, type StepResult, type Trainer } from "../training/trainer.ts";
+import { type Checkpoint, type Losses, requireTensors, saveCheckpoint } from "./checkpoints.ts";
+import { evaluateBeside, isEvaluated } from "./evaluations.ts";
 import { checkResume, configKey } from "./resume.ts";
 import { isRecorded, recordData } from "./run-data.ts";
 import { drawRunFigures, viewsGrid } from "./run-figures.ts";
-import { appendMetric, type Metric, type RunFolder, removeParts, truncateMetrics } from "./run-folder.ts";
+import {
+  appendMetric,
+  type Evaluation,
+  isCounted,
+  type Metric,
+  ofLastBlock,
+  type RunFolder,
+  removeParts,
+  truncateMetrics,
+} from "./run-folder.ts";
 import { type EventLog, openEvents } from "./tensorboard.ts";
-import { createTrainer, type StepResult, type Trainer } from "../training/trainer.ts";
 
 export interface TrainOptions {
   readonly config: Config;
@@ -30,7 +43,10 @@ export interface TrainOptions {
   readonly trainer?: Trainer;
   /** Goes on from here instead of from the seed. */
   readonly from?: Checkpoint;
+  /** What evaluateEvery measures on. */
+  readonly heldOut?: HeldOut | undefined;
   readonly onStep?: (result: StepResult, trainer: Trainer) => void;
+  readonly onEvaluation?: (evaluation: Evaluation) => void;
   readonly onAlarm?: (message: string) => void;
   /** What a run that goes on has lost, or cannot know. */
   readonly onNote?: (sentence: string) => void;
@@ -54,14 +70,17 @@ export const healthEvery = 20;
 const healthFrom = 100;
 
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config, dataset, backend, run, from, onStep, onAlarm, onNote, signal, figures = true } = options;
+  const { config, dataset, backend, run, from, heldOut, onStep, onEvaluation, onAlarm, onNote, signal } = options;
+  const { figures = true } = options;
+  if (config.evaluateEvery && !heldOut)
+    throw wrong("train", "heldOut", "the pictures that evaluateEvery measures on", "none", "holdOut makes them");
   if (from) for (const note of checkResume(run, config, dataset, from)) onNote?.(note);
-  const trainer = options.trainer ?? (await createTrainer(config, dataset, backend));
+  const trainer = options.trainer ?? (await createTrainer({ config, dataset, backend }));
   const key = configKey(config);
   const started = performance.now();
   /** What the run has been warned of: each once. */
   const alarmed = new Set<string>();
-  const watched = watchLosses(config);
+  let watched = watchLosses(config);
   const collapses = watchCollapse();
   let saved = "";
   let lines = 0;
@@ -70,7 +89,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
   let events: EventLog | undefined;
   const note = (metric: Metric): void => {
     appendMetric(run, metric);
-    lines++;
+    if (isCounted(metric)) lines++;
     events?.metric(metric);
   };
   const save = async (): Promise<void> => {
@@ -96,8 +115,8 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 
   try {
     if (from) {
-      requireTensors(from, trainer.recorded.state);
-      trainer.restore(from.state, from.position);
+      requireTensors(from, trainer.ruleOf(from.position.step).state);
+      await trainer.restore(from.state, from.position);
     }
     await removeParts(run);
     // A run that starts over keeps nothing, not even of step 0.
@@ -106,9 +125,10 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     if (from?.metrics && !existsSync(run.metrics)) await save();
     const before = await truncateMetrics(run, kept);
     if (config.logs.tensorboard) events = await openEvents(run, config, kept, onNote);
-    lines = before.length;
+    lines = before.filter(isCounted).length;
     for (const metric of before) {
       if (metric.kind === "alarm") alarmed.add(metric.about);
+      if (metric.kind === "intervention") watched = watchLosses(config);
       if (metric.kind !== "step") continue;
       watched.see(metric.loss, metric.layer);
       const { spread, effectiveRank, layer } = metric;
@@ -119,8 +139,22 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       await xray();
       await save();
     }
+    const evaluate = heldOut && evaluateBeside(config, trainer.model.encoder, heldOut, backend);
     const first = trainer.position().step;
     while (trainer.position().step < trainer.totalSteps && !signal?.aborted) {
+      const { step: from } = trainer.position();
+      for (const intervention of (config.interventions ?? []).filter((one) => one.step === from)) {
+        // Of the step that is the first under it, so that a checkpoint before it does not count its line.
+        const step = from + 1;
+        note({
+          kind: "intervention",
+          step,
+          epoch: from / trainer.stepsPerEpoch,
+          what: describeIntervention(intervention),
+        });
+        // The losses of before are no measure of those that come.
+        watched = watchLosses(config);
+      }
       const result = await trainer.step();
       const { step } = result.position;
       requireFinite(result.loss, step);
@@ -130,7 +164,11 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       // Under GLL another layer has another loss: none of before is compared with it.
       const begins = config.learning === "GLL" && (step - 1) % (config.epochs * trainer.stepsPerEpoch) === 0;
       losses = begins
-        ? { sum: result.loss, steps: 1 }
+        ? {
+            sum: result.loss,
+            steps: 1,
+            ...(losses.best && config.checkpointBest === "kNN" ? { best: losses.best } : {}),
+          }
         : { ...losses, sum: losses.sum + result.loss, steps: losses.steps + 1 };
       // The first step of every layer is noted too: what its loss is held against.
       if (step % config.metricsEvery === 0 || last || !watched.knows(result.layer)) {
@@ -154,7 +192,16 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       if (step === 1) events?.images(step, new Map([["views", (await viewsGrid(config, trainer, 8)).png]]));
       onStep?.(result, trainer);
       const due = step % (config.checkpointEvery * trainer.stepsPerEpoch) === 0;
-      if (due || last) losses = withBest(losses, step);
+      let evaluation: Evaluation | undefined;
+      if (evaluate && isEvaluated(config, trainer, step)) {
+        const state = await trainer.state();
+        requireFiniteState(state, step);
+        evaluation = await evaluate(state, { step, epoch: step / trainer.stepsPerEpoch, layer: result.layer });
+        note(evaluation);
+        onEvaluation?.(evaluation);
+      }
+      if (config.checkpointBest === "kNN") losses = evaluation ? withMostRight(losses, evaluation) : losses;
+      else if (due || last) losses = withBest(losses, step);
       if (due) losses = { ...losses, sum: 0, steps: 0 };
       if (due || last || signal?.aborted) await save();
     }
@@ -162,7 +209,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     if (saved === "") await save();
     if (figures && end === "done" && trainer.position().step === first) {
       // It may have ended between its last checkpoint and its figures: the last step again, for what it saw. Nothing of it is kept.
-      trainer.restore(await trainer.state(), { ...trainer.position(), step: first - 1 });
+      await trainer.restore(await trainer.state(), { ...trainer.position(), step: first - 1 });
       await trainer.step();
     }
     if (figures && (end === "done" || trainer.position().step > first)) {
@@ -184,6 +231,14 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
 function withBest(losses: Losses, step: number): Losses {
   const loss = losses.sum / losses.steps;
   return losses.best && losses.best.loss <= loss ? losses : { ...losses, best: { step, loss } };
+}
+
+/** The same losses, with the checkpoint of an evaluation as the best if no other has answered as many rightly by kNN. */
+function withMostRight(losses: Losses, evaluation: Evaluation): Losses {
+  const { step } = evaluation;
+  const kNN = ofLastBlock(evaluation).find(({ readOut }) => readOut === "kNN")?.accuracy ?? 0;
+  if (losses.best?.kNN !== undefined && losses.best.kNN >= kNN) return losses;
+  return { ...losses, best: { step, loss: losses.sum / losses.steps, kNN } };
 }
 
 function stepMetric(

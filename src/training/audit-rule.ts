@@ -3,6 +3,7 @@
 import type { Backend, Numbers } from "../backends/backend.ts";
 import { drawViews } from "../data/augmentation.ts";
 import { initialise } from "../encoders/model.ts";
+import { networkOf } from "../encoders/networks.ts";
 import {
   auditProgram,
   type Condition,
@@ -17,6 +18,7 @@ import { clockValues, type RecordedRule, type RuleOptions, recordRule } from "..
 import { intervene, type LayerIntervention, type Outcome, type StepValues } from "./audit-intervention.ts";
 import type { Config } from "./config.ts";
 import { configuredModel, configuredRule, recordConfigured, smallestPicture } from "./configured-rule.ts";
+import { madeAugmentation } from "./registry.ts";
 
 export interface AuditedLayer extends LayerAudit {
   /** At the weights. */
@@ -33,7 +35,8 @@ export interface AuditReport {
   readonly learning: Config["learning"];
   readonly update: Config["update"];
   readonly loss: Config["loss"];
-  readonly encoder: Config["encoder"];
+  /** Its network's name. */
+  readonly encoder: string;
   /** Images per step that verdicts, memory and negatives are about. */
   readonly batch: number;
   readonly summary: Readonly<Record<Condition, Verdict>>;
@@ -76,7 +79,7 @@ export async function auditConfigured(config: Config, backend: Backend): Promise
     learning,
     update,
     loss,
-    encoder: config.encoder,
+    encoder: networkOf(config.encoder).name,
     batch,
     summary: Object.fromEntries(conditions.map((one) => [one, summarise(one, layers)])) as Record<Condition, Verdict>,
     lessons,
@@ -106,11 +109,11 @@ function smallLoss(loss: Config["loss"]): Config["loss"] {
 /** What a step on a whole dataset starts from: weights of the configured seed, random pictures, a label of its own for each. */
 export function startValues(config: Config, { model, loss, dataset }: RuleOptions, recorded: RecordedRule): StepValues {
   const { inputs, lessons } = recorded;
-  const { seed, augmentation, batch } = config;
+  const { seed, batch } = config;
   const random = randomStream(seed, auditedPictures);
   const samples = Int32Array.from({ length: batch }, (_, i) => i);
   const drawn = drawViews(
-    augmentation,
+    madeAugmentation(config),
     { from: dataset, to: model.encoder },
     { seed, epoch: 0, samples, views: loss.views },
   );

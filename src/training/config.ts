@@ -5,10 +5,24 @@ import { affineDefaults, cropDefaults, patchesDefaults, patchesPerSide, simclrDe
 import { nearest } from "../data/nearest.ts";
 import { pairingNames } from "../data/pairing.ts";
 import { movieClip } from "../data/procedural-objects.ts";
-import { type NetworkName, networks } from "../encoders/networks.ts";
+import { activationNames, pictures, requireShapes } from "../encoders/encoder.ts";
+import { type NetworkName, networkOf, networks } from "../encoders/networks.ts";
 import { SaccadeError } from "../program/errors.ts";
-import { learningNames, refusal, updateNames } from "../rules/combinations.ts";
-import { dtpDefaults } from "../rules/difference-target-propagation.ts";
+import { asWritten, loaded, ownKey, type Plugin, type UpdatePlugin, whose } from "./plugin.ts";
+import {
+  augmentationNames,
+  entryOf,
+  factsOf,
+  type hinge,
+  learningNames,
+  lossNames,
+  lossSchemas,
+  madeLoss,
+  ownGroups,
+  refusalOf,
+  updateNames,
+  updates,
+} from "./registry.ts";
 
 const share = z.number().min(0).max(1);
 const count = z.int().min(1);
@@ -73,98 +87,7 @@ const data = z.strictObject({
   valueRange: z.tuple([z.number(), z.number()]).optional(),
 });
 
-const hinge = z.strictObject({
-  kind: z.literal("contrastiveHinge"),
-  /** Margins on L1 distance between embeddings, in its units. */
-  m1: z.number().min(0).default(1),
-  m2: z.number().gt(0).default(3),
-  /** `all`, or T: how many of the following images of the batch are negatives. */
-  negatives: z.union([z.literal("all"), count]).default("all"),
-  /**
-   * How a number of negatives is read: T with wrap-around and weight 1, T − 1 super-diagonals of weight 1/T, or (`past`) a buffer: a
-   * view is set against T anchors, of which the newest came `gap` images before it and each other `spacing` images before the last.
-   */
-  negativesReading: z.enum(["paper-text", "authors-code", "past"]).default("paper-text"),
-  /** Under `past`: images from the newest anchor in the buffer to the view, and from each to the next; default 1. */
-  gap: count.optional(),
-  spacing: count.optional(),
-  /** The anchor is detached: temporal locality. */
-  gradientBlock: z.boolean().default(false),
-});
-
-const simclrLoss = z.strictObject({
-  kind: z.literal("simclr"),
-  temperature: z.number().gt(0).default(0.1),
-  /** Over the batch: the paper's equation sums, the authors' code averages. */
-  reduction: z.enum(["sum", "mean"]).default("sum"),
-});
-
-const amitHinge = z.strictObject({
-  kind: z.literal("amitHinge"),
-  /** μ: weight of all wrong classes together. */
-  offClass: z.number().gt(0).default(1),
-});
-
-/** On the patches of a picture: augmentation.kind patches. */
-const clappPatches = z.strictObject({
-  kind: z.literal("clappPatches"),
-  /** Of how many places further down the column a patch predicts what is seen there, each with weights of its own. */
-  steps: count.default(5),
-  /** Places between a patch and the first that it predicts. */
-  skip: z.int().min(0).default(1),
-  /** Patches that do not belong, for each that does. */
-  negatives: count.default(1),
-  /** Any patch of the batch (the authors' code), or the same place in another image (Illing et al. 2021). */
-  negativesFrom: z.enum(["batch", "otherImage"]).default("batch"),
-  /** Weights of its own on the way from the predicted patch back to the context. */
-  retrodiction: z.boolean().default(false),
-  /** For each image a coin: its contexts learn from what belongs to them, or from what does not. */
-  eitherOr: z.boolean().default(false),
-  /** Scores from whole maps (the authors' code), or from their means over space (Illing et al. 2021). */
-  score: z.enum(["map", "mean"]).default("map"),
-});
-
-const scffLoss = z.strictObject({
-  kind: z.literal("scff"),
-  /** Of goodness, the mean square of a place's positive activities: positives should be above the one, negatives below the other. */
-  positiveThreshold: z.number().gt(0).default(0.7),
-  negativeThreshold: z.number().gt(0).default(0.05),
-});
-
-const losses = z.discriminatedUnion("kind", [
-  hinge,
-  simclrLoss,
-  z.strictObject({ kind: z.literal("crossEntropy") }),
-  amitHinge,
-  /** On the last picture, with a 1 × 1 convolution as context. */
-  z.strictObject({ kind: z.literal("clapp") }),
-  clappPatches,
-  scffLoss,
-]);
-
-/** Of update DTP. */
-const dtp = z.strictObject({
-  order: z.enum(["inversesFirst", "targetsFirst"]).default(dtpDefaults.order),
-  /** Of a mean loss; a sum's is divided by the images of the batch. */
-  targetStep: z.number().gt(0).default(dtpDefaults.targetStep),
-  /** On a layer's input while its inverse learns: a share of its standard deviation, or in activity's units. */
-  noise: z
-    .strictObject({ kind: z.enum(["relative", "absolute"]), size: z.number().min(0) })
-    .default({ ...dtpDefaults.noise }),
-  inverseLearningRate: z.number().gt(0).default(dtpDefaults.inverseLearningRate),
-  /** How the error passes the head to the first target. */
-  head: z.enum(["transposed", "feedback"]).default(dtpDefaults.head),
-  /** The local losses of the layers: summed over the batch (Algorithm 1), or means over all its elements (authors' code). */
-  localLoss: z.enum(["sum", "mean"]).default(dtpDefaults.localLoss),
-});
-
-export const kolenPollackDefaults = { decay: 0.1 };
-
-/** Of update KP. */
-const kolenPollack = z.strictObject({
-  /** Weights and feedback shrink by learningRate · decay in every step. */
-  decay: z.number().gt(0).default(kolenPollackDefaults.decay),
-});
+const losses = z.discriminatedUnion("kind", lossSchemas);
 
 /** Updates of an optimiser over which its learning rates climb to their full size. */
 const warmup = z.int().min(0).default(0);
@@ -259,6 +182,74 @@ const probe = z.strictObject({ train: data, test: data, ...probeOptions });
 const calledProbe = (subjects: readonly string[]) =>
   z.looseObject({ ...probeOptions, subjects: z.array(z.enum(subjects)).min(1).optional() });
 
+/** Sides of the pictures that an encoder reads, in pixels. */
+const side = z.int().min(1).max(96);
+const units = count.max(16384);
+
+/** What follows a convolution: an activation or a pooling. `maxPool` is `{ pool: max, size: 2 }`. */
+const after = z.union([
+  z.enum([...activationNames, "maxPool"]),
+  z.strictObject({ pool: z.enum(["max", "average"]), size: z.int().min(2).max(32).default(2) }),
+]);
+
+const head = z.strictObject({
+  /** Side of the windows of average pooling before the first linear layer; 1 is none. */
+  averagePool: count.max(96).default(1),
+  /** Width of the embedding. A supervised loss has one for each class instead. */
+  outputs: units.default(64),
+  bias: z.boolean().default(false),
+  /** Widths of hidden layers, bottom first, each with a ReLU. */
+  hidden: z.array(units).default([]),
+});
+
+/** A network of one's own (docs/own-network.md). */
+const ownNetwork = z.strictObject({
+  /** Names files and figures. */
+  name: z
+    .string()
+    .regex(/^[\w.-]+$/, "of letters, digits, '.', '-' and '_' alone")
+    .default("own"),
+  input: z.strictObject({ height: side, width: side, channels: z.union([z.literal(1), z.literal(3)]) }),
+  blocks: z
+    .array(
+      z.strictObject({
+        /** Channels out. */
+        outputs: units,
+        /** Side of the square kernel, in pixels. */
+        kernel: count.max(7),
+        stride: count.max(7).default(1),
+        /** Zeros around the picture; default (kernel − 1) / 2, which keeps its size at stride 1. */
+        padding: z.int().min(0).max(6).optional(),
+        bias: z.boolean().default(false),
+        after: z.array(after).default([]),
+      }),
+    )
+    .min(1),
+  head: head.default(head.parse({})),
+});
+
+/** A change of a run in mid-course. */
+const intervention = z
+  .strictObject({
+    /** Made when so many steps are done. */
+    step: z.int().min(0),
+    /** Keys of the configuration that are others from here on; of a loss of the same kind, those that are given. */
+    set: z
+      .strictObject({
+        update: z.string().optional(),
+        loss: z.looseObject({ kind: z.string().optional() }).optional(),
+        learningRate: z.number().gt(0).optional(),
+      })
+      .optional(),
+    /** A layer, or a head, whose feedback weights become zero, or change places among themselves. */
+    cutFeedback: z.string().optional(),
+    shuffleFeedback: z.string().optional(),
+    /** A layer, or a head, that learns no more, or again. */
+    freeze: z.string().optional(),
+    unfreeze: z.string().optional(),
+  })
+  .refine((given) => Object.keys(given).length > 1, "a change: set, cutFeedback, shuffleFeedback, freeze or unfreeze");
+
 export const configSchema = z.strictObject({
   /** Names the run folder. */
   name: z.string().regex(/^[\w.-]+$/, "of letters, digits, '.', '-' and '_' alone"),
@@ -282,14 +273,14 @@ export const configSchema = z.strictObject({
   valueRange: z.tuple([z.number(), z.number()]).default([0, 1]),
   /** And then, channel by channel, less `mean` and over `std`: torchvision's Normalize, in the units of valueRange. */
   normalise: z.strictObject({ mean: z.array(z.number()).min(1), std: z.array(z.number().gt(0)).min(1) }).optional(),
-  encoder: z.enum(Object.keys(networks) as [NetworkName, ...NetworkName[]]),
-  loss: losses.default(hinge.parse({ kind: "contrastiveHinge" })),
+  /** One of the library's networks by its name, or one spelt out. */
+  encoder: z.union([z.enum(Object.keys(networks) as [NetworkName, ...NetworkName[]]), ownNetwork]),
+  loss: losses.default(losses.parse({ kind: "contrastiveHinge" })),
   /** Which layers learn together. */
   learning: z.enum(learningNames).default("E2E"),
   /** Where a layer's error comes from. */
   update: z.enum(updateNames).default("BP"),
-  dtp: dtp.optional(),
-  kolenPollack: kolenPollack.optional(),
+  ...ownGroups,
   /** `adam: {…}` is short for `optimiser: { kind: adam, … }`. */
   optimiser: optimiser.default(optimiser.parse({ kind: "adam" })),
   /** Images per step; each gives two views. A last incomplete batch is dropped. */
@@ -303,23 +294,220 @@ export const configSchema = z.strictObject({
   /** Epochs between checkpoints; the last step is always kept. */
   checkpointEvery: count.default(1),
   logs: logs.default(logs.parse({})),
-  /** Checkpoints that are kept, the newest; beside them the one with the lowest mean training loss since the one before it. */
+  /** Checkpoints that are kept, the newest; beside them the best: with the lowest mean training loss since the one before it, unless told. */
   checkpointsKept: count.default(3),
+  /** Epochs between evaluations of the encoder in training on labels held out (held-out.ts), and one at the end; 0 (default): none. */
+  evaluateEvery: z.int().min(0).optional(),
+  /** By what the best checkpoint is the best: training loss (default), or the kNN of evaluateEvery. */
+  checkpointBest: z.enum(["loss", "kNN"]).optional(),
   probe: probe.optional(),
+  /** What changes in mid-run, in the order of the steps. */
+  interventions: z.array(intervention).min(1).optional(),
+  /** Which files the names mean that are not Saccade's own: written into a run's record, never a reason to open a file. */
+  plugins: z
+    .record(
+      z.string(),
+      z.strictObject({
+        kind: z.enum(["update", "loss", "augmentation"]),
+        key: z.string().optional(),
+        file: z.string().optional(),
+        package: z.string().optional(),
+        sha256: z.string().optional(),
+      }),
+    )
+    .optional(),
 });
 
-/** A checked, complete configuration of a run. */
-export type Config = z.infer<typeof configSchema>;
+/** A checked, complete configuration of a run. A name of a plugin's stands where the types have Saccade's own names alone: nothing but the registry asks what it means. */
+export type Config = z.infer<typeof configSchema> & { readonly [loaded]?: readonly Plugin[] };
+export type Intervention = z.infer<typeof intervention>;
 export type DataConfig = z.infer<typeof data>;
 export type ProbeConfig = z.infer<typeof probe>;
 
 export const configKeys: readonly string[] = Object.keys(configSchema.shape);
 
-/** A checked, complete configuration, or a sentence for every mistake in it. */
-export function parseConfig(raw: unknown, where: string): Config {
-  const config = parse(configSchema, withKinds(withPreset(withoutNothing(raw)), where), where);
-  checkCombination(config, where);
+/** A checked, complete configuration, or a sentence for every mistake in it. It keeps the plugins that it names. */
+export function parseConfig(raw: unknown, where: string, plugins: readonly Plugin[] = []): Config {
+  checkNames(plugins);
+  const given = withKinds(withPreset(withoutNothing(raw)), where);
+  const all = [...plugins, ...recorded(given, plugins)];
+  const config = withPlugins(parse(schemaWith(all), given, where) as Config, plugins, where);
+  checkCombination(config, all, where);
+  checkInterventions(config, where);
   return config;
+}
+
+/** A name that is taken would mean something else than it says. */
+function checkNames(plugins: readonly Plugin[]): void {
+  const names: Record<Plugin["kind"], string[]> = {
+    update: [...updateNames],
+    loss: [...lossNames],
+    augmentation: [...augmentationNames],
+  };
+  const keys = Object.keys(configSchema.shape);
+  for (const plugin of plugins) {
+    const { kind, name } = plugin;
+    if (names[kind].includes(name))
+      throw new SaccadeError(`${whose(plugin)}: its name is taken; give it one that is not ${names[kind].join(", ")}`);
+    names[kind].push(name);
+    if (kind !== "update") continue;
+    const key = ownKey(plugin);
+    if (keys.includes(key))
+      throw new SaccadeError(`${whose(plugin)}: its key ${key} is taken in configurations; give it another: key: "…"`);
+    keys.push(key);
+  }
+}
+
+/** What a raw configuration's record says of plugins that are not loaded: enough to read it, not to train. */
+type Recorded = Pick<UpdatePlugin, "name" | "key"> & { readonly kind: Plugin["kind"] };
+
+function recorded(raw: unknown, plugins: readonly Plugin[]): Recorded[] {
+  const record = isGroup(raw) && isGroup(raw.plugins) ? raw.plugins : {};
+  return Object.entries(record).flatMap(([name, of]) => {
+    const { kind, key } = (of ?? {}) as Partial<Recorded>;
+    if (kind === undefined || plugins.some((plugin) => plugin.kind === kind && plugin.name === name)) return [];
+    return [{ name, kind, ...(key === undefined ? {} : { key }) }];
+  });
+}
+
+/** The schema with the names of plugins, whose own keys their own schemas check. */
+function schemaWith(plugins: readonly Recorded[]): z.ZodObject {
+  const named = (kind: Plugin["kind"]): Recorded[] => plugins.filter((plugin) => plugin.kind === kind);
+  const open = (kind: Plugin["kind"]) => named(kind).map(({ name }) => z.looseObject({ kind: z.literal(name) }));
+  if (plugins.length === 0) return configSchema;
+  return configSchema.extend({
+    update: z.enum([...updateNames, ...named("update").map(({ name }) => name)]).default("BP"),
+    loss: z
+      .discriminatedUnion("kind", [...lossSchemas, ...open("loss")])
+      .default(losses.parse({ kind: "contrastiveHinge" })),
+    augmentation: z
+      .discriminatedUnion("kind", [simclr, affine, patches, none, ...open("augmentation")])
+      .default(simclr.parse({ kind: "simclr" })),
+    ...Object.fromEntries(named("update").map((plugin) => [ownKey(plugin), z.looseObject({}).optional()])),
+  });
+}
+
+/** A configuration whose plugins have checked their own keys, with the files that they are. */
+function withPlugins(config: Config, plugins: readonly Plugin[], where: string): Config {
+  const groups: Record<string, unknown> = {};
+  const used: Plugin[] = [];
+  const names = namesOf(config);
+  for (const plugin of plugins) {
+    const { kind, name } = plugin;
+    if (!names[kind].includes(name)) continue;
+    used.push(plugin);
+    const named = kind === "update" ? config.update : config[kind].kind;
+    // Of one that only an intervention sets, the stage that it begins checks the keys.
+    if (named === name) Object.assign(groups, ownGroup(plugin, config, where));
+    const before = config.plugins?.[name]?.sha256;
+    const now = plugin.source?.sha256;
+    if (before !== undefined && before !== now)
+      throw new SaccadeError(
+        `${where}: ${kind} ${name} must be the file with SHA-256 ${before.slice(0, 12)}…, got ${now ? `${now.slice(0, 12)}… (${plugin.source?.file})` : "none"}; put the file back as it was, or start a new run`,
+      );
+  }
+  const notLoaded = Object.entries(config.plugins ?? {}).filter(
+    ([name, { kind }]) =>
+      names[kind].includes(name) && !used.some((plugin) => plugin.kind === kind && plugin.name === name),
+  );
+  const record = Object.fromEntries([...used.map((plugin) => [plugin.name, asWritten(plugin)]), ...notLoaded]);
+  const { plugins: _, ...rest } = config;
+  return {
+    ...rest,
+    ...groups,
+    ...(Object.keys(record).length > 0 ? { plugins: record } : {}),
+    ...(used.length > 0 ? { [loaded]: used } : {}),
+  };
+}
+
+/** What a configuration names from its start to its end. */
+function namesOf({ update, loss, augmentation, interventions = [] }: Config): Record<Plugin["kind"], string[]> {
+  const sets = interventions.flatMap(({ set }) => set ?? []);
+  return {
+    update: [update, ...sets.flatMap((set) => set.update ?? [])],
+    loss: [loss.kind, ...sets.flatMap((set) => set.loss?.kind ?? [])],
+    augmentation: [augmentation.kind],
+  };
+}
+
+/** The part of a configuration that a plugin has checked. */
+function ownGroup(plugin: Plugin, config: Config, where: string): object {
+  const { kind, name } = plugin;
+  if (kind === "update") {
+    const key = ownKey(plugin);
+    const own = ownOptions(plugin, (config as Record<string, unknown>)[key], key, where);
+    return plugin.schema ? { [key]: own } : {};
+  }
+  const { kind: _, ...given } = config[kind];
+  return { [kind]: { kind: name, ...ownOptions(plugin, given, kind, where) } };
+}
+
+/** A plugin's own keys, complete, or a sentence for every mistake in them. */
+function ownOptions(plugin: Plugin, given: unknown = {}, key: string, where: string): object {
+  const { schema, name, kind } = plugin;
+  const unknown = (keys: readonly string[]): SaccadeError => {
+    const known = Object.keys((schema as { shape?: object } | undefined)?.shape ?? {});
+    const [own] = keys;
+    const close = nearest(own, known);
+    return new SaccadeError(
+      `${where}: unknown key "${key}.${own}"${close ? `, did you mean "${close}"?` : ""} (${kind} ${name} knows: ${known.join(", ") || "none"})`,
+    );
+  };
+  const keys = Object.keys(given as object);
+  if (schema === undefined) {
+    if (keys.length > 0) throw unknown(keys);
+    return {};
+  }
+  const parsed = schema.safeParse(given);
+  if (!parsed.success) {
+    const issues = parsed.error.issues as readonly z.core.$ZodIssue[];
+    const [first] = issues;
+    if (first.code === "unrecognized_keys" && first.path.length === 0) throw unknown(first.keys);
+    const sentences = issues.map((issue) => explainIssue({ ...issue, path: [key, ...issue.path] }, { [key]: given }));
+    throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
+  }
+  const options = parsed.data as Record<string, unknown>;
+  // A schema that passes over what it does not know would let a misspelt key go unnoticed.
+  const dropped = keys.filter((own) => !Object.hasOwn(options, own));
+  if (dropped.length > 0) throw unknown(dropped);
+  return options;
+}
+
+/** The configuration after an intervention has set some of it; the interventions themselves are left out. */
+export function changedConfig(config: Config, set: NonNullable<Intervention["set"]>, where: string): Config {
+  const { interventions: _, [loaded]: plugins = [], ...rest } = config;
+  const { update = config.update, loss = config.loss, learningRate = config.optimiser.learningRate } = set;
+  const sameKind = loss.kind === undefined || loss.kind === config.loss.kind;
+  // Groups of keys of the update that was.
+  const others = updatesAmong([...plugins, ...recorded(config, plugins)]).filter(({ name }) => name !== update);
+  const keys = others.map(ownKey);
+  return parseConfig(
+    {
+      ...Object.fromEntries(Object.entries(rest).filter(([key]) => !keys.includes(key))),
+      update,
+      loss: sameKind ? { ...config.loss, ...loss } : loss,
+      optimiser: { ...config.optimiser, learningRate },
+    },
+    where,
+    plugins,
+  );
+}
+
+/** Saccade's own updates, and those of plugins. */
+const updatesAmong = (plugins: readonly Recorded[]): readonly Pick<UpdatePlugin, "name" | "key">[] => [
+  ...updates,
+  ...plugins.filter(({ kind }) => kind === "update"),
+];
+
+/** Every stage of a run must be a run that makes sense. */
+function checkInterventions(config: Config, where: string): void {
+  let [now, last] = [config, 0];
+  for (const [i, { step, set }] of (config.interventions ?? []).entries()) {
+    if (step < last)
+      throw new SaccadeError(`${where}: interventions must be in the order of their steps, got ${step} after ${last}`);
+    last = step;
+    if (set) now = changedConfig(now, set, `${where}: interventions.${i}`);
+  }
 }
 
 /** The options of a probe that a program calls, complete and checked as in a configuration. */
@@ -337,7 +525,7 @@ export const parseDataConfig = (raw: object, where: string): DataConfig =>
 function parse<S extends z.ZodType>(schema: S, raw: unknown, where: string): z.infer<S> {
   const parsed = schema.safeParse(raw);
   if (parsed.success) return parsed.data;
-  const sentences = parsed.error.issues.map((issue) => explainIssue(issue, raw));
+  const sentences = parsed.error.issues.flatMap(meant).map((issue) => explainIssue(issue, raw));
   throw new SaccadeError(`${where}: ${sentences.join("; ")}`);
 }
 
@@ -416,11 +604,27 @@ function withKinds(raw: unknown, where: string): unknown {
   };
 }
 
+/** Of a union's one issue those within the member that the value is of the kind of; itself where it is of no member's. */
+function meant(issue: z.core.$ZodIssue): z.core.$ZodIssue[] {
+  if (issue.code !== "invalid_union") return [issue];
+  const within = issue.errors.find((errors) =>
+    errors.every(({ path, code }) => path.length > 0 || code === "unrecognized_keys"),
+  );
+  return within?.flatMap((one) => meant({ ...one, path: [...issue.path, ...one.path] })) ?? [issue];
+}
+
+/** `encoder.blocks.0.kernel`, and of which block that is. */
+function pathOf(path: readonly PropertyKey[]): string {
+  const block = path[0] === "encoder" && path[1] === "blocks" ? path[2] : undefined;
+  return path.join(".") + (typeof block === "number" ? ` (block conv${block + 1})` : "");
+}
+
 function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
-  const path = issue.path.join(".");
+  const path = pathOf(issue.path);
   if (issue.code === "unrecognized_keys") return explainKeys(issue.keys, issue.path, raw);
   const got = valueAt(raw, issue.path);
   const close = typeof got === "string" ? nearest(got, wordsOf(issue)) : undefined;
+  const nameable = typeof got === "string" && ["update", "loss.kind", "augmentation.kind"].includes(path);
   const bare = issue.code === "invalid_type" && issue.expected === "string" && /number|boolean/.test(typeof got);
   const quoted = issue.code === "invalid_type" && typeof got === "string" && isValueOf(issue.expected, got);
   const mend = close
@@ -429,7 +633,9 @@ function explainIssue(issue: z.core.$ZodIssue, raw: unknown): string {
       ? "; put it in quotes"
       : quoted
         ? "; leave its quotes out"
-        : "";
+        : nameable
+          ? "; one of your own comes with --plugin FILE"
+          : "";
   return `${path || "the file"} must ${wanted(issue)}, got ${show(got)}${mend}`;
 }
 
@@ -530,7 +736,9 @@ function objectsAt(path: readonly PropertyKey[], raw?: unknown): z.ZodObject[] {
     return schemas.flatMap((schema) => open(schema, value?.kind));
   };
   path.forEach((key, depth) => {
-    schemas = opened(depth).flatMap((schema) => fieldOf(schema, key) ?? []);
+    schemas = opened(depth).flatMap((schema) =>
+      schema instanceof z.ZodArray && typeof key === "number" ? schema.element : (fieldOf(schema, key) ?? []),
+    );
   });
   return opened(path.length).filter((schema) => schema instanceof z.ZodObject);
 }
@@ -538,30 +746,44 @@ function objectsAt(path: readonly PropertyKey[], raw?: unknown): z.ZodObject[] {
 /** Whether a key is for text: a folder may be called 2024. */
 function isText(path: readonly string[]): boolean {
   const fields = objectsAt(path.slice(0, -1)).map((object) => fieldOf(object, path[path.length - 1]));
-  return fields.some((field) => (field instanceof z.ZodOptional ? field.unwrap() : field) instanceof z.ZodString);
+  return fields.some(
+    (field) =>
+      (field instanceof z.ZodOptional || field instanceof z.ZodDefault ? field.unwrap() : field) instanceof z.ZodString,
+  );
 }
 
 const fieldOf = (schema: z.core.$ZodType, key: PropertyKey): z.ZodType | undefined =>
   schema instanceof z.ZodObject ? (schema.shape as Record<PropertyKey, z.ZodType>)[key] : undefined;
 
+/** Updates that optimiser.feedback is for. */
+const sharing = updates.flatMap((entry) => ("learningFeedback" in entry ? [entry.name] : [])).join(" or ");
+
 /** What no single value shows: combinations that make no sense. */
-function checkCombination(config: Config, where: string): void {
-  const { loss, learning, update, optimiser, dtp, kolenPollack, batch, augmentation, valueRange } = config;
+function checkCombination(config: Config, plugins: readonly Recorded[], where: string): void {
+  const { loss, learning, update, optimiser, batch, augmentation, valueRange } = config;
   const { pairing, framesApart, data } = config;
   const refuse = (sentence: string): never => {
     throw new SaccadeError(`${where}: ${sentence}`);
   };
-  const nonsense = refusal({ learning, update, loss: loss.kind });
+  checkPatches(augmentation, loss, refuse);
+  const [rule, lossRule] = [entryOf("update", config, update), entryOf("loss", config, loss.kind)];
+  // Of a plugin that is not loaded nothing is known.
+  const made = lossRule && madeLoss(config);
+  const facts = made && factsOf(made);
+  const nonsense = rule && made && refusalOf(learning, rule, lossRule, made);
   if (nonsense) refuse(nonsense);
-  if (dtp && update !== "DTP") refuse(`dtp is for update DTP, got update ${update}; leave it out`);
-  if (kolenPollack && update !== "KP") refuse(`kolenPollack is for update KP, got update ${update}; leave it out`);
-  if (optimiser.feedback !== 1 && update !== "URF" && update !== "KP")
+  for (const entry of updatesAmong(plugins)) {
+    const key = ownKey(entry);
+    if (entry.name !== update && (config as Record<string, unknown>)[key] !== undefined)
+      refuse(`${key} is for update ${entry.name}, got update ${update}; leave it out`);
+  }
+  if (optimiser.feedback !== 1 && rule && !rule.learningFeedback)
     refuse(
-      `optimiser.feedback is for feedback that receives the weights' increments (update URF or KP), got update ${update}; leave it out`,
+      `optimiser.feedback is for feedback that receives the weights' increments (update ${sharing}), got update ${update}; leave it out`,
     );
-  if (optimiser.head !== 1 && ["clapp", "clappPatches", "scff"].includes(loss.kind))
+  if (optimiser.head !== 1 && facts?.headless)
     refuse(`optimiser.head is for a loss with a projection head, got loss ${loss.kind}; leave it out`);
-  const supervised = loss.kind === "crossEntropy" || loss.kind === "amitHinge";
+  const supervised = facts?.labelled ?? false;
   if (supervised && data.split === "unlabelled")
     refuse(`loss ${loss.kind} reads labels, data.split must be train or test, got unlabelled`);
   if (batch < 2 && !supervised) refuse("batch must be at least 2, so that an image has a negative, got 1");
@@ -586,16 +808,57 @@ function checkCombination(config: Config, where: string): void {
       if (augmentation[key][0] > augmentation[key][1])
         refuse(`augmentation.${key} must be [least, most], got [${augmentation[key].join(", ")}]`);
   }
-  checkPatches(augmentation, loss, refuse);
+  checkEvaluation(config, refuse);
   const untold = config.probe && probeRefusal(config.probe);
   if (untold) refuse(untold);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
-  const { channels } = networks[config.encoder];
+  checkNetwork(config, where, refuse);
+  const { name, channels } = networkOf(config.encoder);
   for (const [key, numbers] of Object.entries(config.normalise ?? {}))
     if (numbers.length !== channels)
       refuse(
-        `normalise.${key} must be ${channels} ${channels === 1 ? "number" : "numbers"}, one for each channel of ${config.encoder}, got [${numbers.join(", ")}]`,
+        `normalise.${key} must be ${channels} ${channels === 1 ? "number" : "numbers"}, one for each channel of ${name}, got [${numbers.join(", ")}]`,
       );
+}
+
+/** What no single number of a network that is spelt out shows. The library's own fit. */
+function checkNetwork(
+  { encoder, augmentation }: Pick<Config, "encoder" | "augmentation">,
+  where: string,
+  refuse: (sentence: string) => never,
+): void {
+  if (typeof encoder === "string") return;
+  if (Object.hasOwn(networks, encoder.name))
+    refuse(`encoder.name must be a name of its own, got ${encoder.name}, which is one of the library's; rename it`);
+  const network = networkOf(encoder);
+  if (augmentation.kind !== "patches") requireShapes(network, `${where}: encoder`);
+  else pictures({ ...network, height: augmentation.size, width: augmentation.size }, `${where}: encoder`);
+}
+
+/** The labelled pictures of which evaluateEvery takes some: what the probe learns from, or without a probe the run's own. */
+export const evaluationData = ({ probe, data }: Pick<Config, "probe" | "data">): DataConfig => probe?.train ?? data;
+
+function checkEvaluation(config: Config, refuse: (sentence: string) => never): void {
+  const { evaluateEvery = 0, checkpointBest, checkpointEvery, probe, data, loss } = config;
+  if (checkpointBest === "kNN" && evaluateEvery === 0)
+    refuse("checkpointBest kNN needs evaluateEvery, by which it is measured, got none; set evaluateEvery=1");
+  if (checkpointBest === "kNN" && evaluateEvery % checkpointEvery !== 0)
+    refuse(
+      `evaluateEvery must be a multiple of checkpointEvery = ${checkpointEvery} under checkpointBest kNN, so that what is measured is kept, got ${evaluateEvery}`,
+    );
+  if (evaluateEvery === 0) return;
+  if (!probe && data.split === "unlabelled")
+    refuse(
+      "evaluateEvery needs labelled pictures, and there are none: data.split is unlabelled, and there is no probe; add a probe section",
+    );
+  const supervised = loss.kind === "crossEntropy" || loss.kind === "amitHinge";
+  const same = (["dataset", "split", "folder", "file", "seed"] as const).every(
+    (key) => evaluationData(config)[key] === data[key],
+  );
+  if (supervised && same)
+    refuse(
+      `evaluateEvery needs labels that the run does not learn from, and loss ${loss.kind} learns those of ${probe ? "probe.train" : "data"}; leave evaluateEvery out, or give probe.train other pictures`,
+    );
 }
 
 /** What makes no sense in a probe, in a sentence. */
@@ -640,6 +903,8 @@ function checkHinge(
       refuse("loss.negatives must be a number under negativesReading past, got all; say how long the buffer is");
     return;
   }
+  if (negatives === 0 && negativesReading !== "paper-text")
+    refuse(`loss.negatives must be at least 1 under negativesReading ${negativesReading}, got 0`);
   const reach = (gap ?? 1) + (negatives - 1) * (spacing ?? 1);
   if (negativesReading === "past" && reach >= batch)
     refuse(

@@ -1,99 +1,33 @@
 // From a configuration to its rule: the Learning, Update and Loss that its words name.
 
-import { meanTaps, patchesPerSide } from "../data/augmentation.ts";
+import { meanTaps } from "../data/augmentation.ts";
 import type { ImageSet } from "../data/images.ts";
 import { type Pairs, pairings } from "../data/pairing.ts";
 import { createModel, type Model } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
-import { clapp } from "../losses/clapp.ts";
-import { clappPatches } from "../losses/clapp-patches.ts";
-import { amitHinge, crossEntropy } from "../losses/classification.ts";
-import { contrastiveHinge } from "../losses/contrastive-hinge.ts";
+import { networkOf } from "../encoders/networks.ts";
 import type { Loss } from "../losses/loss.ts";
-import { scff } from "../losses/scff.ts";
-import { simclr } from "../losses/simclr.ts";
 import { wrong } from "../program/errors.ts";
-import type { Negatives } from "../program/operations.ts";
-import { backpropagation } from "../rules/backpropagation.ts";
-import { differenceTargetPropagation, dtpDefaults } from "../rules/difference-target-propagation.ts";
-import { directFeedbackAlignment } from "../rules/direct-feedback.ts";
-import { randomFeedback, updatedRandomFeedback } from "../rules/feedback.ts";
-import { kolenPollack } from "../rules/kolen-pollack.ts";
 import { learnings } from "../rules/learning.ts";
 import type { OptimiserOptions } from "../rules/optimiser.ts";
 import { type RecordedRule, type RuleOptions, recordRule } from "../rules/rule.ts";
-import { signSymmetricFeedback } from "../rules/sign-symmetry.ts";
 import type { Update } from "../rules/update.ts";
-import { type Config, kolenPollackDefaults } from "./config.ts";
+import type { Config } from "./config.ts";
+import { madeAugmentation, madeLoss, madeUpdate } from "./registry.ts";
 import { probeImages } from "./xray.ts";
 
 /** The network that a run trains: on the whole picture, or on patches of it. */
 export function configuredModel({ encoder, augmentation }: Pick<Config, "encoder" | "augmentation">): Model {
-  const network = networks[encoder];
+  const network = networkOf(encoder);
   if (augmentation.kind !== "patches") return createModel(network);
   return createModel({ ...network, height: augmentation.size, width: augmentation.size });
 }
 
 /** The smallest pictures that a configuration can train on, where no dataset is at hand. */
 export function smallestPicture({ encoder, augmentation }: Pick<Config, "encoder" | "augmentation">) {
-  const { height, width, channels } = networks[encoder];
+  const { height, width, channels } = networkOf(encoder);
   return augmentation.kind === "patches"
     ? { height: augmentation.crop, width: augmentation.crop, channels }
     : { height, width, channels };
-}
-
-export function configuredLoss({ loss, augmentation }: Pick<Config, "loss" | "augmentation">): Loss {
-  switch (loss.kind) {
-    case "contrastiveHinge":
-      return contrastiveHinge({ ...loss, negatives: configuredNegatives(loss) });
-    case "simclr":
-      return simclr(loss);
-    case "crossEntropy":
-      return crossEntropy;
-    case "amitHinge":
-      return amitHinge(loss);
-    case "clapp":
-      return clapp;
-    case "clappPatches":
-      if (augmentation.kind !== "patches") throw wrong("train", "augmentation", "patches", augmentation.kind);
-      return clappPatches({ ...loss, side: patchesPerSide(augmentation) });
-    case "scff":
-      return scff(loss);
-    default:
-      return loss satisfies never;
-  }
-}
-
-function configuredNegatives({
-  negatives,
-  negativesReading,
-  gap = 1,
-  spacing = 1,
-}: Extract<Config["loss"], { kind: "contrastiveHinge" }>): Negatives {
-  if (negatives === "all") return { kind: "all" };
-  if (negativesReading === "past") return { kind: "past", count: negatives, gap, spacing };
-  return { kind: negativesReading === "paper-text" ? "next" : "authorsCode", count: negatives };
-}
-
-export function configuredUpdate({ update, dtp, kolenPollack: kp, seed }: Config): Update {
-  switch (update) {
-    case "BP":
-      return backpropagation;
-    case "RF":
-      return randomFeedback;
-    case "URF":
-      return updatedRandomFeedback;
-    case "DTP":
-      return differenceTargetPropagation({ ...dtpDefaults, ...dtp, seed });
-    case "DFA":
-      return directFeedbackAlignment;
-    case "SSF":
-      return signSymmetricFeedback;
-    case "KP":
-      return kolenPollack({ ...kolenPollackDefaults, ...kp });
-    default:
-      return update satisfies never;
-  }
 }
 
 /** What a configuration says of the optimiser, as rules take it. */
@@ -114,6 +48,12 @@ export const configuredPairs = (
   dataset: Pick<ImageSet, "name" | "count" | "clips">,
 ): Pairs => pairings[pairing].pairs(dataset, framesApart, seed);
 
+/** An Update and a Loss that a program brings itself. */
+export interface OwnParts {
+  readonly update?: Update;
+  readonly loss?: Loss;
+}
+
 /** What the recording needs to know of a dataset. */
 export type TrainingShape = { readonly [K in "count" | "height" | "width" | "channels" | "classes"]: number } & {
   readonly clips?: Int32Array;
@@ -121,10 +61,15 @@ export type TrainingShape = { readonly [K in "count" | "height" | "width" | "cha
 };
 
 /** Writes the steps of a configuration down, without a backend. */
-export const recordConfigured = (config: Config, model: Model, dataset: TrainingShape): RecordedRule =>
-  recordRule(configuredRule(config, model, dataset));
+export const recordConfigured = (
+  config: Config,
+  model: Model,
+  dataset: TrainingShape,
+  frozen?: ReadonlySet<string>,
+): RecordedRule => recordRule({ ...configuredRule(config, model, dataset), ...(frozen ? { frozen } : {}) });
 
-export function configuredRule(config: Config, model: Model, dataset: TrainingShape): RuleOptions {
+/** `own` stands in for what the configuration names. */
+export function configuredRule(config: Config, model: Model, dataset: TrainingShape, own: OwnParts = {}): RuleOptions {
   const { encoder } = model;
   if (dataset.channels !== encoder.channels)
     throw wrong(
@@ -151,8 +96,8 @@ export function configuredRule(config: Config, model: Model, dataset: TrainingSh
   return {
     model,
     learning: learnings[config.learning],
-    update: configuredUpdate(config),
-    loss: configuredLoss(config),
+    update: own.update ?? madeUpdate(config),
+    loss: own.loss ?? madeLoss(config),
     optimiser: configuredOptimiser(config.optimiser),
     factors: config.optimiser,
     batch: config.batch,
@@ -160,6 +105,6 @@ export function configuredRule(config: Config, model: Model, dataset: TrainingSh
     dataset: dataset.streamed ? { ...dataset, held: config.batch + probeImages(config) } : dataset,
     valueRange: config.valueRange,
     normalise: config.normalise,
-    taps: meanTaps(augmentation, { from: dataset, to: encoder }),
+    taps: meanTaps(madeAugmentation(config), { from: dataset, to: encoder }),
   };
 }

@@ -4,18 +4,34 @@ import type { Backend, Engine, Numbers } from "../backends/backend.ts";
 import { drawViews, type ViewSizes } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
-import { initialise, type Model } from "../encoders/model.ts";
-import { networks } from "../encoders/networks.ts";
+import type { Encoder } from "../encoders/encoder.ts";
+import { createModel, initialise, type Model } from "../encoders/model.ts";
+import { networkOf } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import { updatesOf } from "../program/program.ts";
 import { randomStream } from "../program/random.ts";
-import { ownerOf, sizeOf, type Tensor } from "../program/tensor.ts";
+import { ownerOf, type Shape, sizeOf, type Tensor } from "../program/tensor.ts";
 import { learnings } from "../rules/learning.ts";
-import { clockValues, type Lesson, type RecordedRule, type RuleInputs, recordRule } from "../rules/rule.ts";
-import { recordXray } from "../rules/xray.ts";
+import {
+  clockValues,
+  type Lesson,
+  type RecordedRule,
+  type RuleInputs,
+  type RuleOptions,
+  recordRule,
+} from "../rules/rule.ts";
+import { type RecordedXray, recordXray } from "../rules/xray.ts";
 import type { Config } from "./config.ts";
-import { configuredModel, configuredPairs, configuredRule } from "./configured-rule.ts";
+import {
+  configuredModel,
+  configuredPairs,
+  configuredRule,
+  type OwnParts,
+  type TrainingShape,
+} from "./configured-rule.ts";
+import { changedFeedback, feedbackOf, layerOf, type Stage, stagesOf } from "./interventions.ts";
 import { rateAt } from "./rate-schedule.ts";
+import { madeAugmentation } from "./registry.ts";
 import { probeImages, readXray, type Xray } from "./xray.ts";
 
 /** Where a run stands: `step` updates are done, the next batch is batch `batch` of epoch `epoch`. */
@@ -39,7 +55,10 @@ export interface StepResult {
 export interface Trainer {
   readonly config: Config;
   readonly model: Model;
+  /** The rule as it is now: an intervention may change it. */
   readonly recorded: RecordedRule;
+  /** The rule that has made step `step`: whose tensors the state after it has. */
+  readonly ruleOf: (step: number) => RecordedRule;
   readonly stepsPerEpoch: number;
   readonly totalSteps: number;
   /** Of the engine: the dataset, synapses, a step's tensors and the kernels' scratch. */
@@ -61,8 +80,8 @@ export interface Trainer {
   readonly state: () => Promise<Map<string, Float32Array>>;
   /** The part of it that the steps since the last call may have changed: under GLL and RLL, of the layers that learnt in them. */
   readonly changedState: () => Promise<Map<string, Float32Array>>;
-  /** Puts a state back; the next step is the one after `position`. */
-  readonly restore: (state: ReadonlyMap<string, Float32Array>, position: Position) => void;
+  /** Puts a state back; the next step is the one after `position`. Rejects where a tensor of the rule at that step is missing. */
+  readonly restore: (state: ReadonlyMap<string, Float32Array>, position: Position) => Promise<void>;
   /** Ends the engine; the trainer must not be used after it. */
   readonly dispose: () => Promise<void>;
 }
@@ -77,21 +96,60 @@ export function runLength(
 ): Readonly<Record<"stepsPerEpoch" | "totalSteps", number>> {
   const { anchors } = configuredPairs(config, dataset);
   const stepsPerEpoch = Math.floor(anchors.length / config.batch);
-  const lessons = learnings[config.learning].lessons(networks[config.encoder].blocks.length).length;
+  const lessons = learnings[config.learning].lessons(networkOf(config.encoder).blocks.length).length;
   return { stepsPerEpoch, totalSteps: stepsPerEpoch * config.epochs * lessons };
 }
 
+/** A stage with its rule written down. */
+interface RecordedStage extends Stage {
+  readonly rule: RuleOptions;
+  readonly recorded: RecordedRule;
+  readonly xrays: RecordedXray | undefined;
+}
+
+/** The stages of a configuration with their rules. Throws where one cannot go on with what the one before it leaves. */
+function recordStages(config: Config, model: Model, dataset: TrainingShape, own: OwnParts): RecordedStage[] {
+  const shapes = new Map<string, Shape>();
+  return stagesOf(config).map((stage) => {
+    const rule = { ...configuredRule(stage.config, model, dataset, own), frozen: stage.frozen };
+    const recorded = recordRule(rule);
+    const layers = [...new Set(recorded.parameters.map(({ tensor }) => layerOf(tensor)))];
+    for (const layer of stage.frozen)
+      if (!layers.includes(layer)) throw wrong("train", "interventions", `about one of ${layers.join(", ")}`, layer);
+    for (const { layer } of stage.feedback) feedbackOf(layer, recorded.state, stage.config.update);
+    for (const { name, shape } of recorded.state) {
+      const before = shapes.get(name) ?? shape;
+      if (String(before) !== String(shape))
+        throw wrong(
+          "train",
+          "interventions",
+          `such that ${name} stays [${before.join(", ")}]`,
+          `[${shape.join(", ")}]`,
+        );
+      shapes.set(name, shape);
+    }
+    const xrays = config.xrayEvery > 0 ? recordXray(rule, recorded, probeImages(stage.config)) : undefined;
+    return { ...stage, rule, recorded, xrays };
+  });
+}
+
+export interface TrainerOptions extends OwnParts {
+  readonly config: Config;
+  readonly dataset: ImageSet;
+  readonly backend: Backend;
+  /** Instead of the network that the configuration names; as `update` and `loss` are instead of its rule. */
+  readonly encoder?: Encoder;
+}
+
 /**
- * Records the configuration's rule, prepares it on a backend and initialises it from the seed. Throws, before anything runs, where dataset
- * and configuration do not fit.
+ * Records the configuration's rule, prepares it on a backend and initialises it from the seed. Throws, before anything runs, where dataset and
+ * configuration do not fit.
  */
-export async function createTrainer(config: Config, dataset: ImageSet, backend: Backend): Promise<Trainer> {
-  const model = configuredModel(config);
-  const rule = configuredRule(config, model, { ...dataset, classes: dataset.classes.length });
-  const recorded = recordRule(rule);
-  const { inputs, lessons, state } = recorded;
-  const loss = rule.loss;
-  if (loss.labelled) requireLabels("train", dataset.name, dataset, dataset.classes.length);
+export async function createTrainer({ config, dataset, backend, encoder, ...own }: TrainerOptions): Promise<Trainer> {
+  const model = encoder ? createModel(encoder) : configuredModel(config);
+  const stages = recordStages(config, model, { ...dataset, classes: dataset.classes.length }, own);
+  if (stages.some(({ rule }) => rule.loss.labelled))
+    requireLabels("train", dataset.name, dataset, dataset.classes.length);
   const pairing = pairings[config.pairing ?? "augmentation"];
   if (dataset.streamed && pairing !== pairings.augmentation)
     throw wrong(
@@ -102,33 +160,81 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       "leave it out",
     );
   const { anchors, partnerOf } = configuredPairs(config, dataset);
-  const probed = probeImages(config);
-  const xrays = config.xrayEvery > 0 ? recordXray(rule, recorded, probed) : undefined;
-  const engine = await backend.prepare([...lessons, ...(xrays?.lessons ?? [])].map(({ program }) => program));
-  const { stepsPerEpoch, totalSteps } = runLength(config, dataset);
+  const { stepsPerEpoch } = runLength(config, dataset);
+  const augmentation = madeAugmentation(config);
   const sizes: ViewSizes = { from: dataset, to: model.encoder };
-  const schedule = { stepsPerLesson: stepsPerEpoch * config.epochs, lessons: lessons.length, seed: config.seed };
+  const [{ recorded: first }] = stages;
+  const totalSteps = stepsPerEpoch * config.epochs * first.lessons.length;
+  const schedule = { stepsPerLesson: stepsPerEpoch * config.epochs, lessons: first.lessons.length, seed: config.seed };
   const lessonOf = (step: number): number => learnings[config.learning].lessonOf(step, schedule);
+  /** The stage that step `step` (from 1) belongs to: what intervenes after it has not happened yet. */
+  const stageOf = (step: number): RecordedStage => stages.findLast(({ from }) => from < step) ?? stages[0];
+  let stage = stages[0];
+  let engine = await open(stage);
   let done = 0;
-  /** Updates that each lesson has had, and will have had when the run ends. */
-  const updates = lessons.map(() => 0);
-  const updatesInAll = lessons.map(() => 0);
+  /** Updates that each lesson has had, those since its optimiser began, and those that it will have had when the run ends. */
+  const updates = first.lessons.map(() => 0);
+  const updatesOfOptimiser = first.lessons.map(() => 0);
+  const updatesInAll = first.lessons.map(() => 0);
   for (let step = 0; step < totalSteps; step++) updatesInAll[lessonOf(step)]++;
   let order: { epoch: number; images: Int32Array } = { epoch: -1, images: new Int32Array() };
-  let last: Lesson = lessons[0];
+  let last: Lesson = first.lessons[0];
   /** Lessons that had a step since `changedState` was asked. */
   const learnt = new Set<Lesson>();
   /** Whether a step has left results. */
   let ran = false;
   /** Results of the last step that an X-ray has written over. */
   let kept = new Map<Tensor, Float32Array>();
-
   /** The pictures that the engine holds of a streamed dataset: the batch, and behind it the probe batch. */
-  const held = dataset.streamed ? new Uint8Array(sizeOf(inputs.images.shape)) : undefined;
-  if (!held) engine.write(inputs.images, dataset.pixels);
-  if (inputs.labels) engine.write(inputs.labels, dataset.labels);
-  for (const [tensor, values] of initialise(recorded, config.seed)) engine.write(tensor, values);
-  if (xrays) writeBatch(xrays.inputs, anchors.subarray(0, probed), { step: 0, epoch: 0 });
+  let held = new Uint8Array();
+
+  /** An engine for a stage, with the pictures and what the seed makes of the synapses. */
+  async function open({ recorded: { inputs, lessons, ...recorded }, xrays }: RecordedStage): Promise<Engine> {
+    const opened = await backend.prepare([...lessons, ...(xrays?.lessons ?? [])].map(({ program }) => program));
+    if (!dataset.streamed) opened.write(inputs.images, dataset.pixels);
+    if (inputs.labels) opened.write(inputs.labels, dataset.labels);
+    for (const [tensor, values] of initialise(recorded, config.seed)) opened.write(tensor, values);
+    return opened;
+  }
+
+  /** Goes over to another stage, with the synapses as they are, and what the optimiser remembers unless it begins anew. */
+  async function enter(next: RecordedStage): Promise<void> {
+    const { recorded: left } = stage;
+    const synapses = new Set(left.parameters.map(({ tensor }) => tensor));
+    const carried = await numbersOf(left.state.filter((tensor) => !next.fresh || synapses.has(tensor)));
+    await replace(next);
+    for (const tensor of next.recorded.state) {
+      const values = carried.get(tensor.name);
+      if (values) engine.write(tensor, values);
+    }
+    for (const change of next.feedback)
+      for (const tensor of feedbackOf(change.layer, next.recorded.state, next.config.update))
+        engine.write(tensor, changedFeedback(change, await readFloats(engine, tensor), config.seed, next.from));
+    if (next.fresh) updatesOfOptimiser.fill(0);
+  }
+
+  /** Another stage's engine in the place of this one's. */
+  async function replace(next: RecordedStage): Promise<void> {
+    await engine.dispose();
+    stage = next;
+    engine = await open(next);
+    last = next.recorded.lessons[lessonOf(Math.max(0, done - 1))];
+    for (const lesson of next.recorded.lessons) learnt.add(lesson);
+    ran = false;
+    kept = new Map();
+    lookAtProbe();
+  }
+
+  /** The X-ray's own batch, the same throughout. */
+  function lookAtProbe(): void {
+    const { xrays } = stage;
+    if (xrays)
+      writeBatch(xrays.inputs, anchors.subarray(0, xrays.inputs.indices.shape[0] / stage.rule.loss.views), {
+        step: 0,
+        epoch: 0,
+      });
+  }
+  lookAtProbe();
 
   const position = (): Position => ({
     step: done,
@@ -143,15 +249,18 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   }
 
   function writeBatch(to: RuleInputs, images: Int32Array, { step, epoch }: { step: number; epoch: number }): void {
+    const { loss } = stage.rule;
     // A streamed dataset is no movie: both views show one image.
-    const seen = held ? [hold(held, images, to === inputs ? 0 : config.batch)] : [images, images.map(partnerOf)];
+    const seen = dataset.streamed
+      ? [hold(images, to === stage.recorded.inputs ? 0 : config.batch)]
+      : [images, images.map(partnerOf)];
     const indices = Int32Array.from({ length: loss.views * images.length }, (_, row) => {
       const view = Math.floor(row / images.length);
       return seen[Math.min(view, seen.length - 1)][row % images.length];
     });
     engine.write(to.indices, indices);
     if (to.labelIndices) engine.write(to.labelIndices, images);
-    const { seed, augmentation } = config;
+    const { seed } = config;
     const key = { seed, epoch, samples: images, views: loss.views };
     engine.write(to.parameters, drawViews(augmentation, sizes, key));
     if (to.pairs && loss.pairs) {
@@ -162,11 +271,13 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   }
 
   /** Puts pictures of a streamed dataset into the engine, from row `first` on; their rows. */
-  function hold(all: Uint8Array, images: Int32Array, first: number): Int32Array {
+  function hold(images: Int32Array, firstRow: number): Int32Array {
+    const { images: tensor } = stage.recorded.inputs;
+    if (held.length !== sizeOf(tensor.shape)) held = new Uint8Array(sizeOf(tensor.shape));
     const size = dataset.height * dataset.width * dataset.channels;
-    copyPictures(dataset, images, all.subarray(first * size));
-    engine.write(inputs.images, all);
-    return images.map((_, i) => first + i);
+    copyPictures(dataset, images, held.subarray(firstRow * size));
+    engine.write(tensor, held);
+    return images.map((_, i) => firstRow + i);
   }
 
   async function numbersOf(tensors: readonly Tensor[]): Promise<Map<string, Float32Array>> {
@@ -180,23 +291,32 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
   return {
     config,
     model,
-    recorded,
+    get recorded() {
+      return stage.recorded;
+    },
+    ruleOf: (step) => stageOf(step).recorded,
     stepsPerEpoch,
     totalSteps,
-    bytes: engine.bytes,
+    get bytes() {
+      return engine.bytes;
+    },
     position,
     step: async () => {
       if (done >= totalSteps)
         throw wrong("step", "position", `below ${totalSteps}, the steps of the run`, done, "lengthen epochs");
+      const due = stageOf(done + 1);
+      if (due !== stage) await enter(due);
       const batch = samples();
       const at = position();
       const number = lessonOf(done);
-      last = lessons[number];
+      last = stage.recorded.lessons[number];
       learnt.add(last);
       updates[number]++;
-      writeBatch(inputs, batch, at);
+      updatesOfOptimiser[number]++;
+      writeBatch(stage.recorded.inputs, batch, at);
       const factor = rateAt(config.optimiser.schedule, updates[number], updatesInAll[number]);
-      for (const [tensor, values] of clockValues(last, updates[number], factor)) engine.write(tensor, values);
+      for (const [tensor, values] of clockValues(last, updatesOfOptimiser[number], factor))
+        engine.write(tensor, values);
       kept = new Map();
       ran = true;
       await engine.run(last.program);
@@ -204,46 +324,53 @@ export async function createTrainer(config: Config, dataset: ImageSet, backend: 
       const metrics: Record<string, number> = {};
       for (const { name, tensor, index, per } of last.metrics) metrics[name] = (await engine.read(tensor))[index] / per;
       const [value] = await engine.read(last.loss);
-      const layer = lessons.length > 1 ? { layer: last.end } : {};
+      const layer = updates.length > 1 ? { layer: last.end } : {};
       return { position: { ...at, step: done }, loss: value, ...layer, metrics };
     },
     embeddings: async () => {
       const { output } = last;
-      if (loss.labelled || output.shape.length !== 2) return undefined;
+      if (stage.rule.loss.labelled || output.shape.length !== 2) return undefined;
       return { numbers: await resultOf(output), width: output.shape[1] };
     },
     views: () => resultOf(last.views),
     xray: async () => {
+      const { xrays, recorded } = stage;
       if (xrays === undefined) return [];
       if (ran) for (const tensor of [last.views, last.output]) kept.set(tensor, await resultOf(tensor));
       const all = done === 0 || done === totalSteps;
-      const looked = all ? [...lessons.keys()] : [lessonOf(done - 1)];
+      const looked = all ? [...updates.keys()] : [lessonOf(done - 1)];
       const seen: Xray[] = [];
       for (const number of looked) {
         const lesson = xrays.lessons[number];
         await engine.run(lesson.program);
-        const layer = lessons.length > 1 ? { layer: lesson.end } : {};
-        seen.push({ ...layer, ...(await readXray(engine, lesson, lessons[number].optimiser, updates[number])) });
+        const layer = updates.length > 1 ? { layer: lesson.end } : {};
+        const { optimiser } = recorded.lessons[number];
+        seen.push({ ...layer, ...(await readXray(engine, lesson, optimiser, updatesOfOptimiser[number])) });
       }
       return seen;
     },
-    state: () => numbersOf(state),
+    state: () => numbersOf(stage.recorded.state),
     changedState: async () => {
       const changed = new Set([...learnt].flatMap(({ program }) => program.operations.flatMap(updatesOf).map(ownerOf)));
       learnt.clear();
-      return numbersOf(state.filter((tensor) => changed.has(tensor)));
+      return numbersOf(stage.recorded.state.filter((tensor) => changed.has(tensor)));
     },
-    restore: (numbers, to) => {
+    restore: async (numbers, to) => {
       if (!(Number.isInteger(to.step) && to.step >= 0 && to.step <= totalSteps))
         throw wrong("resume", "position", `a whole step from 0 to ${totalSteps}, the steps of the run`, to.step);
-      for (const tensor of state) {
-        const values = numbers.get(tensor.name);
-        if (values === undefined) throw wrong("resume", tensor.name, "in the checkpoint", "nothing");
-        engine.write(tensor, values);
-      }
+      const then = stageOf(to.step);
+      for (const { name } of then.recorded.state)
+        if (!numbers.has(name)) throw wrong("resume", name, "in the checkpoint", "nothing");
       done = to.step;
+      if (then !== stage) await replace(then);
+      for (const tensor of then.recorded.state) engine.write(tensor, numbers.get(tensor.name) as Float32Array);
+      const begun = stages.findLast(({ from, fresh }) => fresh && from < to.step)?.from ?? 0;
       updates.fill(0);
-      for (let step = 0; step < done; step++) updates[lessonOf(step)]++;
+      updatesOfOptimiser.fill(0);
+      for (let step = 0; step < done; step++) {
+        updates[lessonOf(step)]++;
+        if (step >= begun) updatesOfOptimiser[lessonOf(step)]++;
+      }
     },
     dispose: () => engine.dispose(),
   };

@@ -1,7 +1,7 @@
 // The numbers of an X-ray: what a lesson's program has left in the engine, reduced to a few per layer, in float64.
 
 import type { Engine, Numbers } from "../backends/backend.ts";
-import type { ActivationKind } from "../program/operations.ts";
+import type { Activation } from "../encoders/encoder.ts";
 import { sizeOf, type Tensor } from "../program/tensor.ts";
 import type { Optimiser } from "../rules/optimiser.ts";
 import type { LayerXray, LessonXray } from "../rules/xray.ts";
@@ -179,7 +179,7 @@ export function deadShare(activity: Numbers, pictures: number): number {
   return still.length / units;
 }
 
-export function saturatedShare(activity: Numbers, kind: ActivationKind): number {
+export function saturatedShare(activity: Numbers, kind: Activation): number {
   const flat = flats[kind];
   let count = 0;
   for (let i = 0; i < activity.length; i++) if (flat(activity[i])) count++;
@@ -187,10 +187,11 @@ export function saturatedShare(activity: Numbers, kind: ActivationKind): number 
 }
 
 /** Whether an output stands where the derivative is under 1 %. */
-const flats: Readonly<Record<ActivationKind, (y: number) => boolean>> = {
+const flats: Readonly<Record<Activation, (y: number) => boolean>> = {
   hardtanh: (y) => Math.abs(y) >= 1,
   tanh: (y) => 1 - y * y < 0.01,
   relu: (y) => y <= 0,
+  triangle: (y) => y <= 0,
 };
 
 function relativeError(rebuilt: Numbers, input: Numbers): number {

@@ -39,10 +39,12 @@ const commands = [
   "sweep",
   "explain",
   "audit",
+  "check",
   "export",
   "import",
   "tsne",
   "runs",
+  "watch",
   "data",
   "lab",
   "devices",
@@ -233,7 +235,7 @@ describe("help", () => {
     const state = new Map([...theirs].map(([{ name }, values]) => [name, values]));
     const shapes = new Map([...theirs.keys()].map(({ name, shape }) => [name, shape]));
     cpSync("sweeps", join(root, "sweeps"), { recursive: true });
-    writeFileSync(join(root, "theirs.safetensors"), encodeStateDict("cifar", { state, shapes }, {}));
+    writeFileSync(join(root, "theirs.safetensors"), encodeStateDict(networks.cifar, { state, shapes }, {}));
     const examples = (await Promise.all(commands.map((name) => output(name, "--help")))).flatMap(examplesIn);
     expect(examples.length).toBeGreaterThanOrEqual(10);
     for (const words of examples) {
@@ -599,7 +601,7 @@ describe("export and import", () => {
     const fresh = initialise(createModel(networks.cifar), 1);
     const state = new Map([...fresh].map(([{ name }, values]) => [name, values]));
     const shapes = new Map([...fresh.keys()].map(({ name, shape }) => [name, shape]));
-    const ranged = encodeStateDict("cifar", { state, shapes }, { valueRange: "[-1,1]" });
+    const ranged = encodeStateDict(networks.cifar, { state, shapes }, { valueRange: "[-1,1]" });
     writeFileSync(join(root, "ranged.safetensors"), ranged);
     for (const [words, sentence] of [
       [

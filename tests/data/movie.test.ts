@@ -211,7 +211,7 @@ describe("training from the movie", () => {
     const set = movie(5);
     const clipOf = (frame: number): number => Math.floor(frame / frames);
     const seen: number[][] = [];
-    const trainer = await createTrainer(config, set, watched(wasmBackend({ threads: 2 }), seen));
+    const trainer = await createTrainer({ config, dataset: set, backend: watched(wasmBackend({ threads: 2 }), seen) });
     expect(trainer.stepsPerEpoch).toBe(2);
     await losses(trainer, 3);
     await trainer.dispose();
@@ -245,7 +245,7 @@ describe("training from the movie", () => {
   test("learns: the loss falls; twice the same run, and the same after a stop", async () => {
     const set = movie(3);
     const backend = wasmBackend({ threads: 2 });
-    const first = await createTrainer(config, set, backend);
+    const first = await createTrainer({ config, dataset: set, backend });
     const all = await losses(first, first.totalSteps);
     const end = await first.state();
     await first.dispose();
@@ -257,13 +257,13 @@ describe("training from the movie", () => {
       expect(mean(lossesOf(layer).slice(-5)), `layer ${layer}`).toBeLessThan(
         0.5 * Math.max(...lossesOf(layer).slice(0, 5)),
       );
-    const second = await createTrainer(config, set, backend);
+    const second = await createTrainer({ config, dataset: set, backend });
     const half = Math.floor(second.totalSteps / 2);
     const begun = await losses(second, half);
     const [state, position] = [await second.state(), second.position()];
     await second.dispose();
-    const third = await createTrainer(config, set, backend);
-    third.restore(state, position);
+    const third = await createTrainer({ config, dataset: set, backend });
+    await third.restore(state, position);
     const ended = await losses(third, third.totalSteps - half);
     expect([...begun, ...ended]).toEqual(all);
     for (const [name, values] of await third.state()) expect(values, name).toEqual(end.get(name));
@@ -290,7 +290,7 @@ describe("training from the movie", () => {
   });
 
   test("a batch of more pairs than the movie has is refused", async () => {
-    await expect(createTrainer(config, movie(2), referenceBackend)).rejects.toThrow(
+    await expect(createTrainer({ config, dataset: movie(2), backend: referenceBackend })).rejects.toThrow(
       `train: batch must be at most the ${2 * pairsPerClip} pairs of frames of the movie, got ${batch}`,
     );
   });

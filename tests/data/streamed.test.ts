@@ -39,7 +39,7 @@ const configured = (more: object) =>
 
 /** All that six steps over two epochs leave: losses, views, X-rays, weights. */
 async function trained(set: ImageSet, more: object): Promise<unknown[]> {
-  const trainer = await createTrainer(configured(more), set, wasmBackend({ threads: 1 }));
+  const trainer = await createTrainer({ config: configured(more), dataset: set, backend: wasmBackend({ threads: 1 }) });
   try {
     const left: unknown[] = [await trainer.xray()];
     for (let step = 0; step < 6; step++) {
@@ -97,7 +97,11 @@ test("STL-10's 2.7 GB stay in their file", async () => {
     expect(bright).toEqual([picture + (2 * 96 + 5) * 3 + 1]);
     const { arrayBuffers } = process.memoryUsage();
     expect(arrayBuffers - before.arrayBuffers).toBeLessThan(2 ** 23);
-    const trainer = await createTrainer(configured({ xrayEvery: 0 }), set, wasmBackend({ threads: 1 }));
+    const trainer = await createTrainer({
+      config: configured({ xrayEvery: 0 }),
+      dataset: set,
+      backend: wasmBackend({ threads: 1 }),
+    });
     try {
       expect(trainer.bytes).toBeLessThan(2 ** 26);
       expect(Number.isFinite((await trainer.step()).loss)).toBe(true);

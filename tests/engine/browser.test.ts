@@ -79,6 +79,7 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
 
   test("Node's own runs are alike and learn", async () => {
     expect(await train(2)).toEqual(inNode);
+    expect(await train("here")).toEqual(inNode);
     expect(inNode.losses.every(Number.isFinite)).toBe(true);
     expect(new Set(inNode.losses).size).toBe(inNode.losses.length);
   });
@@ -90,8 +91,12 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
     });
   });
 
-  test("a page that is not isolated is told which headers it needs", async () => {
-    expect(await withPage("build, not isolated", (page) => page.evaluate(() => saccadeTrain(1)))).toMatch(
+  test("a page that is not isolated trains in its own thread, and leaves Node's bytes", async () => {
+    expect(await withPage("build, not isolated", (page) => page.evaluate(() => saccadeTrain("here")))).toEqual(inNode);
+  });
+
+  test("a page that is not isolated and asks for threads is told which headers it needs", async () => {
+    expect(await withPage("build, not isolated", (page) => page.evaluate(() => saccadeTrain(2)))).toMatch(
       /^SaccadeError: wasm: this page has no SharedArrayBuffer; .*Cross-Origin-Opener-Policy: same-origin .*Cross-Origin-Embedder-Policy: require-corp/,
     );
   });

@@ -180,6 +180,21 @@ const cases: { readonly [K in Kind]: Maker<K> } = {
     ) as Numbers;
     return { operands: { dy: normal(random, shape), y: { shape, numbers } }, attributes: { kind }, terms: 1 };
   },
+  triangle: (random) => {
+    const x = anyShape(random);
+    return { operands: { x: normal(random, x, 1.5) }, attributes: {}, terms: x[x.length - 1] };
+  },
+  triangleGradient: (random) => {
+    const shape = anyShape(random);
+    const y = normal(random, shape);
+    // Outputs of the triangle: half of the units are silent, at exactly 0.
+    const numbers = y.numbers.map((value) => Math.max(0, value)) as Numbers;
+    return {
+      operands: { dy: normal(random, shape), y: { shape, numbers } },
+      attributes: {},
+      terms: shape[shape.length - 1],
+    };
+  },
   maxPool: (random) => {
     const { x, size } = pooling(random);
     const picture = normal(random, x);

@@ -2,10 +2,10 @@
 
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
+import { checkGradient } from "../../src/conformance/gradients.ts";
 import { type Program, type Recorder, recordProgram } from "../../src/program/program.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { persistent, reshape, type Shape, sizeOf, type Tensor } from "../../src/program/tensor.ts";
-import { checkGradient } from "../support/gradients.ts";
 
 interface Differentiated {
   /** Operands that are varied, with their shapes. */
@@ -211,6 +211,14 @@ const differentiated: Record<string, Differentiated> = {
         { gates: "gates", loss: "loss again", goodness: "goodness again", passed: "passed again" },
       );
       return { x: record.goodnessError({ x, gates }, {}, { error: "dx" }).error };
+    },
+  },
+  triangle: {
+    variables: { x: [2, 3, 2, 7] },
+    forward: (record, { x }) => record.triangle({ x }, {}, { y: "y" }).y,
+    backward: (record, { x }, dy) => {
+      const { y } = record.triangle({ x }, {}, { y: "y again" });
+      return { x: record.triangleGradient({ dy, y }, {}, { dx: "dx" }).dx };
     },
   },
 };

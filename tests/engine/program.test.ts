@@ -5,7 +5,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { countParameters } from "../../src/encoders/encoder.ts";
 import { createModel } from "../../src/encoders/model.ts";
-import { networks } from "../../src/encoders/networks.ts";
+import { networkOf, networks } from "../../src/encoders/networks.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { explain, formatBytes, formatCount, formatExplanation } from "../../src/program/explain.ts";
 import { fuse } from "../../src/program/fusion.ts";
@@ -39,7 +39,7 @@ import { recordConfigured } from "../../src/training/configured-rule.ts";
 function stepsOf(change: object, count = 500): Program[] {
   const raw = { ...(parse(readFileSync("configs/cifar-bp.yaml", "utf8")) as object), ...change };
   const config = parseConfig(raw, "test");
-  const encoder = networks[config.encoder];
+  const encoder = networkOf(config.encoder);
   const shape = { ...encoder, count, classes: 10 };
   return recordConfigured(config, createModel(encoder), shape).lessons.map(({ program }) => program);
 }

@@ -85,7 +85,7 @@ test.skipIf(wideObstacle)(`a training run has the same bytes under wide and rela
     "simd",
   );
   async function trained(simd: Simd): Promise<Map<string, Float32Array>> {
-    const trainer = await createTrainer(config, images, wasmBackend({ threads: 2, simd }));
+    const trainer = await createTrainer({ config, dataset: images, backend: wasmBackend({ threads: 2, simd }) });
     while (trainer.position().step < 3) await trainer.step();
     const state = await trainer.state();
     await trainer.dispose();

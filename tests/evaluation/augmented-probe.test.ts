@@ -31,10 +31,10 @@ const train = pictures("crops train", 24, 1);
 const held = pictures("crops test", 20, 2);
 const chosen = Int32Array.from({ length: 13 }, (_, i) => i + 3);
 const options = { epochs: 2, learningRate: 1e-2, batch: 5, seed: 3, augmentation: cropDefaults };
-const pixels = { network: "tiny" } as const;
+const pixels = { network: networks.tiny } as const;
 const threads = wasmBackend({ threads: 2 });
 const encoder: FrozenEncoder = {
-  network: "tiny",
+  network: networks.tiny,
   valueRange: [-1, 1],
   weights: new Map([...initialise(createModel(networks.tiny), 4)].map(([{ name }, values]) => [name, values])),
 };

@@ -7,6 +7,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import type { ImageSet } from "../../src/data/images.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
+import { networks } from "../../src/encoders/networks.ts";
 import { encoderFeatures } from "../../src/evaluation/features.ts";
 import { encodersOf, type InspectReport, inspect } from "../../src/evaluation/neuro/inspect.ts";
 import type { NeuroReadOut } from "../../src/evaluation/neuro/scores.ts";
@@ -19,8 +20,8 @@ const folder = mkdtempSync(join(tmpdir(), "saccade-inspect-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 const set: ImageSet = proceduralObjects({ split: "test", count: 60, size: 16, seed: 0 });
-const random = encodersOf({ network: "tiny", weights: new Map(), valueRange: [-1, 1], seed: 3 }).random;
-const other = encodersOf({ network: "tiny", weights: new Map(), valueRange: [-1, 1], seed: 4 }).random;
+const random = encodersOf({ network: networks.tiny, weights: new Map(), valueRange: [-1, 1], seed: 3 }).random;
+const other = encodersOf({ network: networks.tiny, weights: new Map(), valueRange: [-1, 1], seed: 4 }).random;
 const few = { halves: 10, noise: 300 };
 
 const of = ({ scores }: InspectReport, readOut: NeuroReadOut, subject: string, layer?: string) => {

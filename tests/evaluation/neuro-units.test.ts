@@ -121,7 +121,7 @@ describe("receptive fields", () => {
 
   test.each(names)("the middle unit of %s sees its window and nothing else", async (name) => {
     const encoder: Encoder = networks[name];
-    const { trained } = encodersOf({ network: name, weights: new Map(), valueRange: [-1, 1], seed: 1 });
+    const { trained } = encodersOf({ network: encoder, weights: new Map(), valueRange: [-1, 1], seed: 1 });
     const { random } = encodersOf({ ...trained, seed: 1 });
     const { height, width, channels } = encoder;
     const base = renderNoise(encoder, 1, 0);
@@ -228,7 +228,7 @@ describe("Gabor functions", () => {
   test("do not explain noise, but for most of 3 × 3 pixels", () => {
     const { pixels } = renderNoise({ height: 15, width: 15, channels: 1 }, 1, 0);
     expect(fitGabor(Float64Array.from(pixels.subarray(0, 225), (value) => value - 127.5)).r2).toBeLessThan(0.3);
-    const { random } = encodersOf({ network: "mnist", weights: new Map(), valueRange: [0, 1], seed: 0 });
+    const { random } = encodersOf({ network: networks.mnist, weights: new Map(), valueRange: [0, 1], seed: 0 });
     const fits = filtersOf(random.weights.get("conv1.weight") ?? new Float32Array(), 32).map(
       (filter) => fitGabor(filter).r2,
     );

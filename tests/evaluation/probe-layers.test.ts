@@ -40,7 +40,7 @@ const options: ProbeOptions = {
   learningRate: 1e-3,
   batch: 4,
 };
-const probed = { network: "tiny", valueRange: [0, 1], encoders: { trained: weightsOf(5) }, seed: 0 } as const;
+const probed = { network: networks.tiny, valueRange: [0, 1], encoders: { trained: weightsOf(5) }, seed: 0 } as const;
 const [train, tested] = [pictures(15, 1), pictures(9, 2)];
 const measure = (more: Partial<ProbeOptions>) =>
   probe(probed, train, tested, { ...options, ...more }, referenceBackend);
@@ -48,7 +48,7 @@ const measure = (more: Partial<ProbeOptions>) =>
 describe("features of a block", () => {
   test("are its output, as plain loops have it", async () => {
     const weights = weightsOf(5);
-    const encoder = { network: "tiny", valueRange: [0, 1], weights, layer: "conv1" } as const;
+    const encoder = { network: networks.tiny, valueRange: [0, 1], weights, layer: "conv1" } as const;
     const { features } = await encoderFeatures(encoder, [tested], referenceBackend);
     expect(features[0].width).toBe(16 * 16 * 16);
     const weight = weights.get("conv1.weight") ?? new Float32Array();
@@ -66,7 +66,7 @@ describe("features of a block", () => {
   });
 
   test("of the last are those that are read unless told", async () => {
-    const encoder = { network: "tiny", valueRange: [0, 1], weights: weightsOf(5) } as const;
+    const encoder = { network: networks.tiny, valueRange: [0, 1], weights: weightsOf(5) } as const;
     const last = await encoderFeatures({ ...encoder, layer: "conv3" }, [tested], referenceBackend);
     expect(last).toEqual(await encoderFeatures(encoder, [tested], referenceBackend));
   });
@@ -124,7 +124,7 @@ describe("a probe of every layer", () => {
   test("takes the memory of its widest layer", () => {
     const shapes = { train: { ...pictures(0, 0), count: 2000 }, test: { ...pictures(0, 0), count: 1000 } };
     const bytes = (layers: "last" | "all"): number =>
-      probeMemory({ network: "tiny", ...shapes }, { ...options, labelsPerClass: ["all"], seeds: 1, layers });
+      probeMemory({ network: networks.tiny, ...shapes }, { ...options, labelsPerClass: ["all"], seeds: 1, layers });
     // conv1 has 4,096 numbers, conv3 1,024: features of both sets, and the keys in the engine.
     expect(bytes("all") - bytes("last")).toBeGreaterThan(4 * (4096 - 1024) * (3000 + 2000));
     expect(bytes("all") - bytes("last")).toBeLessThan(4 * 4096 * 8000 * 2);

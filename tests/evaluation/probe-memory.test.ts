@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import type { ImageSet } from "../../src/data/images.ts";
+import { networks } from "../../src/encoders/networks.ts";
 import { probeMemory } from "../../src/evaluation/memory.ts";
 import type { ProbeOptions, ReadOut } from "../../src/evaluation/probe.ts";
 import type { Probed } from "../support/probed-process.ts";
@@ -48,7 +49,7 @@ test("grows with rows and read-outs, and with the encoder's width where that is 
   });
   const bytes = (count: number, more: Partial<ProbeOptions> = {}): number =>
     probeMemory(
-      { network: "cifar", train: set(count), test: set(1000) },
+      { network: networks.cifar, train: set(count), test: set(1000) },
       { readOuts: ["kNN"], labelsPerClass: ["all"], seeds: 1, epochs: 1, learningRate: 1, batch: 1, ...more },
     );
   // Another 10,000 rows stand among the features and in the engine.

@@ -10,6 +10,7 @@ import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import { cifarDeformation, type Deformation } from "../../src/data/deformations.ts";
 import type { ImageSet } from "../../src/data/images.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
+import { networks } from "../../src/encoders/networks.ts";
 import { deform } from "../../src/evaluation/deform.ts";
 import { encoderFeatures, type FrozenEncoder, untrainedWeights } from "../../src/evaluation/features.ts";
 import { type ProbeOptions, probe } from "../../src/evaluation/probe.ts";
@@ -25,9 +26,9 @@ const solids = (split: "train" | "test", count: number): ImageSet =>
 const [train, held] = [solids("train", 80), solids("test", 60)];
 const backend = wasmBackend({ threads: 1 });
 const encoder = (seed: number): FrozenEncoder => ({
-  network: "tiny",
+  network: networks.tiny,
   valueRange: [-1, 1],
-  weights: untrainedWeights("tiny", seed),
+  weights: untrainedWeights(networks.tiny, seed),
 });
 const learning: ProbeOptions = {
   ...{ readOuts: ["paper", "scaleFree", "kNN"], labelsPerClass: [3, "all"], seeds: 2 },
@@ -60,7 +61,7 @@ describe("read-outs that learn once", () => {
     async (_, deformation, strength) => {
       const set = await deform(held, deformation, { strength, seed: 5 }, backend);
       const probed = {
-        network: "tiny",
+        network: networks.tiny,
         valueRange: [-1, 1],
         encoders: { trained: encoder(9).weights },
         seed: 4,
@@ -125,7 +126,7 @@ describe("a supervised network", () => {
     "answers by its own classifier as often rightly as its training says, under $kind",
     async (loss) => {
       const told = config("E2E", loss);
-      const trainer = await createTrainer(told, held, backend);
+      const trainer = await createTrainer({ config: told, dataset: held, backend });
       try {
         for (let step = 0; step < 4; step++) await trainer.step();
         const state = await trainer.state();
@@ -139,7 +140,7 @@ describe("a supervised network", () => {
           path: "t",
         };
         const classifier = ownClassifier(told, { ...checkpoint, state, shapes }, 10);
-        const frozen: FrozenEncoder = { network: "tiny", weights: state, valueRange: [0, 1] };
+        const frozen: FrozenEncoder = { network: networks.tiny, weights: state, valueRange: [0, 1] };
         const subjects = [{ name: "supervised", encoder: frozen, classifier }];
         const { scores } = await robustness(subjects, { test: held }, options, backend);
         expect(scores.find(({ strength }) => strength === 0)).toMatchObject({
@@ -156,7 +157,7 @@ describe("a supervised network", () => {
 
   test("that learns layer by layer has the classifier of its last layer, here by plain loops", async () => {
     const told = config("GLL");
-    const trainer = await createTrainer(told, held, backend);
+    const trainer = await createTrainer({ config: told, dataset: held, backend });
     const state = await trainer.state();
     const shapes = new Map(trainer.recorded.state.map(({ name, shape }) => [name, shape]));
     await trainer.dispose();
@@ -167,7 +168,7 @@ describe("a supervised network", () => {
       path: "t",
     };
     const classifier = ownClassifier(told, { ...checkpoint, state, shapes }, 10);
-    const frozen: FrozenEncoder = { network: "tiny", weights: state, valueRange: [0, 1] };
+    const frozen: FrozenEncoder = { network: networks.tiny, weights: state, valueRange: [0, 1] };
     const { features } = await encoderFeatures(frozen, [held], backend);
     const [weight, bias] = ["head3.weight", "head3.bias"].map((name) => state.get(name) ?? new Float32Array());
     const { rows, width } = features[0];

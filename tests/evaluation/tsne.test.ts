@@ -246,7 +246,7 @@ describe("t-SNE", () => {
 describe("embeddings of every layer", () => {
   const set = proceduralObjects({ split: "test", count: 30, seed: 1, size: 16 });
   const weights = new Map([...initialise(createModel(networks.tiny), 3)].map(([{ name }, values]) => [name, values]));
-  const encoder = { network: "tiny", weights, valueRange: [-1, 1] } as const;
+  const encoder = { network: networks.tiny, weights, valueRange: [-1, 1] } as const;
 
   test("are the blocks' outputs averaged over places, on both backends", async () => {
     const layers = await layerEmbeddings(encoder, set, referenceBackend);

@@ -181,7 +181,7 @@ describe.each(papers)("%s", (name) => {
 
   test("as an ONNX model gives the same blocks and features in ONNX Runtime", async () => {
     const { encoder } = made.model;
-    const bytes = encodeOnnx({ network: name, weights: made.checkpoint.state, valueRange, about: "a test" });
+    const bytes = encodeOnnx({ network: networks[name], weights: made.checkpoint.state, valueRange, about: "a test" });
     const session = await InferenceSession.create(bytes);
     expect(session.inputNames).toEqual(["pictures"]);
     expect(session.outputNames).toEqual(["features", ...encoder.blocks.map((block) => block.name)]);
@@ -201,7 +201,7 @@ describe.each(papers)("%s", (name) => {
 
   test.skipIf(noTorch)(`as a state_dict gives the same features and embeddings in PyTorch${noTorch}`, async () => {
     const { pictures: x, shape, results } = await ours;
-    writeFileSync(file("weights"), encodeStateDict(name, made.checkpoint, {}));
+    writeFileSync(file("weights"), encodeStateDict(networks[name], made.checkpoint, {}));
     writeFileSync(file("pictures"), new Uint8Array(x.buffer));
     const features = (results.get("features") as Float32Array).length / 2;
     const about = { ...networks[name], features, shape, weights: "weights", pictures: "pictures" };
@@ -214,14 +214,14 @@ describe.each(papers)("%s", (name) => {
   test.skipIf(noOnnx)(`as an ONNX model passes ONNX's own checker, shapes and all${noOnnx}`, async () => {
     writeFileSync(
       file("encoder.onnx"),
-      encodeOnnx({ network: name, weights: made.checkpoint.state, valueRange, about: "a test" }),
+      encodeOnnx({ network: networks[name], weights: made.checkpoint.state, valueRange, about: "a test" }),
     );
     await python("import onnx; onnx.checker.check_model('encoder.onnx', full_check=True)");
   });
 
   test("comes back from its state_dict as it was, without its head", () => {
-    writeFileSync(file("there"), encodeStateDict(name, made.checkpoint, {}));
-    const { weights, leftOut } = readStateDict(file("there"), name);
+    writeFileSync(file("there"), encodeStateDict(networks[name], made.checkpoint, {}));
+    const { weights, leftOut } = readStateDict(file("there"), networks[name]);
     expect(leftOut).toEqual(["head.weight"]);
     expect([...weights.keys()]).toEqual(synapsesOf(made.model).map((tensor) => tensor.name));
     for (const [of, values] of weights)
@@ -247,8 +247,10 @@ describe("weights that are not finite", () => {
   test.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("do not leave: %d", (value) => {
     const { state, shapes } = broken(value);
     const sentence = `conv2.weight must be finite, got ${value}; take weights from before the training went wrong`;
-    expect(() => encodeStateDict("mnist", { state, shapes }, {})).toThrow(new SaccadeError(`export: ${sentence}`));
-    const encoder = { network: "mnist", weights: state, valueRange, about: "a test" } as const;
+    expect(() => encodeStateDict(networks.mnist, { state, shapes }, {})).toThrow(
+      new SaccadeError(`export: ${sentence}`),
+    );
+    const encoder = { network: networks.mnist, weights: state, valueRange, about: "a test" } as const;
     expect(() => encodeOnnx(encoder)).toThrow(new SaccadeError(`onnx: ${sentence}`));
   });
 
@@ -256,7 +258,7 @@ describe("weights that are not finite", () => {
     const made = network("cifar").checkpoint.state;
     const weights = new Map([...made].map(([name, data]) => [name, data.map((value) => value * 1e30)]));
     const set = pictureSet(3, 32, 3);
-    await expect(encoderFeatures({ network: "cifar", weights, valueRange }, [set], backend)).rejects.toThrow(
+    await expect(encoderFeatures({ network: networks.cifar, weights, valueRange }, [set], backend)).rejects.toThrow(
       new RegExp(`^features: the features of ${set.name} must be finite, got (NaN|-?Infinity); `),
     );
   });
@@ -264,7 +266,7 @@ describe("weights that are not finite", () => {
 
 describe("embeddings", () => {
   const { checkpoint } = network("mnist");
-  const encoder = { network: "mnist", weights: checkpoint.state, valueRange } as const;
+  const encoder = { network: networks.mnist, weights: checkpoint.state, valueRange } as const;
   const set = pictureSet(300, 28, 1);
   const archive = async (): Promise<Buffer> => {
     const parts: Uint8Array[] = [];
@@ -305,7 +307,7 @@ describe("embeddings", () => {
   test.skipIf(noTorch)(`are what PyTorch makes of the pictures' bytes in the run's value range${noTorch}`, async () => {
     writeFileSync(file("embeddings.npz"), await archive());
     writeFileSync(file("bytes"), set.pixels);
-    writeFileSync(file("mnist.safetensors"), encodeStateDict("mnist", checkpoint, {}));
+    writeFileSync(file("mnist.safetensors"), encodeStateDict(networks.mnist, checkpoint, {}));
     const script = `
 import numpy as np, torch
 from safetensors.torch import load_file
@@ -409,12 +411,12 @@ describe("weights from elsewhere", () => {
   ])("%s are refused", (what, content, sentence) => {
     const path = file(what.replaceAll(" ", "-"));
     writeFileSync(path, content);
-    expect(() => readStateDict(path, "mnist")).toThrow(new SaccadeError(`${path}: ${sentence}`));
+    expect(() => readStateDict(path, networks.mnist)).toThrow(new SaccadeError(`${path}: ${sentence}`));
   });
 
   test("that are missing are refused", () => {
     const path = file("none");
-    expect(() => readStateDict(path, "mnist")).toThrow(
+    expect(() => readStateDict(path, networks.mnist)).toThrow(
       new SaccadeError(
         `${path}: cannot be read: ENOENT: no such file or directory, open '${path}'; look how its name is written, and from which folder it is meant`,
       ),
@@ -431,14 +433,14 @@ describe("weights from elsewhere", () => {
       const padded = Buffer.concat([Buffer.alloc(8), Buffer.from(text.padEnd(length)), plain.subarray(8 + size)]);
       padded.writeBigUInt64LE(BigInt(length));
       writeFileSync(file("looks"), padded);
-      expect(readStateDict(file("looks"), "mnist").weights.size).toBe(3);
+      expect(readStateDict(file("looks"), networks.mnist).weights.size).toBe(3);
     }
   });
 
   test("bring the range of values that they were trained in, and only into their own network", () => {
-    const [network, other] = ["tiny", "cifar"] as const;
-    const weights = new Map([...initialise(createModel(networks[network]), 1)].map(([{ name }, data]) => [name, data]));
-    const shapes = new Map(synapsesOf(createModel(networks[network])).map(({ name, shape }) => [name, shape]));
+    const [network, other] = [networks.tiny, networks.cifar];
+    const weights = new Map([...initialise(createModel(network), 1)].map(([{ name }, data]) => [name, data]));
+    const shapes = new Map(synapsesOf(createModel(network)).map(({ name, shape }) => [name, shape]));
     const facts = (valueRange: string): void =>
       writeFileSync(file("w.safetensors"), encodeStateDict(network, { state: weights, shapes }, { valueRange }));
     for (const text of ["[-1,1]", "[-1, 1]", " [ -1 , 1 ]\n", "[-1.0, 1e0]", "(-1, 1)", "(-1.0, 1.0)"]) {
@@ -475,7 +477,7 @@ describe("weights from elsewhere", () => {
   ])("as a %s of PyTorch's are refused with the way out of it", (_, name, content, target) => {
     writeFileSync(file(name), content);
     const quoted = (path: string): string => (path.includes(" ") ? `'${path}'` : path);
-    expect(() => readStateDict(file(name), "mnist")).toThrow(
+    expect(() => readStateDict(file(name), networks.mnist)).toThrow(
       new SaccadeError(
         `${file(name)}: must be a safetensors file, got a pickle of PyTorch's, which can run any program; turn it into one: python3 ${script} ${quoted(file(name))} ${quoted(file(target))}`,
       ),
@@ -490,7 +492,7 @@ describe("weights from elsewhere", () => {
     ["<!DOCTYPE html>\n<html><title>404</title></html>", "a page of HTML or XML; fetch the file again"],
   ])("that are %j are called so", (content, got) => {
     writeFileSync(file("w.safetensors"), content);
-    expect(() => readStateDict(file("w.safetensors"), "mnist")).toThrow(
+    expect(() => readStateDict(file("w.safetensors"), networks.mnist)).toThrow(
       new SaccadeError(`${file("w.safetensors")}: must be a safetensors file, got ${got}`),
     );
   });
@@ -505,7 +507,7 @@ describe("weights from elsewhere", () => {
           metadata: {},
         }),
       );
-      expect(() => readStateDict(file("parts.safetensors"), "mnist")).toThrow(
+      expect(() => readStateDict(file("parts.safetensors"), networks.mnist)).toThrow(
         `got nothing; the file has ${part}, of which it is computed; before saving, in PyTorch: torch.nn.utils.remove_weight_norm, remove_spectral_norm, prune.remove or parametrize.remove_parametrizations`,
       );
     },
@@ -513,7 +515,7 @@ describe("weights from elsewhere", () => {
 
   test.each([false, true])("as an .npz of NumPy's, deflated %s, are refused with the way out of it", (deflated) => {
     writeFileSync(file("w.npz"), npz({ "conv1.weight": npy("<f4", [1], Buffer.alloc(4)) }, deflated));
-    expect(() => readStateDict(file("w.npz"), "mnist")).toThrow(
+    expect(() => readStateDict(file("w.npz"), networks.mnist)).toThrow(
       new SaccadeError(
         `${file("w.npz")}: must be a safetensors file, got an .npz archive of NumPy's; turn it into one: python3 ${script} ${file("w.npz")} ${file("w")}.safetensors`,
       ),
@@ -567,7 +569,7 @@ describe("weights from elsewhere", () => {
     ],
   ])(`come in by the line that the refusal gives, out of %s${noTorch}`, async (what, save, prefix) => {
     const name = `real-${what.replaceAll(/[^a-zA-Z]/g, "-")}`;
-    writeFileSync(file("from.safetensors"), encodeStateDict("mnist", checkpoint, {}));
+    writeFileSync(file("from.safetensors"), encodeStateDict(networks.mnist, checkpoint, {}));
     const said =
       await python(`import argparse, collections, functools, numpy, os, pathlib, sys, torch, types, warnings, safetensors.torch as s
 warnings.simplefilter("ignore")
@@ -590,13 +592,13 @@ print([f for f in os.listdir() if f.startswith('${name}.')][0])`);
     const before = readFileSync(path);
     let line = "";
     try {
-      readStateDict(path, "mnist");
+      readStateDict(path, networks.mnist);
     } catch (error) {
       line = (error as Error).message.split("; turn it into one: ")[1];
     }
     execFileSync("sh", ["-c", line], { stdio: "pipe" });
     expect(readFileSync(path).equals(before), "the original stays").toBe(true);
-    const { weights, leftOut } = readStateDict(line.split(" ").at(-1) ?? "", "mnist", { prefix });
+    const { weights, leftOut } = readStateDict(line.split(" ").at(-1) ?? "", networks.mnist, { prefix });
     expect(leftOut.every((one) => !one.startsWith(prefix) || prefix === "")).toBe(true);
     for (const [name, values] of weights) {
       const theirs = checkpoint.state.get(name) as Float32Array;
@@ -695,8 +697,8 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
       "fc.bias": array([10]),
     };
     const path = stored("normed", tensors);
-    const { network: name, weights, folded, leftOut } = readStateDict(path, "mnist", { foldBatchNorm: epsilon });
-    expect(name).toBe("mnist-bias");
+    const { network, weights, folded, leftOut } = readStateDict(path, networks.mnist, { foldBatchNorm: epsilon });
+    expect(network).toEqual(networks["mnist-bias"]);
     expect(folded).toEqual([1, 2, 3].map((i) => `${names(i)} into conv${i}`));
     expect(leftOut).toEqual(["fc.weight", "fc.bias"]);
     const at = (of: string, i: number): number => (tensors[of] as { data: Float32Array }).data[i];
@@ -762,12 +764,12 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
     ],
   ])("with %s between the blocks are refused, unless it is known to lie elsewhere", (_, more, sentence) => {
     const path = stored("more", { ...convolutions(), ...more });
-    expect(() => readStateDict(path, "mnist")).toThrow(
+    expect(() => readStateDict(path, networks.mnist)).toThrow(
       `${path}: all that the blocks compute must be taken, ${sentence}`,
     );
     const groups = [...new Set(Object.keys(more).map((name) => name.split(".")[0]))];
-    expect(readStateDict(path, "mnist", { leaveOut: groups }).leftOut).toEqual(Object.keys(more));
-    expect(() => readStateDict(path, "mnist", { leaveOut: ["nothing"] })).toThrow(
+    expect(readStateDict(path, networks.mnist, { leaveOut: groups }).leftOut).toEqual(Object.keys(more));
+    expect(() => readStateDict(path, networks.mnist, { leaveOut: ["nothing"] })).toThrow(
       new SaccadeError(`${path}: --leave-out must be one of ${groups.join(", ")}, got nothing`),
     );
   });
@@ -779,11 +781,11 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
       ...norm("bn1", 64, 2),
       ...norm("bn2", 128, 3),
     });
-    expect(() => readStateDict(path, "mnist", { foldBatchNorm: 1e-5 })).toThrow(
+    expect(() => readStateDict(path, networks.mnist, { foldBatchNorm: 1e-5 })).toThrow(
       /bn1\.running_mean must be \[32\]|its name must say which convolution/,
     );
     const even = stored("even", { ...convolutions(), ...norm("bns.0", 32, 1) });
-    expect(() => readStateDict(even, "mnist", { foldBatchNorm: 1e-5 })).toThrow(
+    expect(() => readStateDict(even, networks.mnist, { foldBatchNorm: 1e-5 })).toThrow(
       "its name must say which convolution it follows, as bn1 does for conv1; if it lies behind the last block, --leave-out bns",
     );
     const half = stored("half", {
@@ -791,14 +793,14 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
       ...norm("bn1", 32, 1),
       "bn1.running_mean": { shape: [32], type: "F16", bytes: 64 },
     });
-    expect(() => readStateDict(half, "mnist", { foldBatchNorm: 1e-5 })).toThrow(
+    expect(() => readStateDict(half, networks.mnist, { foldBatchNorm: 1e-5 })).toThrow(
       'wanted F32 numbers for "bn1.running_mean", got F16',
     );
     const double = stored("double", {
       ...convolutions(),
       "conv2.weight": { shape: [64, 32, 3, 3], type: "F64", bytes: 8 * 64 * 288 },
     });
-    expect(() => readStateDict(double, "mnist")).toThrow(
+    expect(() => readStateDict(double, networks.mnist)).toThrow(
       'wanted F32 numbers for "conv2.weight", got F64; save it as float32',
     );
   });
@@ -818,18 +820,18 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
       },
     ],
   ])("bring %s behind the last block, which is left out and named", (_, more) => {
-    const { leftOut, network: name } = readStateDict(stored("behind", { ...convolutions(), ...more }), "mnist");
+    const { leftOut, network } = readStateDict(stored("behind", { ...convolutions(), ...more }), networks.mnist);
     expect([...leftOut].sort()).toEqual(Object.keys(more).sort());
-    expect(name).toBe("mnist");
+    expect(network).toBe(networks.mnist);
   });
 
   test("with biases, in some blocks or in all, are taken with them", () => {
     const bias = numbers(64, 1, 8);
-    const { network: name, weights } = readStateDict(
+    const { network, weights } = readStateDict(
       stored("biased", { ...convolutions(), "conv2.bias": { shape: [64], data: bias } }),
-      "mnist",
+      networks.mnist,
     );
-    expect(name).toBe("mnist-bias");
+    expect(network).toEqual(networks["mnist-bias"]);
     expect(weights.get("conv2.bias")).toEqual(bias);
     expect(weights.get("conv1.bias")).toEqual(new Float32Array(32));
     expect([...weights.keys()]).toEqual(synapsesOf(createModel(networks["mnist-bias"])).map((tensor) => tensor.name));
@@ -844,21 +846,21 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
         "elsewhere.conv1.weight": array([3, 3, 1, 1]),
       };
       const path = stored("prefixed", { ...convolutions(prefix), ...more });
-      expect(() => readStateDict(path, "mnist")).toThrow(
+      expect(() => readStateDict(path, networks.mnist)).toThrow(
         new SaccadeError(
           `${path}: conv1.weight must be [32, 1, 3, 3], as network mnist has it, got nothing; set --prefix ${prefix} or --prefix elsewhere.`,
         ),
       );
       for (const given of [prefix, prefix.slice(0, -1)]) {
-        const { weights, leftOut } = readStateDict(path, "mnist", { prefix: given });
+        const { weights, leftOut } = readStateDict(path, networks.mnist, { prefix: given });
         expect(weights.size).toBe(3);
         expect(leftOut).toEqual(Object.keys(more));
       }
       const normed = stored("prefixed", { ...convolutions(prefix), ...norms((i) => `bn${i}`, prefix) });
-      expect(readStateDict(normed, "mnist", { prefix, foldBatchNorm: 1e-5 }).folded).toHaveLength(3);
+      expect(readStateDict(normed, networks.mnist, { prefix, foldBatchNorm: 1e-5 }).folded).toHaveLength(3);
       // A norm that stands beside the prefix may be between the blocks all the same.
       const beside = stored("prefixed", { ...convolutions(prefix), ...norm("norms1", 32, 2) });
-      expect(() => readStateDict(beside, "mnist", { prefix })).toThrow(
+      expect(() => readStateDict(beside, networks.mnist, { prefix })).toThrow(
         "all that the blocks compute must be taken, got norms1.weight",
       );
     },
@@ -869,7 +871,7 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
       "features.0.weight": array([32, 1, 3, 3]),
       "features.3.weight": array([64, 32, 3, 3]),
     });
-    expect(() => readStateDict(path, "mnist")).toThrow(
+    expect(() => readStateDict(path, networks.mnist)).toThrow(
       new SaccadeError(
         `${path}: conv1.weight must be [32, 1, 3, 3], as network mnist has it, got nothing; the file has features.0.weight, features.3.weight; give the tensors these names: ${names}`,
       ),
@@ -881,7 +883,7 @@ describe("pictures that are normalised", () => {
   const normalise = { mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26] };
   const { checkpoint, model } = network("tiny" as (typeof papers)[number]);
   const set = pictureSet(20, 16, 3);
-  const encoder = { network: "tiny", weights: checkpoint.state, valueRange: [0, 1], normalise } as const;
+  const encoder = { network: networks.tiny, weights: checkpoint.state, valueRange: [0, 1], normalise } as const;
 
   test("are what torchvision's ToTensor and Normalize make of them, channel by channel", async () => {
     const { features } = await encoderFeatures(encoder, [set], backend);
@@ -912,11 +914,14 @@ describe("pictures that are normalised", () => {
       "pixel value 0 is 0, 255 is 1, then less the mean [0.49, 0.48, 0.45], over [0.25, 0.24, 0.26]",
     );
     const facts = pixelFacts(encoder);
-    writeFileSync(file("normalised.safetensors"), encodeStateDict("tiny", checkpoint, facts));
-    expect(readStateDict(file("normalised.safetensors"), "tiny")).toMatchObject({ valueRange: [0, 1], normalise });
+    writeFileSync(file("normalised.safetensors"), encodeStateDict(networks.tiny, checkpoint, facts));
+    expect(readStateDict(file("normalised.safetensors"), networks.tiny)).toMatchObject({
+      valueRange: [0, 1],
+      normalise,
+    });
     for (const text of ["{}", "[1]", '{"mean": [1], "std": "a"}', "x"]) {
-      writeFileSync(file("odd.safetensors"), encodeStateDict("tiny", checkpoint, { normalise: text }));
-      expect(() => readStateDict(file("odd.safetensors"), "tiny")).toThrow(
+      writeFileSync(file("odd.safetensors"), encodeStateDict(networks.tiny, checkpoint, { normalise: text }));
+      expect(() => readStateDict(file("odd.safetensors"), networks.tiny)).toThrow(
         'normalise must be {"mean": […], "std": […]}, got',
       );
     }
@@ -946,7 +951,7 @@ test.skipIf(noTorch)(`the page's PyTorch loads the file that it names${noTorch}`
   const page = readFileSync("docs/exchange.md", "utf8");
   const [, code] = /```python\n([\s\S]+?)```/.exec(page) ?? [];
   const { checkpoint } = network("cifar");
-  writeFileSync(file("weights.safetensors"), encodeStateDict("cifar", checkpoint, {}));
+  writeFileSync(file("weights.safetensors"), encodeStateDict(networks.cifar, checkpoint, {}));
   expect(existsSync(file("weights.safetensors"))).toBe(true);
   expect(await python(`${code}\nimport torch\nprint(encoder(torch.zeros(2, 3, 32, 32)).shape)`)).toBe(
     "torch.Size([2, 8192])\n",

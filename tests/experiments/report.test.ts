@@ -1,6 +1,6 @@
 // The report of `saccade reproduce`: what stands in it, that odd text stays text, and that the same report gives the same bytes.
 
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PNG } from "pngjs";
@@ -228,6 +228,9 @@ test("a folder gets all files, the same bytes each time, and seconds in one plac
         ])
         .sort(([a], [b]) => a.localeCompare(b));
     await writeReport(folders[0], report);
+    // What an older report drew and this one does not have goes.
+    mkdirSync(join(folders[1], "figures"));
+    for (const name of ["old.svg", "old.png"]) writeFileSync(join(folders[1], "figures", name), "");
     await writeReport(folders[1], await fixture());
     const [first, again] = folders.map(bytes);
     expect(first.map(([name]) => name)).toEqual([

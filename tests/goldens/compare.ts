@@ -2,7 +2,7 @@
 
 import { expect } from "vitest";
 import type { Tensor } from "../../src/program/tensor.ts";
-import type { OpenStep } from "../support/step.ts";
+import type { OpenStep } from "../../src/conformance/step.ts";
 import { type Golden, goldenUniform, type HingeGolden, type SampledFacts } from "./read.ts";
 
 /** Largest difference relative to the root mean square of what is wanted. */

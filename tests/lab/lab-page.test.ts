@@ -103,11 +103,8 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
 
   async function inNode(config: Config, steps: number): Promise<number[]> {
     const { split, limit: count = 1, seed, size = 32 } = config.data;
-    const trainer = await createTrainer(
-      config,
-      proceduralObjects({ split, count, seed, size }),
-      wasmBackend({ threads: 1 }),
-    );
+    const dataset = proceduralObjects({ split, count, seed, size });
+    const trainer = await createTrainer({ config, dataset, backend: wasmBackend({ threads: "here" }) });
     const all: number[] = [];
     for (let step = 0; step < steps; step++) all.push((await trainer.step()).loss);
     await trainer.dispose();
@@ -209,7 +206,7 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
       await page.getByLabel("Margin m1").blur();
       await page.getByText("A number from 0 to 5.").waitFor();
       expect(hashOf(page)).toMatchObject({ loss: { m1: 0.5 } });
-      await page.getByLabel("Network", { exact: true }).selectOption("cifar");
+      await page.locator(".numbers select").selectOption("cifar");
       await page.locator(".layers.of-5").waitFor();
       expect(hashOf(page)).toMatchObject({ encoder: "cifar", data: { size: 32 } });
     });
@@ -315,7 +312,7 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
     const held: Route[] = [];
     let holding = true;
     const before = async (page: Page): Promise<void> => {
-      await page.route(/\/(audit|readings)-/, async (route) => {
+      await page.route(/\/(audit|readings|curves|network|angles|learnt)-/, async (route) => {
         if (holding) held.push(route);
         else await route.continue();
       });

@@ -168,7 +168,7 @@ describe("docs/recipes.md", () => {
 
 test("code blocks that name a file are that file", () => {
   const blocks = pages.flatMap(({ path, text }) =>
-    [...text.matchAll(/`(src\/[\w/.-]+)`, all of it:\n\n```ts\n([\s\S]+?)```/g)].map(([, file, code]) => ({
+    [...text.matchAll(/`((?:src|examples)\/[\w/.-]+)`, all of it:\n\n```ts\n([\s\S]+?)```/g)].map(([, file, code]) => ({
       path,
       file,
       code,

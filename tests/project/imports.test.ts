@@ -21,21 +21,38 @@ const allowed: Record<string, string[]> = {
   rules: ["program", "encoders", "losses"],
   training: inner,
   evaluation: [...inner, "training"],
+  conformance: [...inner, "training", "evaluation"],
   files: ["program"],
   datasets: ["program", "data", "files"],
   figures: [...inner, "training", "evaluation", "files"],
   runs: [...inner, "training", "evaluation", ...disk],
   exchange: [...inner, "training", "evaluation", ...disk, "runs"],
   experiments: [...inner, "training", "evaluation", ...disk, "runs"],
-  cli: [...inner, "training", "evaluation", ...disk, "runs", "exchange", "experiments", ...implementations],
-  // The public list, src/index.ts.
-  index: [...inner, "training", "evaluation", ...disk, "runs", "exchange", "experiments", ...implementations],
+  cli: [
+    ...[...inner, "training", "evaluation", ...disk, "runs", "exchange", "experiments", "conformance"],
+    ...implementations,
+  ],
+  // The public lists: what a page can run, and all of it.
+  browser: [...inner, "training", "evaluation", "conformance", "backends/reference", "backends/wasm"],
+  index: [
+    "browser",
+    ...inner,
+    "training",
+    "evaluation",
+    ...disk,
+    "runs",
+    "exchange",
+    "experiments",
+    ...implementations,
+  ],
 };
 
 /** What a page can run has nothing of Node; of packages, only what it needs to check a configuration. Other folders may import any. */
 const packages: Record<string, RegExp> = Object.fromEntries([
-  ...[...engine, "data", "backends", "backends/webgpu", "evaluation"].map((folder) => [folder, /^$/]),
+  ...[...engine, "data", "backends", "backends/webgpu", "evaluation", "conformance"].map((folder) => [folder, /^$/]),
   ["training", /^zod$/],
+  // The z that plugins write their schemas with.
+  ["browser", /^zod$/],
   ...["backends/reference", "backends/wasm"].map((folder) => [folder, /^node:/]),
 ]);
 
@@ -87,6 +104,7 @@ test.each([
   ["src/data/a.ts", 'import { readFileSync } from "node:fs";'],
   ["src/evaluation/a.ts", 'import sharp from "sharp";'],
   ["src/evaluation/a.ts", 'import { x } from "../figures/x.ts";'],
+  ["src/browser.ts", 'export { x } from "./runs/x.ts";'],
   ["src/cli/a.ts", 'import "../../bench/main.ts";'],
   ["src/somewhere/a.ts", ""],
 ])("%s with %j is refused", (file, source) => {

@@ -26,7 +26,7 @@ import { createTrainer, parseConfig, proceduralObjects, wasmBackend } from "${en
 export async function train(): Promise<readonly number[]> {
   const data = { dataset: "procedural-objects", limit: 20, size: 16 };
   const config = parseConfig({ name: "two-steps", data, encoder: "tiny", batch: 10, epochs: 1, xrayEvery: 0 }, "consumer");
-  const trainer = await createTrainer(config, proceduralObjects({ split: "train", count: 20, seed: 0, size: 16 }), wasmBackend({ threads: 1 }));
+  const trainer = await createTrainer({ config, dataset: proceduralObjects({ split: "train", count: 20, seed: 0, size: 16 }), backend: wasmBackend({ threads: 1 }) });
   const losses: number[] = [];
   for (let step = 0; step < trainer.totalSteps; step++) losses.push((await trainer.step()).loss);
   await trainer.dispose();

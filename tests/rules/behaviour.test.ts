@@ -6,7 +6,10 @@ import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import type { ImageSet } from "../../src/data/images.ts";
 import { pairings } from "../../src/data/pairing.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
+import { networks } from "../../src/encoders/networks.ts";
 import { type ProbeOptions, probe } from "../../src/evaluation/probe.ts";
+import { type Config, parseConfig } from "../../src/training/config.ts";
+import { configuredPairs } from "../../src/training/configured-rule.ts";
 import {
   type Combination,
   combinations,
@@ -15,9 +18,7 @@ import {
   lossNames,
   refusal,
   updateNames,
-} from "../../src/rules/combinations.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
-import { configuredPairs } from "../../src/training/configured-rule.ts";
+} from "../../src/training/registry.ts";
 import { createTrainer, type StepResult, type Trainer } from "../../src/training/trainer.ts";
 
 /** Two batches of 8 an epoch; one image of each order is left over. */
@@ -90,8 +91,8 @@ function configured(entry: Combination, change: object = {}): Config {
 
 type State = Map<string, Float32Array>;
 
-const backends = [1, 2, 3].map((threads) => wasmBackend({ threads }));
-const [oneThread, twoThreads] = backends;
+const backends = (["here", 2, 3] as const).map((threads) => wasmBackend({ threads }));
+const [noThreads, twoThreads] = backends;
 
 async function advance(trainer: Trainer, to: number): Promise<void> {
   while (trainer.position().step < to) await trainer.step();
@@ -102,8 +103,8 @@ async function advanced(trainer: Trainer, to: number): Promise<State> {
   return trainer.state();
 }
 
-function restore(trainer: Trainer, state: State, step: number): void {
-  trainer.restore(state, { step, epoch: Math.floor(step / stepsPerEpoch), batch: step % stepsPerEpoch });
+function restore(trainer: Trainer, state: State, step: number): Promise<void> {
+  return trainer.restore(state, { step, epoch: Math.floor(step / stepsPerEpoch), batch: step % stepsPerEpoch });
 }
 
 /** Names of the tensors whose bytes are not the same. */
@@ -137,7 +138,7 @@ interface First {
   readonly after: State;
 }
 
-describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$name", ({ entry }) => {
+describe.each(combinations().map((entry) => ({ name: nameOf(entry), entry })))("$name", ({ entry }) => {
   const config = configured(entry);
   /** In the middle of an epoch, and under GLL in the middle of the second layer. */
   const stop = entry.learning === "E2E" ? 3 : paceOf(entry).steps + 3;
@@ -152,8 +153,8 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
 
   beforeAll(async () => {
     trainers = await Promise.all([
-      ...backends.map((backend) => createTrainer(config, images, backend)),
-      createTrainer(configured(entry, { seed: 2 }), images, oneThread),
+      ...backends.map((backend) => createTrainer({ config, dataset: images, backend })),
+      createTrainer({ config: configured(entry, { seed: 2 }), dataset: images, backend: noThreads }),
     ]);
     const [, trainer] = trainers;
     start = await trainer.state();
@@ -180,7 +181,7 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
 
   test("gives the same bytes again", async () => {
     const [, trainer] = trainers;
-    restore(trainer, start, 0);
+    await restore(trainer, start, 0);
     expect(changed(await advanced(trainer, end), ended)).toEqual([]);
   });
 
@@ -199,10 +200,10 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
   test("goes on from a saved state in a new trainer, with three threads, as if it had never stopped", async () => {
     const trainer = trainers[2];
     const own = await trainer.state();
-    restore(trainer, stopped, stop);
+    await restore(trainer, stopped, stop);
     expect(trainer.position()).toEqual({ step: stop, epoch: Math.floor(stop / 2), batch: 1 });
     expect(changed(await advanced(trainer, end), ended)).toEqual([]);
-    restore(trainer, own, 0);
+    await restore(trainer, own, 0);
     expect(changed(await advanced(trainer, end), ended)).toEqual([]);
   });
 
@@ -241,7 +242,7 @@ describe.each(combinations.map((entry) => ({ name: nameOf(entry), entry })))("$n
       const seen = results.filter((result) => result.layer === layer).slice(0, heldAgain(entry.loss));
       const again: number[] = [];
       for (const { position } of seen) {
-        restore(trainer, last, position.step - 1);
+        await restore(trainer, last, position.step - 1);
         again.push((await trainer.step()).loss);
       }
       const before = seen.reduce((sum, { loss }) => sum + loss, 0);
@@ -255,7 +256,7 @@ describe("every other combination", () => {
   const all = learningNames.flatMap((learning) =>
     updateNames.flatMap((update) => lossNames.map((loss): Combination => ({ learning, update, loss }))),
   );
-  const others = all.filter((entry) => !combinations.some((sound) => nameOf(sound) === nameOf(entry)));
+  const others = all.filter((entry) => !combinations().some((sound) => nameOf(sound) === nameOf(entry)));
 
   test.each(others.map((entry) => ({ name: nameOf(entry), entry })))(
     "$name is refused with the reason",
@@ -284,7 +285,7 @@ const usual: Combination = { learning: "E2E", update: "BP", loss: "contrastiveHi
 
 /** Does something with a new trainer and ends it. */
 async function withTrainer<T>(config: Config, dataset: ImageSet, use: (trainer: Trainer) => Promise<T>): Promise<T> {
-  const trainer = await createTrainer(config, dataset, twoThreads);
+  const trainer = await createTrainer({ config, dataset, backend: twoThreads });
   try {
     return await use(trainer);
   } finally {
@@ -393,7 +394,7 @@ describe("constraints", () => {
 });
 
 describe("read-outs", () => {
-  const probed = { network: "tiny", valueRange: [0, 1], encoders: {}, seed: 1 } as const;
+  const probed = { network: networks.tiny, valueRange: [0, 1], encoders: {}, seed: 1 } as const;
   const options: ProbeOptions = {
     subjects: ["pixels"],
     readOuts: ["paper", "scaleFree", "kNN"],

@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
+import { checkGradient } from "../../src/conformance/gradients.ts";
+import { openStep } from "../../src/conformance/step.ts";
 import { countParameters, type Encoder, pictures } from "../../src/encoders/encoder.ts";
 import { createModel, initialise } from "../../src/encoders/model.ts";
 import { networks } from "../../src/encoders/networks.ts";
@@ -9,8 +11,6 @@ import { contrastiveHinge } from "../../src/losses/contrastive-hinge.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { sizeOf } from "../../src/program/tensor.ts";
 import { backpropagation } from "../../src/rules/backpropagation.ts";
-import { checkGradient } from "../support/gradients.ts";
-import { openStep } from "../support/step.ts";
 
 /** The CIFAR family small enough for float64 loops: every kind of block, both orders of pooling and activation, biases. */
 const small: Encoder = {

@@ -2,6 +2,7 @@
 
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
+import { checkGradient } from "../../src/conformance/gradients.ts";
 import { drawViews, type Patches, patchesPerSide } from "../../src/data/augmentation.ts";
 import { type ClappPatches, clappPatches } from "../../src/losses/clapp-patches.ts";
 import type { PairDraw } from "../../src/losses/loss.ts";
@@ -9,7 +10,6 @@ import { recordProgram } from "../../src/program/program.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { persistent, type Tensor } from "../../src/program/tensor.ts";
 import { viewParameters } from "../../src/program/views.ts";
-import { checkGradient } from "../support/gradients.ts";
 
 const indices = (n: number): number[] => Array.from({ length: n }, (_, i) => i);
 const random = randomStream(5, 0xc1a99);

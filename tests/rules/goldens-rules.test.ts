@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { Backend, Numbers } from "../../src/backends/backend.ts";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import { adamDefaults, adamLosses, openStep } from "../../src/conformance/step.ts";
 import { networks } from "../../src/encoders/networks.ts";
 import { contrastiveHinge } from "../../src/losses/contrastive-hinge.ts";
 import { outputsOf, type Program, persistentTensors } from "../../src/program/program.ts";
@@ -13,7 +14,6 @@ import { randomFeedback, updatedRandomFeedback } from "../../src/rules/feedback.
 import type { Update } from "../../src/rules/update.ts";
 import { expectLosses, expectSampled, expectStep } from "../goldens/compare.ts";
 import { type RuleGolden, readGolden } from "../goldens/read.ts";
-import { adamDefaults, adamLosses, openStep } from "../support/step.ts";
 
 const updates: Record<RuleGolden["update"], Update> = {
   RF: randomFeedback,

@@ -5,6 +5,7 @@ import type { Backend, Numbers } from "../../src/backends/backend.ts";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import { makeView } from "../../src/backends/reference/views.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import { adamDefaults, adamLosses, type OpenStep, openStep } from "../../src/conformance/step.ts";
 import { plainView, setAffine, setCrop } from "../../src/data/augmentation.ts";
 import { networks } from "../../src/encoders/networks.ts";
 import { contrastiveHinge } from "../../src/losses/contrastive-hinge.ts";
@@ -13,7 +14,6 @@ import { orders, view, viewParameters } from "../../src/program/views.ts";
 import { backpropagation } from "../../src/rules/backpropagation.ts";
 import { expectLosses, expectStep } from "../goldens/compare.ts";
 import { type GoldenTensor, type HingeGolden, readGolden } from "../goldens/read.ts";
-import { adamDefaults, adamLosses, type OpenStep, openStep } from "../support/step.ts";
 
 /** Golden files store float32; float64 answers agree to that, float32 ones to their own rounding (Winograd's included). */
 const backends: readonly { name: string; backend: Backend; tolerance: number; names: readonly string[] }[] = [

@@ -1,7 +1,8 @@
-// The steps that training runs, held against tests/support/step.ts's, which the identities and the goldens hold: same loss, same synapses after.
+// The steps that training runs, held against src/conformance/step.ts's, which the identities and the goldens hold: same loss, same synapses after.
 
 import { expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
+import { adamDefaults, adamLosses, openStep, small } from "../../src/conformance/step.ts";
 import { drawViews } from "../../src/data/augmentation.ts";
 import type { Encoder } from "../../src/encoders/encoder.ts";
 import { createModel, initialise } from "../../src/encoders/model.ts";
@@ -20,7 +21,6 @@ import { type LessonSpan, learnings } from "../../src/rules/learning.ts";
 import { clockValues, type Lesson, recordRule } from "../../src/rules/rule.ts";
 import { signSymmetricFeedback } from "../../src/rules/sign-symmetry.ts";
 import type { Update } from "../../src/rules/update.ts";
-import { adamDefaults, adamLosses, openStep, small } from "../support/step.ts";
 
 const batch = 4;
 const classes = 5;

@@ -2,6 +2,8 @@
 
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
+import { checkGradient } from "../../src/conformance/gradients.ts";
+import { openStep } from "../../src/conformance/step.ts";
 import type { Encoder } from "../../src/encoders/encoder.ts";
 import { recordBlock, recordBlocks } from "../../src/encoders/forward.ts";
 import { initialise } from "../../src/encoders/model.ts";
@@ -16,8 +18,6 @@ import { recordProgram } from "../../src/program/program.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { persistent, type Shape, sizeOf } from "../../src/program/tensor.ts";
 import { backpropagation } from "../../src/rules/backpropagation.ts";
-import { checkGradient } from "../support/gradients.ts";
-import { openStep } from "../support/step.ts";
 
 /** Row s is A_s, row n + s is B_s; or one row of logits per image. */
 type Rows = readonly (readonly number[])[];

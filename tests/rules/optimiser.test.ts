@@ -81,7 +81,7 @@ describe("a schedule", () => {
 });
 
 async function withTrainer<T>(config: Config, use: (trainer: Trainer) => Promise<T>): Promise<T> {
-  const trainer = await createTrainer(config, images, wasm);
+  const trainer = await createTrainer({ config, dataset: images, backend: wasm });
   try {
     return await use(trainer);
   } finally {
@@ -116,7 +116,7 @@ describe.each(everyOptimiser)("%j", (optimiser) => {
       const position = trainer.position();
       const ended = bytesOf(await advanceTo(trainer, trainer.totalSteps));
       await withTrainer(config, async (other) => {
-        other.restore(saved, position);
+        await other.restore(saved, position);
         expect(bytesOf(await advanceTo(other, other.totalSteps))).toEqual(ended);
       });
       expect(bytesOf(saved)).not.toEqual(ended);

@@ -1,8 +1,8 @@
 // From words to a rule: presets, sections that belong to one update, and every sentence of a refused combination.
 
 import { describe, expect, test } from "vitest";
-import { learningNames, lossNames, refusal, updateNames } from "../../src/rules/combinations.ts";
 import { parseConfig } from "../../src/training/config.ts";
+import { learningNames, lossNames, refusal, updateNames } from "../../src/training/registry.ts";
 
 const parse = (more: object) =>
   parseConfig({ name: "a", data: { dataset: "mnist" }, encoder: "mnist", batch: 10, epochs: 1, ...more }, "a.yaml");

@@ -3,6 +3,14 @@
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import {
+  adamDefaults,
+  adamLosses,
+  type OpenStep,
+  openStep,
+  type StepOptions,
+  small,
+} from "../../src/conformance/step.ts";
 import type { Encoder } from "../../src/encoders/encoder.ts";
 import { initialise } from "../../src/encoders/model.ts";
 import { crossEntropy } from "../../src/losses/classification.ts";
@@ -22,7 +30,6 @@ import { kolenPollack } from "../../src/rules/kolen-pollack.ts";
 import { signSymmetricFeedback } from "../../src/rules/sign-symmetry.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { furthest } from "../goldens/compare.ts";
-import { adamDefaults, adamLosses, type OpenStep, openStep, type StepOptions, small } from "../support/step.ts";
 import { type Comparison, compare } from "../support/tolerances.ts";
 
 const dtp = (options: Partial<DtpOptions> = {}) =>

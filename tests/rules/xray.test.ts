@@ -52,7 +52,8 @@ const configured = (change: object = {}): Config =>
   );
 
 const backend = wasmBackend({ threads: 2 });
-const open = (change: object = {}): Promise<Trainer> => createTrainer(configured(change), images, backend);
+const open = (change: object = {}): Promise<Trainer> =>
+  createTrainer({ config: configured(change), dataset: images, backend });
 const layersOf = async (trainer: Trainer): Promise<readonly LayerNumbers[]> =>
   (await trainer.xray()).flatMap(({ layers }) => layers);
 const byName = (layers: readonly LayerNumbers[]) => Object.fromEntries(layers.map((layer) => [layer.name, layer]));
@@ -90,7 +91,7 @@ async function openProgram(change: object): Promise<{ engine: Engine; layer: (na
 async function mend(trainer: Trainer, change: (state: Map<string, Float32Array>) => void): Promise<void> {
   const state = await trainer.state();
   change(state);
-  trainer.restore(state, trainer.position());
+  await trainer.restore(state, trainer.position());
 }
 
 const get = (state: ReadonlyMap<string, Float32Array>, name: string): Float32Array => {

@@ -5,9 +5,9 @@ import { expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import type { ImageSet } from "../../src/data/images.ts";
 import { proceduralMovie, proceduralObjects } from "../../src/data/procedural-objects.ts";
-import { parseConfig } from "../../src/training/config.ts";
-import { contactSheet, firstViews } from "../../src/runs/data-figures.ts";
 import { pictureGrid } from "../../src/figures/picture-grid.ts";
+import { contactSheet, firstViews } from "../../src/runs/data-figures.ts";
+import { parseConfig } from "../../src/training/config.ts";
 import { createTrainer } from "../../src/training/trainer.ts";
 
 /** Pictures of one level each: 10 · label + how many of its class came before. */
@@ -87,7 +87,7 @@ test.each([
   const set = (movie ? proceduralMovie : proceduralObjects)({ split: "train", count: 24, seed: 5, size: 32 });
   const dataset = movie ? "procedural-movie" : "procedural-objects";
   const config = parseConfig({ name: "t", data: { dataset }, ...tiny, ...words }, "t");
-  const trainer = await createTrainer(config, set, referenceBackend);
+  const trainer = await createTrainer({ config, dataset: set, backend: referenceBackend });
   await trainer.step();
   const { views, images } = await firstViews(config, set, referenceBackend);
   expect(images).toBe(6);

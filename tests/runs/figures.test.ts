@@ -6,8 +6,8 @@ import { PNG } from "pngjs";
 import { expect, test } from "vitest";
 import { type LossPoint, lossCurve } from "../../src/figures/loss-curve.ts";
 import { type PictureGrid, pictureGrid } from "../../src/figures/picture-grid.ts";
-import { readOutBars } from "../../src/figures/read-outs.ts";
 import { svgToPng } from "../../src/figures/png.ts";
+import { readOutBars } from "../../src/figures/read-outs.ts";
 import { writeFigure } from "../../src/figures/write-figure.ts";
 
 type Image = ReturnType<typeof PNG.sync.read>;
@@ -68,6 +68,32 @@ test("a curve of layers that learn one after another shows where each ends", asy
     expect(marks(svg)).toBe(0);
     expect(svg).not.toContain("next layer");
   }
+});
+
+test("accuracies stand in a panel of their own, each beside the random encoder's, on the loss's axis", async () => {
+  const points = [1, 2, 3, 4, 5].map((epoch) => ({ epoch, accuracy: 0.2 + epoch / 50 }));
+  const accuracies = {
+    caption: "accuracy on 200 pictures held out, in %",
+    lines: [
+      { name: "kNN", points, random: 0.225 },
+      { name: "linear, scale-free", points: points.map((one) => ({ ...one, accuracy: 0.5 })), random: 0.661 },
+    ],
+  };
+  const plain = await lossCurve({ title: "r", points: falling, interventions: [2] });
+  const svg = await lossCurve({ title: "r", points: falling, interventions: [2], accuracies });
+  await draw(svg);
+  expect(texts(svg)).toEqual(
+    expect.arrayContaining([accuracies.caption, "kNN", "linear, scale-free", "random encoder"]),
+  );
+  expect(texts(svg).filter((text) => text === "epoch")).toHaveLength(1);
+  // The per cents that ticks stand at, from the lowest accuracy or random one to the highest.
+  expect(texts(svg)).toEqual(expect.arrayContaining(["20", "80"]));
+  expect(count(svg, /aria-label="line"/)).toBe(count(plain, /aria-label="line"/) + 2);
+  expect(count(svg, /stroke-dasharray="6,5" [^>]*aria-label="rule"/)).toBe(2);
+  // What changed the run is marked in both.
+  expect(count(svg, /stroke="#a63d00"[^>]*aria-label="rule"/)).toBe(
+    2 * count(plain, /stroke="#a63d00"[^>]*aria-label="rule"/),
+  );
 });
 
 test("a loss curve has both lines, a logarithmic axis for a long fall, and labels with units", async () => {

@@ -6,11 +6,13 @@ import { join } from "node:path";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
-import { loadDataset } from "../../src/datasets/datasets.ts";
 import { proceduralClasses } from "../../src/data/procedural-objects.ts";
+import { loadDataset } from "../../src/datasets/datasets.ts";
+import { networks } from "../../src/encoders/networks.ts";
+import { holdOut } from "../../src/evaluation/held-out.ts";
 import { explain } from "../../src/program/explain.ts";
 import { saveCheckpoint } from "../../src/runs/checkpoints.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import { evaluationBytes } from "../../src/runs/evaluations.ts";
 import {
   augmentedProbeFlops,
   costOf,
@@ -22,6 +24,7 @@ import {
   timeSteps,
 } from "../../src/runs/forecast.ts";
 import { healthEvery } from "../../src/runs/train.ts";
+import { type Config, parseConfig } from "../../src/training/config.ts";
 import { createTrainer, type Trainer } from "../../src/training/trainer.ts";
 
 const data = { dataset: "procedural-objects", split: "unlabelled", size: 16, limit: 40 } as const;
@@ -35,7 +38,7 @@ async function withTrainer<T>(
   backend: Backend = wasmBackend({ threads: 1 }),
 ): Promise<T> {
   const config = configured(more);
-  const trainer = await createTrainer(config, await loadDataset(config.data), backend);
+  const trainer = await createTrainer({ config, dataset: await loadDataset(config.data), backend });
   try {
     return await use(trainer);
   } finally {
@@ -108,6 +111,41 @@ describe("disk", () => {
     const [every, tenth, rest] = [await needs({}), await needs({ metricsEvery: 10 }), await needs({}, 0, 10)];
     expect(tenth.disk.metrics).toBeLessThan(every.disk.metrics);
     expect(rest.disk.metrics).toBeLessThan(every.disk.metrics);
+  });
+});
+
+describe("evaluations", () => {
+  test("take memory while training, and lines of metrics and events; as many as come", async () => {
+    const heldOut = holdOut(await loadDataset({ ...data, split: "train", limit: 60 }), networks.tiny);
+    const probe = { train: { ...data, split: "train" }, test: { ...data, split: "test" } };
+    const dataset = await loadDataset(data);
+    const [never, evaluated] = await Promise.all(
+      [0, 1].map((evaluateEvery) =>
+        withTrainer({ probe, evaluateEvery }, (trainer) =>
+          needsOf(trainer, dataset, 0, 0, evaluateEvery ? evaluationBytes(trainer.config, heldOut) : 0),
+        ),
+      ),
+    );
+    const more = evaluated.memory.training - never.memory.training;
+    expect(more).toBe(evaluationBytes(configured({ probe, evaluateEvery: 1 }), heldOut));
+    // At the least the pictures, and their features of 1,024 numbers.
+    expect(more).toBeGreaterThan(60 * (16 * 16 * 3 + 4 * 1024));
+    // 5 evaluations of 2 scores.
+    expect(evaluated.disk.metrics - never.disk.metrics).toBe(5 * (80 + 2 * 80));
+    expect(evaluated.disk.events - never.disk.events).toBe(5 * 2 * 120);
+  });
+
+  test("take time: one is timed, and the random encoder's is one more", async () => {
+    const backend = wasmBackend({ threads: 1 });
+    const heldOut = holdOut(await loadDataset({ ...data, split: "train", limit: 30 }), networks.tiny);
+    const probe = { train: { ...data, split: "train" }, test: { ...data, split: "test" } };
+    const { seconds, evaluating, secondsPerStep } = await withTrainer(
+      { probe, evaluateEvery: 2, xrayEvery: 0 },
+      (trainer) => timeSteps(trainer, 0.01, { heldOut, backend }),
+    );
+    // 3 evaluations and the random encoder's, each far longer than a step of this network.
+    expect(evaluating).toBeGreaterThan(4 * secondsPerStep);
+    expect(seconds).toBeGreaterThan(evaluating + 20 * secondsPerStep - 1e-9);
   });
 });
 
@@ -185,7 +223,7 @@ describe("time", () => {
           now += step(at++, trainer);
           return { position: trainer.position(), loss: 0, metrics: {} };
         },
-        restore: (_, position) => {
+        restore: async (_, position) => {
           at = position.step;
         },
         embeddings: async () => {

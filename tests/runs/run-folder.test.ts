@@ -14,6 +14,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SimclrAugmentation } from "../../src/data/augmentation.ts";
+import { notRead, notWritten, writeWhole } from "../../src/files/files.ts";
 import { makeFolders } from "../../src/files/folders.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { randomStream } from "../../src/program/random.ts";
@@ -25,9 +26,7 @@ import {
   loadCheckpoint,
   requireTensors,
 } from "../../src/runs/checkpoints.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
 import { continueEnvironment, environment } from "../../src/runs/environment.ts";
-import { notRead, notWritten, writeWhole } from "../../src/files/files.ts";
 import { configKey } from "../../src/runs/resume.ts";
 import {
   appendMetric,
@@ -41,6 +40,7 @@ import {
   truncateMetrics,
 } from "../../src/runs/run-folder.ts";
 import { lockRun } from "../../src/runs/run-lock.ts";
+import { type Config, parseConfig } from "../../src/training/config.ts";
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -757,7 +757,7 @@ describe("a checkpoint", () => {
     expect(bestCheckpoint(folder)?.position.step).toBe(10);
     write("bests/step-00000010.safetensors", { ...at(10), losses: '{"sum":0,"steps":0}' });
     expect(() => bestCheckpoint(folder)).toThrow(
-      /no checkpoint has a training loss yet; leave --best out, or train on$/,
+      /no checkpoint has a training loss or an evaluation yet; leave --best out, or train on$/,
     );
     expect(bestCheckpoint(join(root, "no-bests"))).toBeUndefined();
   });

@@ -17,10 +17,10 @@ import { basename, join, resolve } from "node:path";
 import { PNG } from "pngjs";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { removeRuns } from "../../src/cli/commands/remove-runs.ts";
-import { SaccadeError } from "../../src/program/errors.ts";
-import { parseConfig } from "../../src/training/config.ts";
 import { lossCurves } from "../../src/figures/loss-curve.ts";
+import { SaccadeError } from "../../src/program/errors.ts";
 import { appendMetric, createRun } from "../../src/runs/run-folder.ts";
+import { parseConfig } from "../../src/training/config.ts";
 
 vi.mock("node:fs", { spy: true });
 afterEach(() => vi.restoreAllMocks());

@@ -10,11 +10,11 @@ import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { latestCheckpoint } from "../../src/runs/checkpoints.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
 import { appendMetric, createRun, type RunFolder, readMetrics, runFolder } from "../../src/runs/run-folder.ts";
 import { crc32c, decodeEvents } from "../../src/runs/tensorboard/event-file.ts";
 import { histogram, openEvents } from "../../src/runs/tensorboard.ts";
 import { train } from "../../src/runs/train.ts";
+import { type Config, parseConfig } from "../../src/training/config.ts";
 
 let root: string;
 /** Three steps an epoch, two epochs, X-rays at 0, 2, 4 and 6; all layers by random feedback. */

@@ -32,10 +32,8 @@ function noise(name: string, count: number, seed: number): ImageSet {
 }
 
 const [train, test] = counts.map((count, i) => noise(`noise ${i}`, count, i));
-const network = "tiny";
-const weights = new Map(
-  [...initialise(createModel(networks[network]), 1)].map(([tensor, values]) => [tensor.name, values]),
-);
+const network = networks.tiny;
+const weights = new Map([...initialise(createModel(network), 1)].map(([tensor, values]) => [tensor.name, values]));
 const wanted = { seeds: 1, epochs: 1, learningRate: 1e-3, batch: 500, ...options };
 const before = process.memoryUsage.rss();
 await probe(

@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseValue } from "../../src/cli/options.ts";
 import { datasetNames } from "../../src/datasets/known-datasets.ts";
+import { networkOf } from "../../src/encoders/networks.ts";
 import { decodeText } from "../../src/files/files.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { configText, parseYaml } from "../../src/runs/run-folder.ts";
@@ -134,7 +135,7 @@ describe("what is refused", () => {
       { loss: { kind: "contrastiveHinge", negatives: "al" } },
       /^f\.yaml: loss\.negatives must be all or a number, got "al"; did/,
     ],
-    [{ loss: { kind: "contrastiveHinge", negatives: 0 } }, /^f\.yaml: loss\.negatives must be at least 1, got 0$/],
+    [{ loss: { kind: "contrastiveHinge", negatives: -1 } }, /^f\.yaml: loss\.negatives must be at least 0, got -1$/],
     [{ batch: "many" }, /^f\.yaml: batch must be a number, got "many"$/],
     [{ batch: 2.5 }, /^f\.yaml: batch must be a whole number, got 2\.5$/],
     [{ batch: undefined }, /^f\.yaml: batch must be a number, got nothing$/],
@@ -458,5 +459,118 @@ probe: &probe
 
   test("a __proto__ in a file is an unknown key", () => {
     expect(refusal(() => parseConfig(parse("__proto__: {batch: 7}"), "f.yaml"))).toMatch(/unknown key "__proto__"/);
+  });
+});
+
+describe("a network that is spelt out", () => {
+  const block = { outputs: 8, kernel: 3, after: ["relu", "maxPool"] };
+  const withEncoder = (encoder: object): Config =>
+    parseConfig(
+      {
+        ...least(),
+        encoder: {
+          input: { height: 12, width: 12, channels: 1 },
+          blocks: [block, { ...block, outputs: 16 }],
+          ...encoder,
+        },
+      },
+      "f.yaml",
+    );
+
+  test("has defaults for all but its pictures and its blocks' widths and kernels", () => {
+    expect(withEncoder({ blocks: [{ outputs: 8, kernel: 5, after: [{ pool: "average" }] }] }).encoder).toEqual({
+      name: "own",
+      input: { height: 12, width: 12, channels: 1 },
+      blocks: [{ outputs: 8, kernel: 5, stride: 1, bias: false, after: [{ pool: "average", size: 2 }] }],
+      head: { averagePool: 1, outputs: 64, bias: false, hidden: [] },
+    });
+    expect(networkOf(withEncoder({}).encoder).blocks.map(({ name, padding }) => [name, padding])).toEqual([
+      ["conv1", 1],
+      ["conv2", 1],
+    ]);
+    const even = networkOf(withEncoder({ blocks: [{ ...block, kernel: 4 }] }).encoder);
+    expect(even.blocks[0].padding).toBe(1);
+  });
+
+  test("can be changed on the command line, where its keys are words of their own", () => {
+    const raw = { ...least(), encoder: structuredClone(withEncoder({}).encoder) };
+    override(raw, "encoder.name=2024", parseValue);
+    override(raw, "encoder.head.hidden=[32]", parseValue);
+    expect(parseConfig(raw, "f.yaml").encoder).toMatchObject({ name: "2024", head: { hidden: [32] } });
+    override(raw, "encoder=mnist", parseValue);
+    expect(parseConfig(raw, "f.yaml").encoder).toBe("mnist");
+  });
+
+  test.each([
+    [
+      { blocks: [block, { ...block, kernel: 7, padding: 0 }] },
+      "f.yaml: encoder: conv2's kernel must be at most 6, the side of its picture [6, 6, 8] with padding 0, got 7; pool or stride less below it, or pad more",
+    ],
+    [
+      { blocks: [block, { ...block, padding: 3 }] },
+      "f.yaml: encoder: conv2's padding must be below its kernel of 3, or a window would see zeros alone, got 3",
+    ],
+    [
+      { blocks: [block, block, block, block] },
+      "f.yaml: encoder: conv4's maxPool of size 2 must be left with at least one pixel, got a picture of [1, 1, 8]; leave it out, or pool or stride less below it",
+    ],
+    [
+      { blocks: [{ ...block, after: [{ pool: "average", size: 13 }] }] },
+      "f.yaml: encoder: conv1's averagePool of size 13 must be left with at least one pixel, got a picture of [12, 12, 8]; leave it out, or pool or stride less below it",
+    ],
+    [
+      { head: { averagePool: 4 } },
+      "f.yaml: encoder: head.averagePool must be at most 3, the side of the last block's picture, got 4",
+    ],
+    [
+      { name: "mnist" },
+      "f.yaml: encoder.name must be a name of its own, got mnist, which is one of the library's; rename it",
+    ],
+    [
+      { blocks: [block, { ...block, after: ["rleu"] }] },
+      'f.yaml: encoder.blocks.1.after.0 (block conv2) must be one of hardtanh, tanh, relu, triangle, maxPool or a group of keys and values, got "rleu"; did you mean "relu"?',
+    ],
+    [
+      { blocks: [{ ...block, after: [{ pool: "avarage" }] }] },
+      'f.yaml: encoder.blocks.0.after.0.pool (block conv1) must be one of max, average, got "avarage"; did you mean "average"?',
+    ],
+    [{ blocks: [{ ...block, kernel: 9 }] }, "f.yaml: encoder.blocks.0.kernel (block conv1) must be at most 7, got 9"],
+    [
+      { blocks: [{ ...block, kernal: 9 }] },
+      'f.yaml: unknown key "encoder.blocks.0.kernal", did you mean "kernel"? (known: outputs, kernel, stride, padding, bias, after)',
+    ],
+    [{ blocks: [] }, "f.yaml: encoder.blocks must be a list of at least 1, got []"],
+    [{ blocks: [{ kernel: 3 }] }, "f.yaml: encoder.blocks.0.outputs (block conv1) must be a number, got nothing"],
+    [
+      { input: { height: 97, width: 12, channels: 2 } },
+      "f.yaml: encoder.input.height must be at most 96, got 97; encoder.input.channels must be 1 or 3, got 2",
+    ],
+    [
+      { head: { hiden: [3] } },
+      'f.yaml: unknown key "encoder.head.hiden", did you mean "hidden"? (known: averagePool, outputs, bias, hidden)',
+    ],
+  ])("is refused by its block, with what it may be: %j", (encoder, sentence) => {
+    expect(refusal(() => withEncoder(encoder))).toBe(sentence);
+  });
+
+  test("of no kind at all is refused with the names and the kind", () => {
+    const [mistyped, list] = ["mnits", ["mnist"]].map((encoder) =>
+      refusal(() => parseConfig({ ...least(), encoder }, "f.yaml")),
+    );
+    expect(mistyped).toMatch(
+      /^f\.yaml: encoder must be one of cifar, .* or a group of keys and values, got "mnits"; did you mean "mnist"\?$/,
+    );
+    expect(list).toMatch(/^f\.yaml: encoder must be one of cifar, .* or a group of keys and values, got \["mnist"\]$/);
+  });
+
+  test("under patches has the patches' size", () => {
+    const patches = {
+      augmentation: { kind: "patches", crop: 12, size: 6, stride: 3 },
+      loss: { kind: "clappPatches", steps: 1, skip: 0 },
+    };
+    const deep = { input: { height: 12, width: 12, channels: 1 }, blocks: [block, block, block] };
+    expect(refusal(() => parseConfig({ ...least(), ...patches, encoder: deep }, "f.yaml"))).toBe(
+      "f.yaml: encoder: conv3's maxPool of size 2 must be left with at least one pixel, got a picture of [1, 1, 8]; leave it out, or pool or stride less below it",
+    );
   });
 });

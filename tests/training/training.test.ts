@@ -333,7 +333,11 @@ describe("checkpoints", () => {
   ])(
     "of %s %j hold matrices as PyTorch has them, pictures with their channels first",
     async (learning, change, all) => {
-      const trainer = await createTrainer(configured({ ...change, learning, epochs: 1 }), images, twoThreads);
+      const trainer = await createTrainer({
+        config: configured({ ...change, learning, epochs: 1 }),
+        dataset: images,
+        backend: twoThreads,
+      });
       for (let step = 0; step < trainer.totalSteps; step++) await trainer.step();
       const state = await trainer.state();
       const { recorded } = trainer;
@@ -634,7 +638,7 @@ test("a run is finished for its own configuration, on its own pictures, once it 
 
 describe("a trainer", () => {
   const open = (dataset: ImageSet, change: object = {}) =>
-    createTrainer(configured({ epochs: 1, ...change }), dataset, wasmBackend({ threads: 1 }));
+    createTrainer({ config: configured({ epochs: 1, ...change }), dataset, backend: wasmBackend({ threads: 1 }) });
 
   test("steps to its end and no further, and is put back nowhere beyond it", async () => {
     const trainer = await open(bars(20));
@@ -644,11 +648,11 @@ describe("a trainer", () => {
     );
     const state = await trainer.state();
     for (const step of [3, -1, 0.5])
-      expect(() => trainer.restore(state, { step, epoch: 0, batch: 0 })).toThrow(
+      await expect(trainer.restore(state, { step, epoch: 0, batch: 0 })).rejects.toThrow(
         new SaccadeError(`resume: position must be a whole step from 0 to 2, the steps of the run, got ${step}`),
       );
     expect(trainer.position().step).toBe(2);
-    trainer.restore(state, { step: 1, epoch: 0, batch: 1 });
+    await trainer.restore(state, { step: 1, epoch: 0, batch: 1 });
     expect((await trainer.step()).position.step).toBe(2);
     await trainer.dispose();
   });
@@ -670,7 +674,7 @@ describe("a trainer", () => {
         if (layer !== undefined) expect([...layersOf(told)]).toEqual([String(layer)]);
         before = after;
       }
-      trainer.restore(before, { step: 0, epoch: 0, batch: 0 });
+      await trainer.restore(before, { step: 0, epoch: 0, batch: 0 });
       for (let step = 0; step < trainer.totalSteps; step++) await trainer.step();
       expect([...(await trainer.changedState()).keys()]).toEqual([...before.keys()]);
       await trainer.dispose();

@@ -1,7 +1,7 @@
 // The X-ray: how far each layer's change is from backpropagation's, and its feedback weights from its forward ones, on a line from 0° to 180°.
 
 import { layerNumbers, run } from "../state.ts";
-import { terms } from "../words.ts";
+import { terms } from "../terms.ts";
 import { Term } from "./term.tsx";
 
 const degrees = (angle: number | undefined): string => (angle === undefined ? "–" : `${Math.round(angle)}°`);

@@ -3,7 +3,7 @@
 import type { Condition, Verdict } from "../../src/program/audit.ts";
 import { confirm } from "../engine.ts";
 import { audit, confirmed } from "../state.ts";
-import { conditionWords } from "../words.ts";
+import { conditionWords } from "../terms.ts";
 import { Term } from "./term.tsx";
 
 const order = Object.keys(conditionWords) as Condition[];

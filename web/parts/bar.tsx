@@ -67,8 +67,8 @@ const number = new Intl.NumberFormat("en");
 function Where() {
   const { made, step: at, totalSteps, viewsPerSecond, layer, ended, engine } = run.value;
   const where =
-    threads === undefined
-      ? "one thread, since this address may not share memory between threads"
+    threads === "here"
+      ? "one thread: this address may not share memory between threads"
       : `WebAssembly, ${threads} ${threads === 1 ? "thread" : "threads"}`;
   return (
     <p class="where">

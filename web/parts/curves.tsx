@@ -1,7 +1,7 @@
 // The two curves: the loss of every step, and what the representation is good for.
 
 import { baseline, before, checked, collapsed, curves, look, run } from "../state.ts";
-import { metricWords, terms } from "../words.ts";
+import { metricWords, terms } from "../terms.ts";
 import { Chart, type Line } from "./chart.tsx";
 import { Term } from "./term.tsx";
 

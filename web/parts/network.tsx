@@ -3,7 +3,7 @@
 import type { Config } from "../../src/training/config.ts";
 import type { LayerNumbers } from "../../src/training/xray.ts";
 import { checked, filters, layerNumbers, reading, run } from "../state.ts";
-import { terms } from "../words.ts";
+import { terms } from "../terms.ts";
 import { Term } from "./term.tsx";
 import { Tile } from "./tile.tsx";
 

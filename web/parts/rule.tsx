@@ -1,20 +1,23 @@
 // How the network learns: Learning × Update × Loss, negatives, gradient block, and behind a disclosure the numbers.
 
-import { type Combination, learningNames, lossNames, refusal, updateNames } from "../../src/rules/combinations.ts";
 import type { Config } from "../../src/training/config.ts";
+import type { LearningName, LossName, UpdateName } from "../../src/training/registry.ts";
 import { lossTitles, type PageNetwork, pageNetworks, withLoss, withNetwork, withPart } from "../configuration.ts";
 import { change } from "../engine.ts";
-import { raw, shown } from "../state.ts";
-import { learningWords, lossWords, terms, updateWords } from "../words.ts";
+import { checked, raw, shown } from "../state.ts";
+import { blockWords, learningWords, lossWords, updateWords } from "../words.ts";
 import { Choice } from "./choice.tsx";
 import { NumberField } from "./number-field.tsx";
 import { Term } from "./term.tsx";
 
+const learnings = Object.keys(learningWords) as LearningName[];
+const updates = Object.keys(updateWords) as UpdateName[];
+const losses = (Object.keys(lossWords) as LossName[]).filter((name) => name !== "clappPatches");
+
 export function Rule() {
   const config = shown.value;
   if (config === undefined) return <section class="panel rule" aria-busy="true" />;
-  const now: Combination = { ...config, loss: config.loss.kind };
-  const refused = (change: Partial<Combination>): string | undefined => reason(refusal({ ...now, ...change }));
+  const refused = (name: string): string | undefined => reason(checked.value?.refusals[name]);
   return (
     <section class="panel rule" aria-labelledby="rule-title">
       <h2 id="rule-title">How it learns</h2>
@@ -23,11 +26,11 @@ export function Rule() {
         title="Learning"
         about="which layers, and when"
         value={config.learning}
-        options={learningNames.map((value) => ({
+        options={learnings.map((value) => ({
           value,
           title: value,
           words: learningWords[value],
-          refused: refused({ learning: value }),
+          refused: refused(value),
         }))}
         choose={(learning) => change({ ...raw.value, learning })}
       />
@@ -36,11 +39,11 @@ export function Rule() {
         title="Update"
         about="where the error comes from"
         value={config.update}
-        options={updateNames.map((value) => ({
+        options={updates.map((value) => ({
           value,
           title: value,
           words: updateWords[value],
-          refused: refused({ update: value }),
+          refused: refused(value),
         }))}
         choose={(update) => change({ ...raw.value, update })}
       />
@@ -49,14 +52,12 @@ export function Rule() {
         title="Loss"
         about="what is asked of it"
         value={config.loss.kind}
-        options={lossNames
-          .filter((value) => value !== "clappPatches")
-          .map((value) => ({
-            value,
-            title: lossTitles[value],
-            words: lossWords[value],
-            refused: refused({ loss: value }),
-          }))}
+        options={losses.map((value) => ({
+          value,
+          title: lossTitles[value],
+          words: lossWords[value],
+          refused: refused(value),
+        }))}
         choose={(loss) => change(withLoss(raw.value, loss))}
       />
       {config.loss.kind === "contrastiveHinge" && <Hinge config={config} loss={config.loss} />}
@@ -75,7 +76,7 @@ type HingeLoss = Extract<Config["loss"], { kind: "contrastiveHinge" }>;
 
 function Hinge({ config, loss }: { readonly config: Config; readonly loss: HingeLoss }) {
   const set = (part: Partial<HingeLoss>): void => change(withPart(raw.value, "loss", part));
-  const counts = ["1", "5", "all"] as const;
+  const counts = ["0", "1", "5", "all"] as const;
   const few = String(loss.negatives);
   const shown = counts.some((count) => count === few) ? counts : ([...counts, few] as const);
   return (
@@ -89,9 +90,11 @@ function Hinge({ config, loss }: { readonly config: Config; readonly loss: Hinge
           value,
           title: value,
           words:
-            value === "all"
-              ? `A view is pushed away from all ${config.batch - 1} other pictures of its batch.`
-              : `A view is pushed away from the next ${value === "1" ? "picture" : `${value} pictures`} alone: less to remember.`,
+            value === "0"
+              ? "Nothing is pushed away: the loss is content once all views are alike enough."
+              : value === "all"
+                ? `A view is pushed away from all ${config.batch - 1} other pictures of its batch.`
+                : `A view is pushed away from the next ${value === "1" ? "picture" : `${value} pictures`} alone: less to remember.`,
         }))}
         choose={(value) => set({ negatives: value === "all" ? "all" : Number(value) })}
       />
@@ -103,7 +106,7 @@ function Hinge({ config, loss }: { readonly config: Config; readonly loss: Hinge
         />
         <span>Gradient block</span>
       </label>
-      <p class="note">{terms.block}</p>
+      <p class="note">{blockWords}</p>
     </>
   );
 }
@@ -116,7 +119,7 @@ function Numbers({ config }: { readonly config: Config }) {
       <label class="field">
         <span>Network</span>
         <select
-          value={encoder}
+          value={typeof encoder === "string" ? encoder : encoder.name}
           onChange={({ currentTarget }) => change(withNetwork(raw.value, currentTarget.value as PageNetwork))}
         >
           {Object.entries(pageNetworks).map(([name, { title }]) => (

@@ -14,8 +14,9 @@ export function parseForPage(raw: Raw): Config {
     throw new SaccadeError(`This page cannot train it: ${sentence}; saccade train can.`);
   };
   if (data.dataset !== "procedural-objects") refuse(`it renders its own pictures and has no dataset ${data.dataset}`);
-  if (!Object.hasOwn(pageNetworks, encoder))
-    refuse(`its networks are ${Object.keys(pageNetworks).join(" and ")}, not ${encoder}`);
+  const named = typeof encoder === "string" ? encoder : "one that is spelt out";
+  if (!Object.hasOwn(pageNetworks, named))
+    refuse(`its networks are ${Object.keys(pageNetworks).join(" and ")}, not ${named}`);
   if (loss.kind === "clappPatches" || augmentation.kind === "patches") refuse("it has no patches");
   if ((config.pairing ?? "augmentation") !== "augmentation") refuse(`it has no pairing ${config.pairing}`);
   if (data.grey) refuse("its networks see colours");

@@ -3,8 +3,9 @@
 import type { Backend } from "../../src/backends/backend.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { countParameters, pictures } from "../../src/encoders/encoder.ts";
-import { networks } from "../../src/encoders/networks.ts";
+import { networkOf } from "../../src/encoders/networks.ts";
 import type { Config } from "../../src/training/config.ts";
+import { type Combination, learningNames, lossNames, refusal, updateNames } from "../../src/training/registry.ts";
 import type { Raw } from "../configuration.ts";
 import type { Checked, FromReader, ToReader } from "../messages.ts";
 import { parseForPage } from "./limits.ts";
@@ -36,7 +37,7 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
   }
 
   async function checkedOf(config: Config): Promise<Checked> {
-    const encoder = networks[config.encoder];
+    const encoder = networkOf(config.encoder);
     const { split, limit: count = 1, seed, size = 32 } = config.data;
     // Image i is the same however many are made, but which come first is not known before the order is drawn.
     const set = proceduralObjects({ split, count, seed, size });
@@ -44,9 +45,9 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
     const counts = countParameters(encoder);
     return {
       config,
-      layers: encoder.blocks.map(({ name, after }, i) => ({
+      refusals: refusalsBeside({ ...config, loss: config.loss.kind } as Combination),
+      layers: encoder.blocks.map(({ name }, i) => ({
         name,
-        after,
         shape: shapes[i + 1],
         synapses: counts.blocks[i],
       })),
@@ -101,4 +102,19 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
         message satisfies never;
     }
   };
+}
+
+/** Every choice that would make no sense in this combination, with its reason. */
+function refusalsBeside(now: Combination): Record<string, string> {
+  const changes: readonly (readonly [string, Partial<Combination>])[] = [
+    ...learningNames.map((learning) => [learning, { learning }] as const),
+    ...updateNames.map((update) => [update, { update }] as const),
+    ...lossNames.map((loss) => [loss, { loss }] as const),
+  ];
+  return Object.fromEntries(
+    changes.flatMap(([name, change]) => {
+      const sentence = refusal({ ...now, ...change });
+      return sentence === undefined ? [] : [[name, sentence]];
+    }),
+  );
 }

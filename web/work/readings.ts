@@ -5,7 +5,7 @@ import type { ImageSet } from "../../src/data/images.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { pictures } from "../../src/encoders/encoder.ts";
 import { recordBlocks } from "../../src/encoders/forward.ts";
-import { networks } from "../../src/encoders/networks.ts";
+import { networkOf } from "../../src/encoders/networks.ts";
 import { encoderFeatures, encoderResults, pixelFeatures, untrainedWeights } from "../../src/evaluation/features.ts";
 import { flatten } from "../../src/program/tensor.ts";
 import type { Config } from "../../src/training/config.ts";
@@ -26,12 +26,13 @@ export interface Readings {
 const sizes = { train: 500, test: 500, map: 300, channels: 6 } as const;
 
 export function createReadings(config: Config, backend: Backend): Readings {
-  const { encoder: network, valueRange, normalise, seed, data } = config;
+  const { valueRange, normalise, seed, data } = config;
+  const network = networkOf(config.encoder);
   const { size = 32 } = data;
   const [train, test] = (["train", "test"] as const).map((split) =>
     proceduralObjects({ split, count: sizes[split], seed: data.seed, size }),
   );
-  const shapes = pictures(networks[network]).slice(1);
+  const shapes = pictures(network).slice(1);
   let plane: Float64Array | undefined;
   /** The same channels all through a run. */
   let channels: readonly (readonly number[])[] | undefined;

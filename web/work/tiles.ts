@@ -4,12 +4,13 @@ import type { Backend, Numbers } from "../../src/backends/backend.ts";
 import { drawViews } from "../../src/data/augmentation.ts";
 import type { ImageSet } from "../../src/data/images.ts";
 import { pairings } from "../../src/data/pairing.ts";
-import { networks } from "../../src/encoders/networks.ts";
+import { networkOf } from "../../src/encoders/networks.ts";
 import { recordProgram } from "../../src/program/program.ts";
 import { persistent } from "../../src/program/tensor.ts";
 import { viewParameters } from "../../src/program/views.ts";
 import type { Config } from "../../src/training/config.ts";
-import { configuredLoss, configuredPairs } from "../../src/training/configured-rule.ts";
+import { configuredPairs } from "../../src/training/configured-rule.ts";
+import { madeLoss } from "../../src/training/registry.ts";
 import type { Tiles } from "../messages.ts";
 
 type Range = readonly [number, number];
@@ -35,7 +36,7 @@ export function pairTiles(
   views: number,
   count: number,
 ): Tiles {
-  const { height, width } = networks[encoder];
+  const { height, width } = networkOf(encoder);
   const size = height * width * 3;
   const images = numbers.length / size / views;
   const some = Math.min(count, images);
@@ -86,8 +87,8 @@ export function activityTiles(
 
 /** What the first step sees of its first `count` images, made by the same operation from the same random numbers. */
 export async function firstPairs(config: Config, set: ImageSet, count: number, backend: Backend): Promise<Tiles> {
-  const { height, width } = networks[config.encoder];
-  const { views } = configuredLoss(config);
+  const { height, width } = networkOf(config.encoder);
+  const { views } = madeLoss(config);
   const { anchors } = configuredPairs(config, set);
   const samples = pairings.augmentation.order(anchors, config.seed, 0).subarray(0, count);
   const rows = views * samples.length;
@@ -105,7 +106,7 @@ export async function firstPairs(config: Config, set: ImageSet, count: number, b
       indices,
       Int32Array.from({ length: rows }, (_, row) => samples[row % samples.length]),
     );
-    const sizes = { from: set, to: networks[config.encoder] };
+    const sizes = { from: set, to: networkOf(config.encoder) };
     engine.write(parameters, drawViews(config.augmentation, sizes, { seed: config.seed, epoch: 0, samples, views }));
     await engine.run(program);
     const { encoder, valueRange } = config;

@@ -4,10 +4,10 @@ import type { Backend } from "../../src/backends/backend.ts";
 import type { ImageSet } from "../../src/data/images.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { synapsesOf } from "../../src/encoders/model.ts";
-import { networks } from "../../src/encoders/networks.ts";
+import { networkOf } from "../../src/encoders/networks.ts";
 import { embeddingHealth } from "../../src/training/alarms.ts";
 import type { Config } from "../../src/training/config.ts";
-import { configuredLoss } from "../../src/training/configured-rule.ts";
+import { madeLoss } from "../../src/training/registry.ts";
 import { createTrainer, type StepResult, type Trainer } from "../../src/training/trainer.ts";
 import type { Raw } from "../configuration.ts";
 import type { FromTrainer, ToTrainer } from "../messages.ts";
@@ -41,7 +41,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     trainer = undefined;
     id = number;
     const config = parseForPage(raw);
-    trainer = await createTrainer(config, pictures(config), backend);
+    trainer = await createTrainer({ config, dataset: pictures(config), backend });
     untold = [];
     const { totalSteps, bytes } = trainer;
     post({ kind: "made", id, totalSteps, bytes, engine: backend.description });
@@ -73,7 +73,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     if (playing && pace === undefined && (speed === undefined || now - speed.since > 4000))
       speed = { since: now, step: position.step };
     const seconds = speed && playing ? (now - speed.since) / 1000 : 0;
-    const views = configuredLoss(config).views * config.batch;
+    const views = madeLoss(config).views * config.batch;
     const viewsPerSecond = speed && seconds > 0.3 ? ((position.step - speed.step) * views) / seconds : undefined;
     post({ kind: "steps", id, step: position.step, losses: untold, layer, metrics, viewsPerSecond });
     untold = [];
@@ -85,9 +85,9 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     const { config } = of;
     const { step } = of.position();
     const embedded = step > 0 ? await of.embeddings() : undefined;
-    const pairs = step > 0 ? pairTiles(await of.views(), config, configuredLoss(config).views, shownPairs) : undefined;
+    const pairs = step > 0 ? pairTiles(await of.views(), config, madeLoss(config).views, shownPairs) : undefined;
     const seen = await of.xray();
-    const [first] = networks[config.encoder].blocks;
+    const [first] = networkOf(config.encoder).blocks;
     const weights = seen.flatMap(({ synapses }) => synapses).find(({ name }) => name === first.name)?.weights;
     post({
       kind: "look",

@@ -8,7 +8,7 @@ import { trainHere } from "./train.ts";
 const scope = globalThis as unknown as Worker;
 
 scope.onmessage = ({ data: { role, threads } }: MessageEvent<Role>) => {
-  const backend = wasmBackend(threads === undefined ? {} : { threads });
+  const backend = wasmBackend({ threads });
   const post = (message: FromTrainer | FromReader): void => scope.postMessage(message);
   if (role === "train") {
     const handle = trainHere(backend, post);

@@ -79,6 +79,19 @@ function standardDeviation(x: Float64Array): number {
   return Math.sqrt(x.reduce((sum, value) => sum + (value - mean) ** 2, 0) / x.length);
 }
 
+/** Calls `visit` with the first number of every place of [..., c], and c. */
+function forPlaces({ data, shape }: Operand, visit: (at: number, c: number) => void): void {
+  const c = shape[shape.length - 1];
+  for (let at = 0; at < data.length; at += c) visit(at, c);
+}
+
+/** Of `count` numbers from `at` on. */
+function sumFrom({ data }: Operand, at: number, count: number): number {
+  let sum = 0;
+  for (let k = at; k < at + count; k++) sum += data[k];
+  return sum;
+}
+
 /** dx[i] += …: a zeroed accumulator for a gradient. */
 function zeroed({ data }: Operand): Float64Array {
   return (data as Float64Array).fill(0);
@@ -149,6 +162,21 @@ export const referenceKernels: { readonly [K in Kind]: Kernel<K> } = {
 
   activationGradient: ({ dy, y, dx }, { kind }) => {
     for (let i = 0; i < dy.data.length; i++) dx.data[i] = dy.data[i] * slope[kind](y.data[i]);
+  },
+
+  triangle: ({ x, y }) => {
+    forPlaces(x, (at, c) => {
+      const mean = sumFrom(x, at, c) / c;
+      for (let k = at; k < at + c; k++) y.data[k] = Math.max(0, x.data[k] - mean);
+    });
+  },
+
+  triangleGradient: ({ dy, y, dx }) => {
+    for (let i = 0; i < dy.data.length; i++) dx.data[i] = y.data[i] > 0 ? dy.data[i] : 0;
+    forPlaces(dx, (at, c) => {
+      const mean = sumFrom(dx, at, c) / c;
+      for (let k = at; k < at + c; k++) dx.data[k] -= mean;
+    });
   },
 
   maxPool: ({ x, y, argmax }, { size }) => {

@@ -7,6 +7,7 @@ import { planMemory } from "../../program/plan.ts";
 import { type Program, persistentTensors } from "../../program/program.ts";
 import { bytesOf, offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
 import { type Backend, type Engine, type Numbers, notHere } from "../backend.ts";
+import { runHere } from "./here.ts";
 import type { Launch, Places, Word } from "./launch.ts";
 import { lowerStage } from "./lower.ts";
 import { availableThreads } from "./platform.ts";
@@ -15,8 +16,11 @@ import { control, controlPitch, type PreparedKernel, type PreparedLaunch } from 
 import { startThreads } from "./threads.ts";
 
 export interface WasmOptions {
-  /** Compute threads; all cores, at most 16, unless told. Results do not depend on it. */
-  readonly threads?: number;
+  /**
+   * Compute threads; all cores, at most 16, unless told. `here`: none, programs run in the calling thread, which is all that a page can
+   * do that is not cross-origin isolated. Results do not depend on it.
+   */
+  readonly threads?: number | "here";
   /**
    * `wide`: vectors of 256 bits, in Node 24 or newer on x64; it sets V8's flag --experimental-wasm-revectorize for the process. `relaxed`:
    * multiply-add in one instruction, where the engine has it; the same results as `wide`, bit for bit. `plain`: two
@@ -26,6 +30,8 @@ export interface WasmOptions {
 }
 
 const mostThreads = 16;
+/** A page's memory may be shared with workers only where it is cross-origin isolated. */
+const shares = typeof SharedArrayBuffer !== "undefined";
 /** Threads, unless told: all cores, to 16. */
 export const defaultThreads = (): number => Math.min(mostThreads, availableThreads());
 
@@ -34,22 +40,23 @@ const pageBytes = 65536;
 const mostPages = 65535;
 
 /**
- * Float32 WebAssembly on all cores, in Node and in a page; its bytes do not depend on the number of threads. Throws in a page without
- * SharedArrayBuffer, and for a number of threads that is no whole number of at least 1.
+ * Float32 WebAssembly on all cores, in Node and in a page; its bytes do not depend on the number of threads. Throws where threads are
+ * asked for in a page that is not cross-origin isolated, and for a number of them that is no whole number of at least 1.
  */
 export function wasmBackend(options: WasmOptions = {}): Backend {
-  if (typeof SharedArrayBuffer === "undefined")
+  const threads = options.threads ?? (shares ? defaultThreads() : "here");
+  if (threads !== "here" && !shares)
     throw new SaccadeError(
-      "wasm: this page has no SharedArrayBuffer; serve it and its scripts with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, over https or from localhost",
+      "wasm: this page has no SharedArrayBuffer; leave threads out, or serve it and its scripts with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp, over https or from localhost",
     );
-  const threads = options.threads ?? defaultThreads();
-  if (!(Number.isInteger(threads) && threads >= 1))
+  if (threads !== "here" && !(Number.isInteger(threads) && threads >= 1))
     throw new SaccadeError(`wasm: threads must be a whole number of at least 1, got ${threads}`);
   const asked = options.simd ?? askedSimd();
   return {
     name: "wasm",
     get description() {
-      return `float32, ${threads} ${threads === 1 ? "thread" : "threads"}, ${simdNames[asked ?? chooseSimd()]}`;
+      const where = threads === "here" ? "the calling thread" : `${threads} ${threads === 1 ? "thread" : "threads"}`;
+      return `float32, ${where}, ${simdNames[asked ?? chooseSimd()]}`;
     },
     prepare: async (programs) => wasmEngine(programs, await kernelModule(asked ?? chooseSimd()), threads),
   };
@@ -182,7 +189,12 @@ function view(
   }
 }
 
-async function wasmEngine(programs: readonly Program[], module: WebAssembly.Module, threads: number): Promise<Engine> {
+async function wasmEngine(
+  programs: readonly Program[],
+  module: WebAssembly.Module,
+  wanted: number | "here",
+): Promise<Engine> {
+  const threads = wanted === "here" ? 1 : wanted;
   const layout = layOut(programs, constantsOf(module), threads);
   const known = new Set(WebAssembly.Module.exports(module).map(({ name }) => name));
   for (const { kernel } of layout.programs.flat().flatMap(({ kernels }) => kernels))
@@ -195,16 +207,15 @@ async function wasmEngine(programs: readonly Program[], module: WebAssembly.Modu
       else words.setFloat32(block.at + 4 * i, word.f32, true);
     });
 
-  const pool = await startThreads(
-    Array.from({ length: threads }, (_, thread) => ({
-      module,
-      memory,
-      control: layout.control,
-      scratch: layout.scratchOf(thread),
-      threads,
-      programs: layout.programs,
-    })),
-  );
+  const jobs = Array.from({ length: threads }, (_, thread) => ({
+    module,
+    memory,
+    control: layout.control,
+    scratch: layout.scratchOf(thread),
+    threads,
+    programs: layout.programs,
+  }));
+  const pool = wanted === "here" ? runHere(jobs[0]) : await startThreads(jobs);
   const persistent = new Set(persistentTensors(programs));
   const results = new Map(programs.map((program) => [program, new Set(program.results.map(ownerOf))]));
   let ran: Program | undefined;

@@ -1,4 +1,4 @@
-// What a compute thread is given and says: its programs, the control words in shared memory, its messages.
+// What a compute thread is given and says: its programs as functions, the control words in shared memory, its messages.
 
 /** Words of the control block in shared memory. */
 export const control = {
@@ -40,6 +40,24 @@ export interface ThreadJob {
   readonly scratch: number;
   readonly threads: number;
   readonly programs: readonly (readonly PreparedLaunch[])[];
+}
+
+type KernelFunction = (parameters: number, task: number, scratch: number) => void;
+
+export interface CallableLaunch {
+  readonly kernels: readonly (PreparedKernel & { readonly run: KernelFunction })[];
+  readonly tasks: number;
+}
+
+/** The programs of a job with their kernels as functions, instantiated in this thread. */
+export function callablePrograms({ module, memory, programs }: ThreadJob): CallableLaunch[][] {
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  return programs.map((launches) =>
+    launches.map(({ kernels, tasks }) => ({
+      tasks,
+      kernels: kernels.map((one) => ({ ...one, run: exports[one.kernel] as KernelFunction })),
+    })),
+  );
 }
 
 export type ThreadMessage =

@@ -1,29 +1,19 @@
 // A compute thread: holds every prepared program, sleeps until one is called, runs its launches, and meets the other threads between them.
 
 import { onJob } from "./platform.ts";
-import { control, controlPitch, type ThreadJob, type ThreadMessage } from "./thread-job.ts";
-
-type KernelFunction = (parameters: number, task: number, scratch: number) => void;
+import { callablePrograms, control, controlPitch, type ThreadJob, type ThreadMessage } from "./thread-job.ts";
 
 /** Turns of looking before a thread goes to sleep at a barrier: some 20 µs, less than waking it costs. */
 const spins = 2000;
 
-function serve(
-  { module, memory, control: at, scratch, threads, programs }: ThreadJob,
-  post: (message: ThreadMessage) => void,
-) {
-  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+function serve(job: ThreadJob, post: (message: ThreadMessage) => void) {
+  const { memory, control: at, scratch, threads } = job;
   const words = new Int32Array(memory.buffer);
   const word = (name: keyof typeof control): number => (at + control[name] * controlPitch) / 4;
   const [command, program, nextTask, arrived, barrier, ended] = (
     ["command", "program", "task", "arrived", "barrier", "ended"] as const
   ).map(word);
-  const prepared = programs.map((launches) =>
-    launches.map(({ kernels, tasks }) => ({
-      tasks,
-      kernels: kernels.map((one) => ({ ...one, run: exports[one.kernel] as KernelFunction })),
-    })),
-  );
+  const prepared = callablePrograms(job);
 
   /** Waits for all threads; true in the one that came last. */
   function meet(): boolean {

@@ -6,7 +6,14 @@ import { lossCurves, mostCurves } from "../../figures/loss-curve.ts";
 import { svgToPng } from "../../figures/png.ts";
 import { writeWhole } from "../../files/files.ts";
 import { SaccadeError } from "../../program/errors.ts";
-import { type Metric, type RunSummary, readMetrics, runFolder, summariseRun } from "../../runs/run-folder.ts";
+import {
+  type Metric,
+  newestLayers,
+  type RunSummary,
+  readMetrics,
+  runFolder,
+  summariseRun,
+} from "../../runs/run-folder.ts";
 import type { Config } from "../../training/config.ts";
 import type { LayerNumbers } from "../../training/xray.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -84,13 +91,6 @@ const resultRows = (runs: readonly Compared[]): string[][] => [
   ["epochs", ...runs.map(epochsText)],
   ["last loss", ...runs.map(lossText)],
 ];
-
-function newestLayers(metrics: readonly Metric[]): LayerNumbers[] {
-  const newest = new Map<string, LayerNumbers>();
-  for (const metric of metrics)
-    if (metric.kind === "xray") for (const layer of metric.layers) newest.set(layer.name, layer);
-  return [...newest.values()].sort((a, b) => (a.layer ?? Infinity) - (b.layer ?? Infinity));
-}
 
 const angleNames = { angleBP: "angle to BP", angleWB: "angle of W and B" } as const;
 

@@ -4,8 +4,9 @@ import { statSync } from "node:fs";
 import { basename, join } from "node:path";
 import type { Backend } from "../../backends/backend.ts";
 import type { ImageSet } from "../../data/images.ts";
+import type { Encoder } from "../../encoders/encoder.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
-import { type NetworkName, networkNamed } from "../../encoders/networks.ts";
+import { networkOf } from "../../encoders/networks.ts";
 import { floors, probe, summarise } from "../../evaluation/probe.ts";
 import { writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
@@ -14,6 +15,7 @@ import { latestCheckpoint } from "../../runs/checkpoints.ts";
 import { type Alike, alikeIn, type CodeFigure, drawComparison } from "../../runs/comparison-figure.ts";
 import { environment } from "../../runs/environment.ts";
 import { costOf } from "../../runs/forecast.ts";
+import { loadPlugins } from "../../runs/plugins.ts";
 import { finishedRun } from "../../runs/resume.ts";
 import { openRun, type RunFolder } from "../../runs/run-folder.ts";
 import { auditVerdicts } from "../../training/audit-rule.ts";
@@ -68,7 +70,7 @@ export async function compareCommand(words: readonly string[], options: CompareO
   try {
     const backend = await openBackend(options);
     const told = new Set<string>();
-    const sets = await loadProbeSets(first.probe, first.config.encoder, told);
+    const sets = await loadProbeSets(first.probe, networkOf(first.config.encoder), told);
     const dataset = await loadShown(first.config.data, told);
     const runs: Compared[][] = [];
     for (const contestants of rounds) {
@@ -163,7 +165,7 @@ async function contestantOf(path: string, overrides: readonly string[], options:
       throw new SaccadeError(
         `compare: ${path} is a run, which has one seed; leave --seeds out, or give its configuration`,
       );
-    const { run, config } = openRun(path);
+    const { run, config } = openRun(path, await loadPlugins(options.plugin ?? []));
     return { name: nameOf(config), wanted: { config, resumed: run }, trained: true };
   }
   const wanted = await configuration(path, overrides, trainingOf(options));
@@ -226,7 +228,8 @@ async function readOut(
   });
   const progress = showProgress("probing", "read-outs");
   try {
-    const { encoder: network, valueRange, normalise, seed: from } = config;
+    const { valueRange, normalise, seed: from } = config;
+    const network = networkOf(config.encoder);
     const scores: Row["scores"][number][] = [];
     const codes = new Map<string, Alike>();
     const each = wanted.readOuts.length * wanted.labelsPerClass.length * wanted.seeds;
@@ -267,10 +270,10 @@ async function readOut(
 }
 
 /** The encoder's synapses of a run's newest checkpoint, without heads and optimiser. */
-function encoderOf(run: RunFolder, network: NetworkName): ReadonlyMap<string, Float32Array> {
+function encoderOf(run: RunFolder, network: Encoder): ReadonlyMap<string, Float32Array> {
   const checkpoint = latestCheckpoint(run.checkpoints);
   if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
-  const names = new Set(synapsesOf(createModel(networkNamed("compare", network))).map(({ name }) => name));
+  const names = new Set(synapsesOf(createModel(network)).map(({ name }) => name));
   return new Map([...checkpoint.state].filter(([name]) => names.has(name)));
 }
 

@@ -5,7 +5,7 @@ import type { ImageSet } from "../../data/images.ts";
 import { describeDataset } from "../../datasets/known-datasets.ts";
 import { countParameters } from "../../encoders/encoder.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
-import { networks } from "../../encoders/networks.ts";
+import { networkOf } from "../../encoders/networks.ts";
 import type { FrozenEncoder } from "../../evaluation/features.ts";
 import { encodeEmbeddings } from "../../exchange/embeddings.ts";
 import { encodeOnnx, pixelFacts } from "../../exchange/onnx.ts";
@@ -40,14 +40,14 @@ export async function exportCommand(
   const { run, config } = openRun(path);
   const checkpoint = (options.best ? bestCheckpoint : latestCheckpoint)(run.checkpoints);
   if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
-  const network = networks[config.encoder];
+  const network = networkOf(config.encoder);
   requireTensors(checkpoint, synapsesOf(createModel(network)));
   const { step } = checkpoint.position;
   const { valueRange, normalise } = config;
-  const encoder = { network: config.encoder, weights: checkpoint.state, valueRange, normalise };
+  const encoder = { network, weights: checkpoint.state, valueRange, normalise };
   const about = `Saccade run ${config.name}, step ${step}`;
 
-  let what = `${config.encoder}, ${network.blocks.length} convolutions`;
+  let what = `${network.name}, ${network.blocks.length} convolutions`;
   let images: object = {};
   if (kind === ".npz") {
     const set = await writeEmbeddings(path, config, encoder, overrides, options);
@@ -59,13 +59,12 @@ export async function exportCommand(
     const onnx = kind === ".onnx";
     await writeWhole(
       options.to,
-      onnx ? encodeOnnx({ ...encoder, about }) : encodeStateDict(config.encoder, checkpoint, facts),
+      onnx ? encodeOnnx({ ...encoder, about }) : encodeStateDict(network, checkpoint, facts),
     );
   }
-  const { encoder: name } = config;
   if (options.json)
     process.stdout.write(
-      `${JSON.stringify({ file: options.to, network: name, valueRange, ...(normalise ? { normalise } : {}), step, ...images })}\n`,
+      `${JSON.stringify({ file: options.to, network: network.name, valueRange, ...(normalise ? { normalise } : {}), step, ...images })}\n`,
     );
   else process.stdout.write(`wrote ${options.to}: ${what}, step ${step} of ${path}\n`);
   return exitCodes.done;
@@ -93,7 +92,7 @@ async function writeEmbeddings(
   const request = parseDataConfig(given, `export of ${path}`);
   await describeDataset(request, "export");
   const set = await loadShown(request);
-  const seen = plainlySeen({ from: set, to: networks[config.encoder] });
+  const seen = plainlySeen({ from: set, to: encoder.network });
   if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
   const backend = await openBackend(options);
   const signals = catchSignals();

@@ -3,7 +3,14 @@
 import type { ProbedSets } from "../../evaluation/memory.ts";
 import { duration } from "../../program/duration.ts";
 import { formatBytes, formatCount } from "../../program/explain.ts";
-import { augmentedProbeFlops, flopsPerStep, type Needs, type Room, timeSteps } from "../../runs/forecast.ts";
+import {
+  augmentedProbeFlops,
+  type Evaluated,
+  flopsPerStep,
+  type Needs,
+  type Room,
+  timeSteps,
+} from "../../runs/forecast.ts";
 import type { Trainer } from "../../training/trainer.ts";
 
 /** Seconds of steps that are timed. */
@@ -14,13 +21,14 @@ export async function printForecast(
   needs: Needs,
   room: Room,
   probed: ProbedSets | undefined,
+  evaluated: Evaluated | undefined,
   { json, runs }: { readonly json?: boolean; readonly runs: string },
 ): Promise<void> {
   const { totalSteps: steps, stepsPerEpoch } = trainer;
   const perStep = flopsPerStep(trainer);
   const readOut = probed ? augmentedProbeFlops(trainer.config, probed.train) : 0;
   const before = process.memoryUsage.rss();
-  const time = await timeSteps(trainer, budget);
+  const time = await timeSteps(trainer, budget, evaluated);
   const memory = { ...needs.memory, peak: before + needs.memory.peak };
   if (json) {
     const flops = { perStep, total: perStep * steps, readOut };
@@ -38,6 +46,7 @@ export async function printForecast(
       ? [`         (and ${formatCount(readOut)} for the read-out, which learns from new crops in every epoch)`]
       : []),
     `time     ${duration(time.seconds)} ± ${duration(time.spread)} of training, if the machine stays as busy`,
+    ...(evaluated ? [`         (of which ${duration(time.evaluating)} are evaluations on labels held out)`] : []),
     `         (${time.stepsTimed} steps timed; checkpoints, figures and the probe come on top)`,
     `memory   about ${formatBytes(memory.peak)} at its peak${free(room.memory)}`,
     `disk     ${formatBytes(total)} in ${runs}${free(room.disk)}`,

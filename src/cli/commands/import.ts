@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 import { rmSync } from "node:fs";
 import { basename, extname } from "node:path";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
-import { type NetworkName, networkNamed } from "../../encoders/networks.ts";
+import { networkData, networkNamed, networkOf } from "../../encoders/networks.ts";
 import { readStateDict } from "../../exchange/imported-weights.ts";
 import { readBytes, shellWord } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
@@ -14,10 +14,11 @@ import { imported } from "../../runs/resume.ts";
 import { createRun } from "../../runs/run-folder.ts";
 import { override, parseConfig } from "../../training/config.ts";
 import { exitCodes } from "../exit-codes.ts";
-import { type CommonOptions, parseValue } from "../options.ts";
+import { type CommonOptions, parseValue, readYaml } from "../options.ts";
 
 interface ImportCommandOptions extends CommonOptions {
-  readonly network: NetworkName;
+  /** A name, or a YAML file that has the encoder as a configuration would. */
+  readonly network: string;
   readonly runs: string;
   readonly prefix?: string;
   readonly foldBatchNorm?: number | undefined;
@@ -29,20 +30,20 @@ export async function importCommand(
   overrides: readonly string[],
   options: ImportCommandOptions,
 ): Promise<number> {
-  networkNamed("import", options.network);
+  const encoder = encoderOf(options.network);
   const name = basename(file, extname(file)).replaceAll(/[^\w.-]/g, "-");
   const raw = {
     name,
     data: { dataset: imported },
-    encoder: options.network,
+    encoder,
     batch: 2,
     epochs: 1,
     seed: options.seed ?? 0,
   };
   for (const assignment of overrides) override(raw, assignment, parseValue);
   const asked = parseConfig(raw, `import of ${file}`);
-  if (asked.encoder !== options.network) throw wrong("import", "encoder", "what --network says", asked.encoder);
-  const found = readStateDict(file, options.network, options);
+  if (raw.encoder !== encoder) throw wrong("import", "encoder", "what --network says", raw.encoder);
+  const found = readStateDict(file, networkOf(asked.encoder), options);
   const { network, weights, folded, leftOut } = found;
   for (const key of ["valueRange", "normalise"] as const)
     if (found[key] && key in raw && JSON.stringify(found[key]) !== JSON.stringify(asked[key]))
@@ -50,7 +51,7 @@ export async function importCommand(
         `import: ${key} must be ${shown(found[key])}, as ${file} says, got ${shown(asked[key])}; leave it out`,
       );
   const { valueRange = asked.valueRange, normalise = asked.normalise } = found;
-  const config = parseConfig({ ...asked, encoder: network, valueRange, normalise }, `import of ${file}`);
+  const config = parseConfig({ ...asked, encoder: networkData(network), valueRange, normalise }, `import of ${file}`);
   const say = (sentence: string): void => {
     process.stderr.write(`${sentence}\n`);
   };
@@ -69,7 +70,7 @@ export async function importCommand(
     const start = { position: { step: 0, epoch: 0, batch: 0 }, losses: { sum: 0, steps: 0 }, config: imported };
     await saveCheckpoint(
       run.checkpoints,
-      { state: synapsesOf(createModel(networkNamed("import", network))), lessons: [] },
+      { state: synapsesOf(createModel(network)), lessons: [] },
       { ...start, state: weights },
       { newest: 1, every: 1 },
     );
@@ -80,10 +81,17 @@ export async function importCommand(
   const measure = `saccade probe ${shellWord(run.path)} train.dataset=… test.dataset=… test.split=test`;
   if (options.json)
     process.stdout.write(
-      `${JSON.stringify({ run: run.path, network, folded, leftOut, valueRange, ...(normalise ? { normalise } : {}) })}\n`,
+      `${JSON.stringify({ run: run.path, network: network.name, folded, leftOut, valueRange, ...(normalise ? { normalise } : {}) })}\n`,
     );
   else process.stdout.write(`run      ${run.path}\nmeasure  ${measure}\n`);
   return exitCodes.done;
+}
+
+/** What a configuration would have as its encoder. */
+function encoderOf(network: string): unknown {
+  if (!/\.ya?ml$/.test(network)) return networkNamed("import", network).name;
+  const raw = readYaml(network, "--network takes a network's name, or a YAML file with an encoder");
+  return "encoder" in raw ? raw.encoder : raw;
 }
 
 const shown = (value: unknown): string => JSON.stringify(value).replaceAll(",", ", ");

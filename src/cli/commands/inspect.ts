@@ -5,7 +5,7 @@ import { plainlySeen } from "../../data/augmentation.ts";
 import type { ImageSet } from "../../data/images.ts";
 import { describeDataset } from "../../datasets/known-datasets.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
-import { networks } from "../../encoders/networks.ts";
+import { networkOf } from "../../encoders/networks.ts";
 import { type InspectReport, inspect } from "../../evaluation/neuro/inspect.ts";
 import { type LayerScore, neuroReadOuts } from "../../evaluation/neuro/scores.ts";
 import { readResponses } from "../../exchange/response-file.ts";
@@ -39,7 +39,8 @@ export async function inspectCommand(
   const { run, config } = openRun(path);
   const checkpoint = latestCheckpoint(run.checkpoints);
   if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
-  requireTensors(checkpoint, synapsesOf(createModel(networks[config.encoder])));
+  const network = networkOf(config.encoder);
+  requireTensors(checkpoint, synapsesOf(createModel(network)));
   const responses = options.responses === undefined ? undefined : await readResponses(options.responses);
   const set = await loadStimuli(path, config, overrides);
   const signals = catchSignals();
@@ -52,7 +53,7 @@ export async function inspectCommand(
       process.stderr.write(`\nstopped the inspection; start it again with: saccade inspect ${shellWord(path)}\n`);
       process.exit(code);
     });
-    const { encoder: network, valueRange, normalise, seed } = config;
+    const { valueRange, normalise, seed } = config;
     const inspected = { network, valueRange, normalise, seed, weights: checkpoint.state };
     const onStep = (what: string, done: number, total: number): void => progress.update(done, total, what);
     const report = await inspect(inspected, set, { seed: options.seed ?? 0, responses, onStep }, backend);
@@ -92,7 +93,7 @@ async function loadStimuli(path: string, config: Config, overrides: readonly str
   const request = parseDataConfig(given, `inspection of ${path}`);
   await describeDataset(request, "inspect");
   const set = await loadShown(request);
-  const seen = plainlySeen({ from: set, to: networks[config.encoder] });
+  const seen = plainlySeen({ from: set, to: networkOf(config.encoder) });
   if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
   return set;
 }

@@ -6,8 +6,9 @@ import { z } from "zod";
 import type { Backend } from "../../backends/backend.ts";
 import { plainlySeen, requireCrops } from "../../data/augmentation.ts";
 import { type ImageSet, requireSameClasses } from "../../data/images.ts";
+import type { Encoder } from "../../encoders/encoder.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
-import { type NetworkName, networks } from "../../encoders/networks.ts";
+import { networkOf } from "../../encoders/networks.ts";
 import { type ProbeReport, probe } from "../../evaluation/probe.ts";
 import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
 import { drawProbeFigure } from "../../figures/probe-figure.ts";
@@ -40,7 +41,7 @@ export async function probeCommand(
   try {
     release = lockRun(run);
     const backend = await openBackend(options);
-    const measured = { wanted, sets: await loadProbeSets(wanted, config.encoder) };
+    const measured = { wanted, sets: await loadProbeSets(wanted, networkOf(config.encoder)) };
     const report = await measureRun(run, config, measured, backend, signals);
     if (options.json) process.stdout.write(`${JSON.stringify(report)}\n`);
     else printProbe(report);
@@ -72,20 +73,20 @@ export interface ProbeSets {
 /** Loads what a probe reads, and refuses what it could not be measured with: before the hours of training, not after them. */
 export async function loadProbeSets(
   wanted: ProbeConfig,
-  encoder: NetworkName,
+  encoder: Encoder,
   told = new Set<string>(),
 ): Promise<ProbeSets> {
   const [train, test] = [await loadShown(wanted.train, told), await loadShown(wanted.test, told)];
   requireSameClasses("probe", "train and test", [train, test]);
-  const { channels } = networks[encoder];
+  const { channels } = encoder;
   if (train.channels !== channels)
     throw wrong("probe", "probe.train", `pictures of ${channels} channels, as the encoder reads`, train.channels);
   const shapes = [train, test].map(({ height, width, channels: c }) => `${height}, ${width}, ${c}]`);
   if (shapes[0] !== shapes[1])
     throw wrong("probe", "probe.test", `[n, ${shapes[0]} like probe.train`, `[${test.count}, ${shapes[1]}`);
-  const seen = plainlySeen({ from: train, to: networks[encoder] });
+  const seen = plainlySeen({ from: train, to: encoder });
   if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
-  if (wanted.augmentation.kind === "crop") requireCrops(wanted.augmentation, { from: train, to: networks[encoder] });
+  if (wanted.augmentation.kind === "crop") requireCrops(wanted.augmentation, { from: train, to: encoder });
   const pool = without(train, overlap(train, test));
   if (pool.count === 0)
     throw new SaccadeError(
@@ -105,7 +106,7 @@ export async function measureRun(
 ): Promise<ProbeReport> {
   const checkpoint = latestCheckpoint(run.checkpoints);
   if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
-  requireTensors(checkpoint, synapsesOf(createModel(networks[config.encoder])));
+  requireTensors(checkpoint, synapsesOf(createModel(networkOf(config.encoder))));
   signals.handle((code) => {
     process.stderr.write(`\nstopped the probe; measure with: saccade probe ${shellWord(run.path)}\n`);
     process.exit(code);
@@ -114,7 +115,7 @@ export async function measureRun(
   try {
     const report = await probe(
       {
-        network: config.encoder,
+        network: networkOf(config.encoder),
         valueRange: config.valueRange,
         normalise: config.normalise,
         encoders: { trained: checkpoint.state },

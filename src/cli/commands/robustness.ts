@@ -13,7 +13,7 @@ import {
 import type { ImageSet } from "../../data/images.ts";
 import { nearest } from "../../data/nearest.ts";
 import { createModel, synapsesOf } from "../../encoders/model.ts";
-import { networks } from "../../encoders/networks.ts";
+import { networkOf } from "../../encoders/networks.ts";
 import { type FrozenEncoder, untrainedWeights } from "../../evaluation/features.ts";
 import { type Curve, type RobustnessReport, type RobustnessSubject, robustness } from "../../evaluation/robustness.ts";
 import { svgToPng } from "../../figures/png.ts";
@@ -24,6 +24,7 @@ import { SaccadeError, wrong } from "../../program/errors.ts";
 import { latestCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { isSupervised, ownClassifier } from "../../runs/own-classifier.ts";
+import { loadPlugins } from "../../runs/plugins.ts";
 import { openRun, type RunFolder } from "../../runs/run-folder.ts";
 import type { Config } from "../../training/config.ts";
 import { exitCodes } from "../exit-codes.ts";
@@ -42,7 +43,8 @@ interface RobustnessCommandOptions extends CommonOptions {
 
 export async function robustnessCommand(words: readonly string[], options: RobustnessCommandOptions): Promise<number> {
   const isOverride = (word: string): boolean => /^[A-Za-z][\w.]*=/.test(word);
-  const runs = words.filter((word) => !isOverride(word)).map((path) => ({ path, ...openRun(path) }));
+  const plugins = await loadPlugins(options.plugin ?? []);
+  const runs = words.filter((word) => !isOverride(word)).map((path) => ({ path, ...openRun(path, plugins) }));
   if (runs.length === 0)
     throw new SaccadeError(
       "robustness: needs a run, for example: saccade robustness runs/2026-11-24_10-00-00_quickstart_1a2b3c",
@@ -58,7 +60,7 @@ export async function robustnessCommand(words: readonly string[], options: Robus
   const signals = catchSignals();
   try {
     const backend = await openBackend(options);
-    const sets = await loadProbeSets(wanted, config.encoder);
+    const sets = await loadProbeSets(wanted, networkOf(config.encoder));
     const curves = curvesOf(recipe, options, sets.test);
     for (const { deformation, strengths } of curves)
       requireDeformation("robustness", deformation, strengths, sets.test);
@@ -144,7 +146,7 @@ function subjectsOf(
   const measured = runs.map(({ path, run, config }, i): RobustnessSubject => {
     const checkpoint = latestCheckpoint(run.checkpoints);
     if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
-    requireTensors(checkpoint, synapsesOf(createModel(networks[config.encoder])));
+    requireTensors(checkpoint, synapsesOf(createModel(networkOf(config.encoder))));
     const encoder = frozen(config, checkpoint.state);
     const supervised = isSupervised(config);
     const name = runs.length > 1 ? named(config.name, i) : supervised ? "supervised" : "trained";
@@ -155,11 +157,11 @@ function subjectsOf(
   const reads = runs.find((_, i) => measured[i].classifier === undefined);
   if (reads === undefined) return measured;
   const { config } = reads;
-  const random = { name: "random", encoder: frozen(config, untrainedWeights(config.encoder, config.seed)) };
+  const random = { name: "random", encoder: frozen(config, untrainedWeights(networkOf(config.encoder), config.seed)) };
   return [...measured, random, { name: "pixels" }];
 }
 
 const frozen = (
-  { encoder: network, valueRange, normalise }: Config,
+  { encoder, valueRange, normalise }: Config,
   weights: ReadonlyMap<string, Float32Array>,
-): FrozenEncoder => ({ network, weights, valueRange, normalise });
+): FrozenEncoder => ({ network: networkOf(encoder), weights, valueRange, normalise });

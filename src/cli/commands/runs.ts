@@ -1,10 +1,11 @@
 // saccade runs list and show: what has been trained.
 
+import { networkOf } from "../../encoders/networks.ts";
 import { ofLastLayer, summarise } from "../../evaluation/probe.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import { imported } from "../../runs/resume.ts";
 import { configText, listRuns, type RunSummary, runFolder, summariseRun } from "../../runs/run-folder.ts";
-import { isHeld } from "../../runs/run-lock.ts";
+import { type RunState, runState } from "../../runs/run-state.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { CommonOptions } from "../options.ts";
 import { formatTable, textWidth } from "../table.ts";
@@ -21,12 +22,7 @@ export async function runsCommand(path: string | undefined, options: RunsOptions
   return exitCodes.done;
 }
 
-/** `running` also while it is probed; `stopped` may be resumed. */
-export function stateOf({ path, config, epoch, epochs }: RunSummary): "running" | "done" | "stopped" | "imported" {
-  if (isHeld(runFolder(path))) return "running";
-  if (config.data.dataset === imported) return "imported";
-  return epoch >= epochs ? "done" : "stopped";
-}
+export const stateOf = (summary: RunSummary): RunState => runState({ ...summary, run: runFolder(summary.path) });
 
 /** Epochs done of those wanted. */
 export const epochsText = ({ epoch, epochs }: RunSummary): string => `${Number(epoch.toFixed(1))}/${epochs}`;
@@ -67,7 +63,7 @@ function list({ runs: root, json }: RunsOptions): void {
 
 function whatOf({ config }: RunSummary, withData: boolean): string {
   const { learning, update, data, encoder } = config;
-  if (data.dataset === imported) return `imported, ${encoder}`;
+  if (data.dataset === imported) return `imported, ${networkOf(encoder).name}`;
   return `${learning} ${update}${withData ? `, ${data.dataset}` : ""}`;
 }
 

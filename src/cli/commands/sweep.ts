@@ -11,6 +11,7 @@ import { type Outcome, openStore, readRecords } from "../../experiments/store.ts
 import { type Sweep, sweepRows, sweepSchema, valuesOf } from "../../experiments/sweep.ts";
 import { shellWord } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
+import { loadPlugins } from "../../runs/plugins.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { parseValue, readYaml } from "../options.ts";
 import { tableRows } from "../report-table.ts";
@@ -30,7 +31,12 @@ export interface SweepOptions extends PlanOptions {
 export async function sweepCommand(path: string, overrides: readonly string[], options: SweepOptions): Promise<number> {
   const sweep = sweepOf(path, overrides, options);
   const name = basename(path).replace(/\.ya?ml$/, "");
-  const { rows, probe } = await sweepRows(sweep, () => readYaml(sweep.base), parseValue);
+  const { rows, probe } = await sweepRows(
+    sweep,
+    () => readYaml(sweep.base),
+    parseValue,
+    await loadPlugins(options.plugin ?? []),
+  );
   const { seed = 0 } = options;
   const seeds = Array.from({ length: options.seeds }, (_, i) => seed + i);
   const out = options.out ?? join("swept", name);
@@ -90,7 +96,7 @@ function captionOf({ holdOut, teraflops }: Sweep, seeds: readonly number[]): str
 function commandOf(
   path: string,
   overrides: readonly string[],
-  { seeds, seed, holdOut, teraflops }: SweepOptions,
+  { seeds, seed, holdOut, teraflops, plugin = [] }: SweepOptions,
 ): string {
   return [
     "saccade sweep",
@@ -99,6 +105,7 @@ function commandOf(
     ...(seed === undefined ? [] : [`--seed ${seed}`]),
     ...(holdOut === undefined ? [] : [`--hold-out ${holdOut}`]),
     ...(teraflops === undefined ? [] : [`--teraflops ${teraflops}`]),
+    ...plugin.map((name) => `--plugin ${shellWord(name)}`),
   ].join(" ");
 }
 

@@ -5,7 +5,8 @@ import { setImmediate, setTimeout } from "node:timers/promises";
 import type { Backend } from "../../backends/backend.ts";
 import { plainlySeen, type ViewSizes } from "../../data/augmentation.ts";
 import type { ImageSet } from "../../data/images.ts";
-import { networks } from "../../encoders/networks.ts";
+import { networkOf } from "../../encoders/networks.ts";
+import { type HeldOut, holdOut } from "../../evaluation/held-out.ts";
 import { probeMemory } from "../../evaluation/memory.ts";
 import { shellWord } from "../../files/files.ts";
 import { fromHome } from "../../files/folders.ts";
@@ -15,10 +16,12 @@ import { formatBytes } from "../../program/explain.ts";
 import { latestCheckpoint } from "../../runs/checkpoints.ts";
 import { describeData, describeProbe } from "../../runs/configured-data.ts";
 import { continueEnvironment, environment, writeEnvironment } from "../../runs/environment.ts";
+import { evaluationBytes } from "../../runs/evaluations.ts";
 import { needsOf, requireRoom, roomFor } from "../../runs/forecast.ts";
+import { loadPlugins } from "../../runs/plugins.ts";
 import { checkResume, requireTrained, unfinishedRun } from "../../runs/resume.ts";
 import { hasFigures } from "../../runs/run-figures.ts";
-import { createRun, openRun, type RunFolder, writeConfig } from "../../runs/run-folder.ts";
+import { createRun, ofLastBlock, openRun, type RunFolder, writeConfig } from "../../runs/run-folder.ts";
 import { claimRun, lockRun } from "../../runs/run-lock.ts";
 import { type TrainResult, train } from "../../runs/train.ts";
 import { type Config, type DataConfig, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
@@ -136,23 +139,28 @@ async function trainHeld(
   const told = new Set<string>();
   const dataset = read ?? (await loadShown(config.data, told));
   if (resumed && from) checkResume(resumed, config, dataset, from);
-  const trainer = await createTrainer(config, dataset, backend);
+  const trainer = await createTrainer({ config, dataset, backend });
   const here = environment(backend);
   let run: RunFolder;
   let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
+  let heldOut: HeldOut | undefined;
   try {
     if (config.probe && options.probe)
-      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, config.encoder, told) };
+      probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, networkOf(config.encoder), told) };
+    if (config.evaluateEvery) {
+      const labelled = config.probe ? (probed?.sets.train ?? (await loadShown(config.probe.train, told))) : dataset;
+      heldOut = holdOut(labelled, networkOf(config.encoder));
+    }
     // A signal that came while data was read is heard here: between timers and immediates the event loop looks for it.
     await setTimeout(1);
     await setImmediate();
-    const probeBytes = probed ? probeMemory({ network: config.encoder, ...probed.sets }, probed.wanted) : 0;
-    const needs = needsOf(trainer, dataset, probeBytes, from?.position.step);
+    const probeBytes = probed ? probeMemory({ network: networkOf(config.encoder), ...probed.sets }, probed.wanted) : 0;
+    const needs = needsOf(trainer, dataset, probeBytes, from?.position.step, evaluationBytes(config, heldOut));
     const folder = resumed?.path ?? options.runs;
     const room = roomFor(folder);
     requireRoom(needs, room, folder);
     if (options.dryRun) {
-      await printForecast(trainer, needs, room, probed?.sets, options);
+      await printForecast(trainer, needs, room, probed?.sets, heldOut && { heldOut, backend }, options);
       await trainer.dispose();
       return exitCodes.done;
     }
@@ -169,20 +177,21 @@ async function trainHeld(
     throw error;
   }
 
-  const { encoder } = config;
+  const { name, blocks } = trainer.model.encoder;
   say(`run      ${run.path}`);
   if (resumed && options.resume === "auto")
     say(`resume   ${from ? `from step ${from.position.step}` : "it had no checkpoint and starts over"}`);
   say(`data     ${dataset.name}: ${dataset.count} images of ${dataset.height}×${dataset.width}×${dataset.channels}`);
   const seen = seenOf(config, { from: dataset, to: trainer.model.encoder });
   if (seen !== undefined) say(`views    ${seen}`);
-  say(
-    `encoder  ${encoder}: ${networks[encoder].blocks.length} convolutions; ${config.learning}, ${config.update}, ${config.loss.kind}`,
-  );
+  say(`encoder  ${name}: ${blocks.length} convolutions; ${config.learning}, ${config.update}, ${config.loss.kind}`);
+  for (const [own, { kind, file, package: of, sha256 = "" }] of Object.entries(config.plugins ?? {}))
+    say(`plugin   ${kind} ${own}: ${of ?? file}, SHA-256 ${sha256.slice(0, 12)}…`);
   say(`device   ${backend.name}: ${backend.description}`);
 
   const stop = stopAfterStep(signals);
   const progress = showProgress("training", "images");
+  let found = "";
   let result: TrainResult;
   try {
     result = await train({
@@ -192,11 +201,16 @@ async function trainHeld(
       run,
       trainer,
       ...(from ? { from } : {}),
+      heldOut,
       signal: stop.signal,
       onStep: ({ position, loss }, { stepsPerEpoch, totalSteps }) => {
         const epoch = (position.step / stepsPerEpoch).toFixed(1);
-        const note = `epoch ${epoch} of ${totalSteps / stepsPerEpoch}, loss ${loss.toPrecision(4)}`;
+        const note = `epoch ${epoch} of ${totalSteps / stepsPerEpoch}, loss ${loss.toPrecision(4)}${found}`;
         progress.update(position.step * config.batch, totalSteps * config.batch, note);
+      },
+      onEvaluation: (evaluation) => {
+        const [{ accuracy, random }] = ofLastBlock(evaluation);
+        found = `, kNN ${(100 * accuracy).toFixed(1)} % (random ${(100 * random).toFixed(1)})`;
       },
       onAlarm: (message) => process.stderr.write(`\nalarm: ${message}\n`),
       onNote: (sentence) => process.stderr.write(`note: ${sentence}\n`),
@@ -206,7 +220,9 @@ async function trainHeld(
   }
   // A signal that came after the last step leaves nothing to do, but for a probe.
   if (stop.signal.aborted && (result.end === "stopped" || probed)) {
-    say(`stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${shellWord(run.path)}`);
+    say(
+      `stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${shellWord(run.path)}${pluginWords(options)}`,
+    );
     if (options.json) print({ run: run.path, ...result });
     return stop.code();
   }
@@ -271,12 +287,13 @@ export async function configuration(
       throw new SaccadeError("--resume: a run keeps its seed; leave --seed out, or start a new run");
     if (path !== undefined && !path.includes("="))
       throw wrong("--resume", "the configuration", "left out, as a run has its own", path, "changes go as key=value");
-    const { run, config } = openRun(options.resume);
+    const plugins = await loadPlugins(options.plugin ?? []);
+    const { run, config } = openRun(options.resume, plugins);
     // A configuration file would be a second truth: what stands first is an override like the others.
     const raw = structuredClone(config) as unknown;
     for (const assignment of path === undefined ? overrides : [path, ...overrides])
       override(raw, assignment, parseValue);
-    const changed = parseConfig(raw, options.resume);
+    const changed = parseConfig(raw, options.resume, plugins);
     requireInPlace(options.resume, { data: changed.data, ...(options.probe ? placesOf(changed) : {}) });
     return { config: changed, resumed: run };
   }
@@ -315,6 +332,9 @@ function seenOf({ augmentation }: Config, sizes: ViewSizes): string | undefined 
   if (augmentation.kind === "none") return plain;
   return `pictures of ${from.height}×${from.width} are brought to ${to.height}×${to.width} by the views`;
 }
+
+const pluginWords = ({ plugin = [] }: TrainCommandOptions): string =>
+  plugin.map((name) => ` --plugin ${shellWord(name)}`).join("");
 
 const countSteps = (steps: number): string => `${steps} ${steps === 1 ? "step" : "steps"}`;
 

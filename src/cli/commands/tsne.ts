@@ -5,7 +5,7 @@ import { plainlySeen } from "../../data/augmentation.ts";
 import type { ImageSet } from "../../data/images.ts";
 import { describeDataset } from "../../datasets/known-datasets.ts";
 import { createModel, initialise, synapsesOf } from "../../encoders/model.ts";
-import { networks } from "../../encoders/networks.ts";
+import { networkOf } from "../../encoders/networks.ts";
 import { type ClassGroups, groupsOfClasses, knownGroups, parseGroups } from "../../evaluation/class-groups.ts";
 import type { Labellings } from "../../evaluation/embedding-numbers.ts";
 import { layerEmbeddings } from "../../evaluation/layer-embeddings.ts";
@@ -50,7 +50,7 @@ export async function tsneCommand(
   const { points, perplexity, seed = config.seed } = options;
   const checkpoint = latestCheckpoint(run.checkpoints);
   if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
-  const model = createModel(networks[config.encoder]);
+  const model = createModel(networkOf(config.encoder));
   requireTensors(checkpoint, synapsesOf(model));
   const { request, classes } = await requestOf(path, config, overrides);
   const groups = groupsFor(request.dataset, classes, options.groups);
@@ -62,7 +62,7 @@ export async function tsneCommand(
     release = lockRun(run);
     const whole = await loadShown(request);
     const colourings = coloursOf(whole, groups);
-    const seen = plainlySeen({ from: whole, to: networks[config.encoder] });
+    const seen = plainlySeen({ from: whole, to: model.encoder });
     if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
     const chosen = choose(whole.count, points, seed);
     const set = only(whole, chosen);
@@ -71,7 +71,7 @@ export async function tsneCommand(
       Object.entries(colourings).map(([name, { labels }]) => [name, chosen.map((row) => labels[row])]),
     );
     const backend = await openBackend(options);
-    const encoder = { network: config.encoder, valueRange: config.valueRange, normalise: config.normalise };
+    const encoder = { network: model.encoder, valueRange: config.valueRange, normalise: config.normalise };
     const untrained = new Map([...initialise(model, config.seed)].map(([{ name }, values]) => [name, values]));
     const trained = await layerEmbeddings({ ...encoder, weights: checkpoint.state }, set, backend);
     const random = await layerEmbeddings({ ...encoder, weights: untrained }, set, backend);
@@ -126,7 +126,7 @@ async function requestOf(path: string, config: Config, overrides: readonly strin
   for (const assignment of overrides) override(given, assignment, parseValue, ["data"]);
   const request = parseDataConfig(given, `tsne of ${path}`);
   const { channels, classes, name } = await describeDataset(request, "tsne");
-  const wanted = networks[config.encoder].channels;
+  const wanted = networkOf(config.encoder).channels;
   if (channels !== wanted) throw wrong("tsne", name, `of ${wanted} channels, as the encoder reads`, channels);
   if (classes.length < 2) throw wrong("tsne", name, "labelled with two classes or more", classes.length);
   return { request, classes };

@@ -5,6 +5,9 @@ import { createDatasets, runTask } from "../../experiments/run-task.ts";
 import { StoppedError } from "../../experiments/run-train.ts";
 import { isDone, openStore } from "../../experiments/store.ts";
 import { SaccadeError } from "../../program/errors.ts";
+import { loadPlugins } from "../../runs/plugins.ts";
+import { parseConfig } from "../../training/config.ts";
+import type { Plugin } from "../../training/plugin.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { Order, WorkerReport } from "../launchers/local.ts";
 import { shareLine } from "../launchers/worker-lines.ts";
@@ -14,6 +17,7 @@ import { catchSignals } from "../signals.ts";
 /** `keys` are the tasks to do; without any it listens to its parent until that lets go. */
 export async function workerCommand(path: string, keys: readonly string[], options: CommonOptions): Promise<number> {
   const store = openStore(path);
+  const plugins = await loadPlugins(options.plugin ?? []);
   const backend = await openBackend(options);
   const datasets = createDatasets();
   const controller = new AbortController();
@@ -29,7 +33,7 @@ export async function workerCommand(path: string, keys: readonly string[], optio
   let training = false;
   async function one(key: string, onProgress: (share: number) => void): Promise<WorkerReport> {
     try {
-      const planned = (await store.task(key)) as Planned;
+      const planned = withPlugins((await store.task(key)) as Planned, plugins);
       training = planned.task.kind === "train";
       await runTask(planned, { store, backend, datasets, signal: controller.signal, onProgress });
       return { kind: "done" };
@@ -60,6 +64,13 @@ export async function workerCommand(path: string, keys: readonly string[], optio
     signals.end();
   }
 }
+
+/** The same task, whose configuration has the plugins that it names again: on the disk there is none of a function. */
+const withPlugins = ({ task, ...planned }: Planned, plugins: readonly Plugin[]): Planned => {
+  if (plugins.length === 0) return { ...planned, task };
+  const config = parseConfig(task.of.config, planned.title, plugins);
+  return { ...planned, task: { ...task, of: { ...task.of, config } } };
+};
 
 /** Progress is told to a parent, and printed where there is none, at most so often, in milliseconds. */
 const progressEvery = 200;

@@ -6,7 +6,7 @@ import type { Planned } from "../../experiments/plan.ts";
 import type { Store } from "../../experiments/store.ts";
 import type { CommonOptions } from "../options.ts";
 
-export interface LauncherOptions extends Pick<CommonOptions, "threads" | "device"> {
+export interface LauncherOptions extends Pick<CommonOptions, "threads" | "device" | "plugin"> {
   /** Tasks that run at once; undefined: as many as there are cores. */
   readonly jobs?: number | undefined;
   /** Words for sbatch, with spaces between. */

@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { defaultThreads } from "../../backends/wasm/backend.ts";
 import { askedSimd, chooseSimd } from "../../backends/wasm/simd.ts";
 import type { Planned } from "../../experiments/plan.ts";
+import type { CommonOptions } from "../options.ts";
 import { catchSignals } from "../signals.ts";
 import { commandLine, type Failure, type Launcher } from "./launcher.ts";
 
@@ -19,7 +20,7 @@ export type WorkerReport =
   | { readonly kind: "failed"; readonly message: string }
   | { readonly kind: "stopped" };
 
-export const launchLocal: Launcher = async (store, tasks, { jobs, threads, device }, events) => {
+export const launchLocal: Launcher = async (store, tasks, { jobs, threads, device, plugin = [] }, events) => {
   const cores = defaultThreads();
   const atOnce = Math.max(1, Math.min(jobs ?? cores, tasks.length));
   const each = threads ?? Math.max(1, Math.floor(cores / atOnce));
@@ -71,7 +72,7 @@ export const launchLocal: Launcher = async (store, tasks, { jobs, threads, devic
           end(task, undefined);
           continue;
         }
-        worker ??= startWorker(store.path, each, device, children);
+        worker ??= startWorker(store.path, { device, threads: each, plugin }, children);
         events.onStart(task);
         const failure = await worker.run(task, (share) => events.onProgress(task, share));
         if (worker.dead()) worker = undefined;
@@ -96,8 +97,15 @@ interface Worker {
   readonly end: () => void;
 }
 
-function startWorker(path: string, threads: number, device: string, children: Set<ChildProcess>): Worker {
-  const options = ["--device", device, ...(device === "reference" ? [] : ["--threads", String(threads)])];
+function startWorker(
+  path: string,
+  { device, threads, plugin }: Required<Pick<CommonOptions, "device" | "threads" | "plugin">>,
+  children: Set<ChildProcess>,
+): Worker {
+  const options = [
+    ...["--device", device, ...(device === "reference" ? [] : ["--threads", String(threads)])],
+    ...plugin.flatMap((name) => ["--plugin", name]),
+  ];
   // Chosen once for all: a trial on busy cores may come out otherwise in each of them.
   const env = { ...process.env, SACCADE_SIMD: askedSimd() ?? chooseSimd() };
   const child = fork(commandLine, ["worker", path, ...options], {

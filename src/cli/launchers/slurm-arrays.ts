@@ -5,6 +5,7 @@ import { randomBytes } from "node:crypto";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readText, shellWord, writeWhole } from "../../files/files.ts";
+import { fromAnywhere } from "../../runs/plugins.ts";
 import { commandLine } from "./launcher.ts";
 import { sbatch } from "./slurm-commands.ts";
 
@@ -20,6 +21,7 @@ export interface ArrayOptions {
   readonly device: string;
   /** Threads of a job, where the user does not ask Slurm for others. */
   readonly threads: number;
+  readonly plugin: readonly string[];
   /** Environment that is the same for all jobs, whatever Slurm passes on. */
   readonly environment: Readonly<Record<string, string>>;
   /** Jobs of the array that run at once. */
@@ -91,9 +93,14 @@ function wordsOf(folder: string, lines: readonly (readonly string[])[], { atOnce
   ];
 }
 
-function scriptOf(store: string, folder: string, { device, threads, environment, requeues }: ArrayOptions): string {
+function scriptOf(
+  store: string,
+  folder: string,
+  { device, threads, plugin, environment, requeues }: ArrayOptions,
+): string {
   const node = [process.execPath, commandLine, "worker", store].map(shellWord).join(" ");
   const threaded = device === "reference" ? "" : ' --threads "$SLURM_CPUS_PER_TASK"';
+  const plugins = fromAnywhere(plugin).map((name) => ` --plugin ${shellWord(name)}`);
   const again = requeues === undefined ? "" : ` && [ "\${SLURM_RESTART_COUNT:-0}" -lt ${requeues} ]`;
   return `#!/bin/sh
 #SBATCH --job-name=saccade --ntasks=1 --cpus-per-task=${threads}
@@ -103,7 +110,7 @@ ${Object.entries(environment)
   .join("")}# Since Slurm 22.05 srun does not take it from the job.
 export SRUN_CPUS_PER_TASK="$SLURM_CPUS_PER_TASK"
 keys=$(sed -n "\${SLURM_ARRAY_TASK_ID}p" ${shellWord(join(folder, listFile))})
-srun --ntasks=1 --export=ALL ${node} $keys --device ${device}${threaded}
+srun --ntasks=1 --export=ALL ${node} $keys --device ${device}${threaded}${plugins.join("")}
 code=$?
 if [ $code -eq 143 ]${again}; then
   scontrol requeue "\${SLURM_ARRAY_JOB_ID}_\${SLURM_ARRAY_TASK_ID}"

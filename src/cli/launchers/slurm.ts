@@ -79,12 +79,12 @@ async function submit(
   store: Store,
   tasks: readonly Planned[],
   places: Map<string, Place>,
-  { threads, device, jobs, slurmOptions = "" }: LauncherOptions,
+  { threads, device, jobs, plugin = [], slurmOptions = "" }: LauncherOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const data = process.env.SACCADE_DATA;
   const common = {
-    ...{ device, threads: threads ?? 1, atOnce: jobs, words: userWords(slurmOptions) },
+    ...{ device, plugin, threads: threads ?? 1, atOnce: jobs, words: userWords(slurmOptions) },
     // Chosen once for all: a trial on busy cores may come out otherwise in each of them.
     environment: { SACCADE_SIMD: askedSimd() ?? chooseSimd(), ...(data ? { SACCADE_DATA: data } : {}) },
   };

@@ -2,9 +2,9 @@
 
 import type { Backend } from "../../backends/backend.ts";
 import type { ImageSet } from "../../data/images.ts";
-import { createModel, initialise } from "../../encoders/model.ts";
-import { type NetworkName, networkNamed } from "../../encoders/networks.ts";
+import type { Encoder } from "../../encoders/encoder.ts";
 import type { Normalise } from "../../program/views.ts";
+import { untrainedWeights } from "../features.ts";
 import type { Responses } from "./geometry.ts";
 import { type Encoders, type LayerReport, layerScores } from "./layer-scores.ts";
 import type { LayerScore } from "./scores.ts";
@@ -12,7 +12,7 @@ import { type UnitReport, unitScores } from "./unit-scores.ts";
 
 /** The encoder to inspect, and where its random twin starts from. */
 export interface Inspected {
-  readonly network: NetworkName;
+  readonly network: Encoder;
   /** Synapses by name. */
   readonly weights: ReadonlyMap<string, Float32Array>;
   readonly valueRange: readonly [number, number];
@@ -37,7 +37,8 @@ export interface InspectOptions {
 
 /** What `saccade inspect` writes as inspect.json. */
 export interface InspectReport {
-  readonly network: NetworkName;
+  /** Its name. */
+  readonly network: string;
   readonly dataset: string;
   readonly stimuli: number;
   readonly layers: readonly string[];
@@ -60,9 +61,7 @@ const fieldsOfLayer = 32;
 
 /** Trained and random encoders of an inspection. */
 export function encodersOf({ network, weights, valueRange, normalise, seed }: Inspected): Encoders {
-  const random = new Map(
-    [...initialise(createModel(networkNamed("inspect", network)), seed)].map(([{ name }, values]) => [name, values]),
-  );
+  const random = untrainedWeights(network, seed);
   return {
     trained: { network, weights, valueRange, normalise },
     random: { network, weights: random, valueRange, normalise },
@@ -78,7 +77,7 @@ export async function inspect(
 ): Promise<InspectReport> {
   const { network } = inspected;
   const encoders = encodersOf(inspected);
-  const layers = networkNamed("inspect", network).blocks.map(({ name }) => name);
+  const layers = network.blocks.map(({ name }) => name);
   const total = 4 * layers.length + 2;
   const onCode = (what: string, done: number): void => onStep?.(what, done, total);
   const ofLayers = await layerScores(encoders, set, { seed, halves, fewHalves, responses, onCode }, backend);
@@ -86,7 +85,7 @@ export async function inspect(
     onStep?.(`units of ${what}`, 2 * layers.length + 2 + done, total);
   const ofUnits = await unitScores(encoders, { seed, halves, noise, fields: fieldsOfLayer, onLayer }, backend);
   return {
-    ...{ network, dataset: set.name, stimuli: set.count, layers, seed, halves, noise },
+    ...{ network: network.name, dataset: set.name, stimuli: set.count, layers, seed, halves, noise },
     ...(responses ? { neurons: responses.width } : {}),
     scores: [...ofLayers.scores, ...ofUnits.scores],
     cka: ofLayers.cka,

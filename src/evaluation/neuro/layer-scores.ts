@@ -3,7 +3,6 @@
 import type { Backend } from "../../backends/backend.ts";
 import { type ImageSet, requireLabels } from "../../data/images.ts";
 import { layerWidth } from "../../encoders/encoder.ts";
-import { networkNamed } from "../../encoders/networks.ts";
 import { wrong } from "../../program/errors.ts";
 import { encoderFeatures, type FrozenEncoder, pixelFeatures } from "../features.ts";
 import { type Centred, centreKernel, cka } from "./cka.ts";
@@ -76,7 +75,7 @@ export async function layerScores(
   { halves, fewHalves, seed, responses, onCode }: LayerOptions,
   backend: Backend,
 ): Promise<LayerReport> {
-  const encoder = networkNamed("inspect", encoders.trained.network);
+  const encoder = encoders.trained.network;
   requireStimuli("inspect", set);
   requireLabels("inspect", set.name, set, set.classes.length);
   if (set.count > mostStimuli)

@@ -1,7 +1,7 @@
 // Receptive fields: which pixels a unit in the middle of a layer's map can see, and the spike-triggered average over white noise within them.
 
 import type { ImageSet } from "../../data/images.ts";
-import { blockPlace, type Encoder, featurePool, pictures } from "../../encoders/encoder.ts";
+import { blockPlace, type Encoder, featurePool, pictures, poolingOf } from "../../encoders/encoder.ts";
 
 /** A square of the picture, in pixels; a part of it may lie outside, in the padding. */
 export interface Window {
@@ -23,12 +23,13 @@ export function middleUnit(encoder: Encoder, layer: string): MiddleUnit {
   const picture = pictures(encoder)[end];
   const pool = featurePool(encoder.head, picture);
   const [rows, columns] = picture.slice(0, 2).map((extent) => Math.floor(extent / pool));
-  const steps = encoder.blocks
-    .slice(0, end)
-    .flatMap(({ kernel, stride, padding, after }) => [
-      { kernel, stride, padding },
-      ...after.filter((step) => step === "maxPool").map(() => ({ kernel: 2, stride: 2, padding: 0 })),
-    ]);
+  const steps = encoder.blocks.slice(0, end).flatMap(({ kernel, stride, padding, after }) => [
+    { kernel, stride, padding },
+    ...after.flatMap((step) => {
+      const { size } = poolingOf(step) ?? { size: 1 };
+      return size === 1 ? [] : [{ kernel: size, stride: size, padding: 0 }];
+    }),
+  ]);
   // Where the first unit's field begins, how large it is, and how far the next unit's is from it.
   let [start, side, jump] = [0, 1, 1];
   for (const { kernel, stride, padding } of [...steps, { kernel: pool, stride: pool, padding: 0 }]) {

@@ -3,7 +3,6 @@
 import type { Backend } from "../../backends/backend.ts";
 import type { ImageSet } from "../../data/images.ts";
 import type { Encoder } from "../../encoders/encoder.ts";
-import { networkNamed } from "../../encoders/networks.ts";
 import { encoderRows, type FrozenEncoder } from "../features.ts";
 import { fitGabor, type Gabor } from "./gabor.ts";
 import { estimate, halfSamples } from "./half-samples.ts";
@@ -55,7 +54,7 @@ export interface UnitReport {
 
 /** Orientation tuning and receptive fields of the unit in the middle of each map, trained and random. */
 export async function unitScores(encoders: Encoders, options: UnitOptions, backend: Backend): Promise<UnitReport> {
-  const encoder = networkNamed("inspect", encoders.trained.network);
+  const encoder = encoders.trained.network;
   const gratings = renderGratings(encoder);
   const noise = renderNoise(encoder, options.noise, options.seed);
   const scores: LayerScore[] = [];

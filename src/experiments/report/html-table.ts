@@ -163,7 +163,7 @@ function dots(cell: Measured, published: readonly number[], { low, high, floor }
   const said = values.map((value) => value.toFixed(1)).join(", ");
   return html`<svg class="strip" width="${stripWidth}" height="16" viewBox="0 0 ${stripWidth} 16" role="img"><title>${
     values.length === 1 ? "seed" : "seeds"
-  }: ${said} %${published.length > 0 && `; the paper: ${published.join(", ")} %`}</title><path class="base" d="M0 8H${stripWidth}"/>${
+  }: ${said} %${published.length > 0 && `; the paper: ${publishedText({ published }, ", ")} %`}</title><path class="base" d="M0 8H${stripWidth}"/>${
     floor !== undefined && html`<path class="floor" d="M${place(floor)} 0V16"/>`
   }${published.map((paper) => diamond(Number(place(paper))))}${values.map(
     (value) => html`<circle class="seed" cx="${place(value)}" cy="8" r="3.5"/>`,

@@ -50,7 +50,9 @@ export function signed(points: number): string {
 export const differenceText = ({ mean: ours }: Statistics, published: readonly number[]): string =>
   published.map((paper) => signed(ours - paper)).join(" / ");
 
-export const publishedText = ({ published = [] }: TableRow): string => published.map(String).join(" / ");
+/** In per cent, with the two decimals of the paper's tables. */
+export const publishedText = ({ published = [] }: Pick<TableRow, "published">, between = " / "): string =>
+  published.map((paper) => paper.toFixed(2)).join(between);
 
 export const hasPublished = (rows: readonly TableRow[]): boolean => rows.some(({ published = [] }) => published.length);
 

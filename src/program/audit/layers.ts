@@ -201,6 +201,9 @@ const errorsAt = (flow: Dataflow, { changes }: Layer): Set<Tensor> =>
     ),
   );
 
+/** What the units of a layer make of their own activity. */
+const ofUnits: ReadonlySet<Computation> = new Set(["unit", "pooling", "inhibition"]);
+
 /** Owners of the activities of the units that a transmission reaches, after activation and pooling too, and their biases. */
 function unitsBehind(operations: readonly AnyOperation[], forward: number) {
   const post = new Set(outputsOf(operations[forward]).map(ownerOf));
@@ -208,7 +211,7 @@ function unitsBehind(operations: readonly AnyOperation[], forward: number) {
   for (const after of operations.slice(forward + 1)) {
     const computation = computationOf(after);
     const { x, b } = after.inputs as { x?: Tensor; b?: Tensor };
-    if ((computation !== "unit" && computation !== "pooling") || x === undefined || !post.has(ownerOf(x))) continue;
+    if (!ofUnits.has(computation) || x === undefined || !post.has(ownerOf(x))) continue;
     if (after.kind === "addBias" && b) biases.add(ownerOf(b));
     for (const output of outputsOf(after)) if (output.role === "activity") post.add(ownerOf(output));
   }
@@ -371,6 +374,12 @@ export function forbidden(operation: AnyOperation, synaptic: SynapticTensors): s
   }
 }
 
+/** What an operation does that condition (ii) names neither way: it takes off what other units have, and divides nothing. */
+export const inhibition = (operation: AnyOperation): string | undefined =>
+  computationOf(operation) === "inhibition" ? "mean over the units of a place" : undefined;
+
 /** What it does that no unit can do by itself: the same, and a distance read as more than a gate. */
 const mixing = (operation: AnyOperation, synaptic: SynapticTensors): string | undefined =>
-  computationOf(operation) === "distance" ? "sum over units" : forbidden(operation, synaptic);
+  computationOf(operation) === "distance"
+    ? "sum over units"
+    : (inhibition(operation) ?? forbidden(operation, synaptic));

@@ -56,6 +56,7 @@ const rowByRow: ReadonlySet<string> = new Set([
   "transmission",
   "unit",
   "pooling",
+  "inhibition",
   "comparison",
   "normalisation",
   "division",

@@ -3,8 +3,8 @@
 import { type Trained, train } from "./training.ts";
 
 declare global {
-  /** Trains on so many threads; what went wrong comes back as `name: message`. */
-  var saccadeTrain: (threads: number) => Promise<Trained | string>;
+  /** Trains on so many threads, or in the page's own; what went wrong comes back as `name: message`. */
+  var saccadeTrain: (threads: number | "here") => Promise<Trained | string>;
 }
 
 globalThis.saccadeTrain = (threads) => train(threads).catch((error: Error) => `${error.name}: ${error.message}`);

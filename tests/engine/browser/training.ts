@@ -51,8 +51,8 @@ function bars(count: number, side: number): ImageSet {
 }
 
 /** `steps` updates, two of each of the two epochs. */
-export async function train(threads: number): Promise<Trained> {
-  const trainer = await createTrainer(config, bars(16, 28), wasmBackend({ threads }));
+export async function train(threads: number | "here"): Promise<Trained> {
+  const trainer = await createTrainer({ config, dataset: bars(16, 28), backend: wasmBackend({ threads }) });
   try {
     const losses: number[] = [];
     for (let step = 0; step < steps; step++) losses.push((await trainer.step()).loss);

@@ -1,6 +1,7 @@
 // Every kernel of the WASM module: what this file exports, a launch can name.
 export * from "./convolution";
 export * from "./elementwise";
+export * from "./inhibition";
 export * from "./linear";
 export * from "./loss";
 export * from "./micro-kernels";

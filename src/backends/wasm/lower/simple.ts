@@ -48,6 +48,14 @@ function wide(value: number): [Word, Word] {
   return [view.getUint32(0, true), view.getUint32(4, true)];
 }
 
+/** A launch over the places of [..., c]. */
+function inhibited(kernel: string, shape: Shape, addresses: readonly number[]): Launch {
+  const c = shape[shape.length - 1];
+  const places = sizeOf(shape) / c;
+  const perTask = rowsPerTask(places, c);
+  return { kernel, words: [...addresses, places, c, perTask], tasks: Math.ceil(places / perTask) };
+}
+
 /** Words of a pooling kernel after its addresses, and its tasks. */
 function pooled(full: Shape, small: Shape, size: number): { words: Word[]; tasks: number } {
   const [n, h, w, c] = full as Extents4;
@@ -145,6 +153,12 @@ export const lowerSimple: {
 
   activationGradient: ({ inputs: { dy, y }, outputs: { dx }, attributes: { kind } }, { at }) => [
     elementwise(`activationGradient${capital(kind)}`, sizeOf(y.shape), [at(dy), at(y), at(dx)]),
+  ],
+
+  triangle: ({ inputs: { x }, outputs: { y } }, { at }) => [inhibited("triangle", x.shape, [at(x), at(y)])],
+
+  triangleGradient: ({ inputs: { dy, y }, outputs: { dx } }, { at }) => [
+    inhibited("triangleGradient", y.shape, [at(dy), at(y), at(dx)]),
   ],
 
   maxPool: ({ inputs: { x }, outputs: { y, argmax }, attributes: { size } }, { at }) => {

@@ -1,14 +1,14 @@
-// A whole step on given views, with every gradient readable: what the identity, golden and finite-difference tests run.
+// A whole step on given views, with every gradient readable: what identities, goldens and finite differences are held on.
 
-import type { Backend, Engine, Numbers } from "../../src/backends/backend.ts";
-import { type Encoder, pictures } from "../../src/encoders/encoder.ts";
-import { type BlockTrace, recordBlocks, recordHead } from "../../src/encoders/forward.ts";
-import { createHead, createModel, type HeadModel, type Model, type Parameter } from "../../src/encoders/model.ts";
-import type { Change, Loss } from "../../src/losses/loss.ts";
-import { type Program, recordProgram } from "../../src/program/program.ts";
-import { persistent, type Tensor } from "../../src/program/tensor.ts";
-import { createOptimiser, type Optimiser, type OptimiserOptions, recordUpdates } from "../../src/rules/optimiser.ts";
-import type { Update } from "../../src/rules/update.ts";
+import type { Backend, Engine, Numbers } from "../backends/backend.ts";
+import { type Encoder, pictures } from "../encoders/encoder.ts";
+import { type BlockTrace, recordBlocks, recordHead } from "../encoders/forward.ts";
+import { createHead, createModel, type HeadModel, type Model, type Parameter } from "../encoders/model.ts";
+import type { Change, Loss } from "../losses/loss.ts";
+import { type Program, recordProgram } from "../program/program.ts";
+import { persistent, type Tensor } from "../program/tensor.ts";
+import { createOptimiser, type Optimiser, type OptimiserOptions, recordUpdates } from "../rules/optimiser.ts";
+import type { Update } from "../rules/update.ts";
 
 /** Every kind of block, small enough for float64 loops; the last has an activation, so that DTP's inverses have one below and one without. */
 export const small: Encoder = {

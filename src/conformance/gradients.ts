@@ -1,6 +1,6 @@
 // checkGradient: a central difference along one random direction, in float64, against the gradient that is claimed.
 
-import { randomStream } from "../../src/program/random.ts";
+import { randomStream } from "../program/random.ts";
 
 /** Relative tolerance that a right gradient of a smooth function meets with step 1e-5 in float64. */
 export const gradientTolerance = 1e-7;
