@@ -46,6 +46,7 @@ const commands = [
   "runs",
   "watch",
   "data",
+  "lab",
   "devices",
   "version",
 ];
@@ -240,6 +241,8 @@ describe("help", () => {
     for (const words of examples) {
       // These ask the network, or for files that are here: tests/data/cli-data.test.ts has both.
       if (words[0] === "data" && ["get", "check"].includes(words[1])) continue;
+      // A server ends when it is told to: tests/lab/lab-command.test.ts.
+      if (words[0] === "lab") continue;
       // Real datasets are not here; what is rendered is planned, and run by tests/experiments/reproduce.test.ts.
       if (words[0] === "reproduce" && !words.includes("smoke")) continue;
       const planned = ["reproduce", "sweep"].includes(words[0]) && !words.includes("--list");
