@@ -511,6 +511,19 @@ const data = command(
   });
 
 command(
+  "lab",
+  "Watch a network learn in a page: serves it to this machine's browser.",
+  ["lab", "lab --port 0 --no-open"],
+  {},
+)
+  .option("--port <number>", "port on 127.0.0.1; 0: any that is free", wholeNumber(0, 65_535), 8421)
+  .option("--no-open", "do not open a browser")
+  .action(async (options) => {
+    const { labCommand } = await import("./commands/lab.ts");
+    process.exitCode = await labCommand(options);
+  });
+
+command(
   "devices",
   "List what can compute here, the SIMD that was chosen, and its speed.",
   ["devices", "devices --json"],

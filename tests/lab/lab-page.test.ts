@@ -1,0 +1,360 @@
+// The lab in real Chromium, as it is built: every control, the address to the byte, axe in every state, and the budgets.
+
+import { existsSync, readFileSync, rmSync } from "node:fs";
+import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { delimiter, join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { type Browser, chromium, type Page, type Route } from "playwright-core";
+import { build, type InlineConfig, type PreviewServer, preview } from "vite";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { parse } from "yaml";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import { proceduralObjects } from "../../src/data/procedural-objects.ts";
+import { type Config, parseConfig } from "../../src/training/config.ts";
+import { createTrainer } from "../../src/training/trainer.ts";
+import { base, type Raw } from "../../web/configuration.ts";
+import { toHash } from "../../web/share.ts";
+import vite from "../../web/vite.config.ts";
+
+declare global {
+  /** In the page: what kept its main thread for more than 50 ms. */
+  var longTasks: PerformanceEntry[];
+}
+
+const program = (process.env.PATH ?? "")
+  .split(delimiter)
+  .map((folder) => join(folder, "chromium"))
+  .find((path) => existsSync(path));
+const skipped = program === undefined && process.env.SACCADE_REQUIRE_CHROMIUM === undefined;
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const built = join(tmpdir(), `saccade-lab-${process.pid}`);
+const settings: InlineConfig = {
+  ...vite,
+  configFile: false,
+  logLevel: "warn",
+  build: { ...vite.build, outDir: built },
+  preview: { ...vite.preview, port: 0, strictPort: false },
+};
+/** Few pictures, so that a page is ready soon. */
+const small: Raw = { ...base, data: { ...(base.data as Raw), limit: 60 }, batch: 10, epochs: 5 };
+
+describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH)" : ""}`, () => {
+  let browser: Browser;
+  let server: PreviewServer;
+  let address = "";
+
+  beforeAll(async () => {
+    if (program === undefined) throw new Error("SACCADE_REQUIRE_CHROMIUM is set, and there is no chromium on PATH");
+    const args = ["--disable-gpu", "--disable-quic", "--disable-sync"];
+    [browser] = await Promise.all([
+      chromium.launch({ executablePath: program, args, timeout: 50_000 }),
+      build(settings),
+    ]);
+    server = await preview(settings);
+    address = server.resolvedUrls?.local[0] ?? "";
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+    rmSync(built, { recursive: true, force: true });
+  });
+
+  /** What went wrong in the page is a failure of the test. */
+  async function withPage(
+    options: { width?: number; colorScheme?: "light" | "dark"; hash?: string; before?: (page: Page) => Promise<void> },
+    use: (page: Page) => Promise<void>,
+  ): Promise<void> {
+    const { width = 1440, colorScheme = "light", hash = toHash(small), before } = options;
+    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+    const errors: string[] = [];
+    page.on("pageerror", (error) => errors.push(error.message));
+    page.on("console", (message) => {
+      if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
+    });
+    try {
+      await before?.(page);
+      await page.goto(address + hash);
+      await use(page);
+      expect(errors).toEqual([]);
+    } finally {
+      await page.close();
+    }
+  }
+
+  const ready = (page: Page) => page.locator("button.play:not([disabled])").first().waitFor();
+  const stepped = (page: Page, step: number) =>
+    page.waitForFunction((wanted) => Number(document.querySelector(".where b")?.textContent) >= wanted, step);
+  const hashOf = (page: Page): Raw =>
+    JSON.parse(new URLSearchParams(new URL(page.url()).hash.slice(1)).get("c") ?? "{}");
+
+  const eventually = <Value>(see: () => Value) => expect.poll(see, { timeout: 30_000 });
+
+  /** Newest first, as the page tells them. */
+  async function losses(page: Page): Promise<number[]> {
+    await page
+      .locator("section", { has: page.locator("#loss-title") })
+      .locator("summary")
+      .click();
+    const cells = await page.locator("section:has(#loss-title) .data td").allTextContents();
+    return cells.map(Number);
+  }
+
+  async function inNode(config: Config, steps: number): Promise<number[]> {
+    const { split, limit: count = 1, seed, size = 32 } = config.data;
+    const dataset = proceduralObjects({ split, count, seed, size });
+    const trainer = await createTrainer({ config, dataset, backend: wasmBackend({ threads: "here" }) });
+    const all: number[] = [];
+    for (let step = 0; step < steps; step++) all.push((await trainer.step()).loss);
+    await trainer.dispose();
+    return all.reverse();
+  }
+
+  async function violations(page: Page): Promise<unknown> {
+    await page.evaluate(axe);
+    const found = (await page.evaluate(`axe.run({ resultTypes: ["violations"] })`)) as {
+      violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
+    };
+    return found.violations.map(({ id, nodes }) => [
+      id,
+      nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`),
+    ]);
+  }
+
+  test("Play, Pause, Step, Reset and the keys do what they say", async () => {
+    await withPage({}, async (page) => {
+      await ready(page);
+      const step = async (): Promise<number> => Number(await page.locator(".where b").textContent());
+      await page.getByRole("button", { name: "Step" }).click();
+      await stepped(page, 1);
+      await page.keyboard.press("s");
+      await stepped(page, 2);
+      expect(await step()).toBe(2);
+      await page.locator("h1").click();
+      await page.keyboard.press("Space");
+      await page.getByRole("button", { name: "Pause" }).waitFor();
+      await stepped(page, 5);
+      await page.getByRole("button", { name: "Pause" }).click();
+      await page.getByRole("button", { name: "Play" }).waitFor();
+      const paused = await step();
+      await page.waitForTimeout(300);
+      expect((await step()) - paused).toBeLessThanOrEqual(1);
+      await page.getByLabel("Pace").selectOption("2 steps a second");
+      await page.getByRole("button", { name: "Play" }).click();
+      const began = await step();
+      await page.waitForTimeout(1200);
+      expect((await step()) - began).toBeLessThanOrEqual(4);
+      await page.keyboard.press("r");
+      await ready(page);
+      expect(await step()).toBe(0);
+      await page.getByLabel("Pace").selectOption("as fast as it goes");
+      await page.getByRole("button", { name: "Play" }).click();
+      await page.getByText("of 30, done").waitFor();
+      expect(await page.getByRole("button", { name: "Play" }).isDisabled()).toBe(true);
+    });
+  });
+
+  test("every choice changes the configuration and its audit, and a refused one says why", async () => {
+    await withPage({}, async (page) => {
+      await ready(page);
+      const verdict = (title: string) => page.locator(".verdicts li", { hasText: title });
+      await eventually(() => verdict("No weight transport").getAttribute("class")).toBe("fail");
+      await page.getByLabel("URF", { exact: true }).check({ force: true });
+      await eventually(() => verdict("No weight transport").getAttribute("class")).toBe("pass");
+      await page.getByLabel("GLL", { exact: true }).check({ force: true });
+      await page.getByLabel("Gradient block").check();
+      await eventually(() => verdict("Local activity").getAttribute("class")).toBe("pass");
+      await page.getByText("All four of the paper’s conditions hold").waitFor();
+      expect(hashOf(page)).toMatchObject({ update: "URF", learning: "GLL", loss: { gradientBlock: true } });
+
+      await page.getByLabel("DTP", { exact: true }).focus();
+      await page.getByText("targets travel between layers").waitFor();
+      await page.getByLabel("DTP", { exact: true }).click({ force: true });
+      expect(await page.getByLabel("URF", { exact: true }).isChecked()).toBe(true);
+      expect(hashOf(page)).toMatchObject({ update: "URF" });
+
+      await page.locator('input[name="negatives"][value="all"]').check({ force: true });
+      await eventually(() => hashOf(page)).toMatchObject({ loss: { negatives: "all" } });
+      await page.getByLabel("E2E", { exact: true }).check({ force: true });
+      await page.getByLabel("cross-entropy").check({ force: true });
+      await eventually(() => verdict("No labels").getAttribute("class")).toBe("fail");
+      expect(hashOf(page)).toMatchObject({ loss: { kind: "crossEntropy" }, data: { split: "train" } });
+      await page.getByRole("button", { name: "Step" }).click();
+      await stepped(page, 1);
+    });
+  });
+
+  test("numbers are typed, and one that cannot be says so and changes nothing", async () => {
+    await withPage({}, async (page) => {
+      await ready(page);
+      await page.getByText("Network and numbers").click();
+      for (const [title, value, hash] of [
+        ["Learning rate", "0.003", { optimiser: { learningRate: 0.003 } }],
+        ["Margin m1", "0.5", { loss: { m1: 0.5 } }],
+        ["Margin m2", "5", { loss: { m2: 5 } }],
+        ["Pictures a batch", "12", { batch: 12 }],
+        ["Epochs", "7", { epochs: 7 }],
+        ["Seed", "11", { seed: 11 }],
+      ] as const) {
+        await page.getByLabel(title).fill(value);
+        await page.getByLabel(title).press("Enter");
+        await page.getByLabel(title).blur();
+        await eventually(() => hashOf(page)).toMatchObject(hash);
+      }
+      await page.getByLabel("Margin m1").fill("9");
+      await page.getByLabel("Margin m1").blur();
+      await page.getByText("A number from 0 to 5.").waitFor();
+      expect(hashOf(page)).toMatchObject({ loss: { m1: 0.5 } });
+      await page.locator(".numbers select").selectOption("cifar");
+      await page.locator(".layers.of-5").waitFor();
+      expect(hashOf(page)).toMatchObject({ encoder: "cifar", data: { size: 32 } });
+    });
+  });
+
+  test("an address and its YAML take the steps of Node, to the bit, before and after a reload", async () => {
+    const raw: Raw = { ...small, learning: "RLL", update: "KP", seed: 5 };
+    const config = parseConfig(raw, "test");
+    const expected = await inNode(config, 3);
+    await withPage({ hash: toHash(raw) }, async (page) => {
+      for (let time = 0; time < 2; time++) {
+        await ready(page);
+        for (let step = 1; step <= 3; step++) {
+          await page.getByRole("button", { name: "Step" }).click();
+          await stepped(page, step);
+        }
+        expect(await losses(page)).toEqual(expected);
+        await page.reload();
+      }
+      await ready(page);
+      await page.getByRole("button", { name: "Share" }).click();
+      expect(await page.getByLabel("Address").inputValue()).toBe(address + toHash(raw));
+      expect(parseConfig(parse((await page.locator("dialog pre").textContent()) ?? ""), "yaml")).toEqual(config);
+      expect(await violations(page)).toEqual([]);
+      await page.keyboard.press("Escape");
+      expect(await page.locator("dialog").isVisible()).toBe(false);
+    });
+  });
+
+  test("reads out beside the untrained network, class by class, and keeps the curves of the run before", async () => {
+    await withPage({}, async (page) => {
+      await ready(page);
+      await page.getByRole("button", { name: "Play" }).click();
+      await page.getByText("of 30, done").waitFor();
+      await page.getByText("untrained network").first().waitFor();
+      await page.getByText("at step 30. The network never sees").waitFor();
+      const sphere = page.getByRole("button", { name: /sphere/ });
+      expect(await sphere.textContent()).toMatch(/\d+ % named rightly, untrained \d+ %/);
+      await sphere.click();
+      expect(await sphere.getAttribute("aria-pressed")).toBe("true");
+      await page.getByRole("button", { name: "Confirm by experiment" }).click();
+      await page.getByText("Borne out:").waitFor();
+      expect(await page.locator(".angles tbody tr").count()).toBe(4);
+      await page.getByLabel("RF", { exact: true }).check({ force: true });
+      await ready(page);
+      await page.getByRole("button", { name: "Step" }).click();
+      await page.locator(".legend li.before", { hasText: "E2E BP, contrastive hinge" }).first().waitFor();
+      expect(await page.locator(".wire.feedback").first().textContent()).toMatch(/^B \d+°$/);
+    });
+  });
+
+  test("a hostile hash is one sentence, nothing runs, and the page’s own configuration is a button away", async () => {
+    await withPage({ hash: `#v=1&c=${"%7B".repeat(900)}` }, async (page) => {
+      await page.getByRole("alert").getByText("damaged, or cut off").waitFor();
+      await ready(page);
+      for (const [changed, sentence] of [
+        [{ updat: "RF", "<script>": 1 }, 'unknown key "updat"'],
+        [{ data: { dataset: "cifar-10" } }, "no dataset cifar-10"],
+      ] as const) {
+        await page.evaluate(
+          (hash) => {
+            location.hash = hash;
+          },
+          `#v=1&c=${encodeURIComponent(JSON.stringify(changed))}`,
+        );
+        await page.getByRole("alert").getByText(sentence).waitFor();
+        expect(await page.getByRole("button", { name: "Play" }).isDisabled()).toBe(true);
+      }
+      expect(await violations(page)).toEqual([]);
+      await page.getByRole("button", { name: "Start with the page’s own" }).click();
+      await ready(page);
+      expect(new URL(page.url()).hash).toBe("");
+      expect(await page.getByRole("alert").count()).toBe(0);
+    });
+  });
+
+  test.each([
+    [1440, "light"],
+    [1280, "dark"],
+    [820, "dark"],
+    [390, "light"],
+  ] as const)(
+    "at %s px, %s: axe finds nothing while it plays, and nothing scrolls sideways",
+    async (width, colorScheme) => {
+      await withPage({ width, colorScheme, hash: toHash({ ...small, epochs: 500, update: "RF" }) }, async (page) => {
+        await ready(page);
+        await page.getByRole("button", { name: "Play" }).click();
+        await page.locator(".data").first().waitFor();
+        await page.evaluate(() => {
+          for (const details of document.querySelectorAll("details")) details.open = true;
+        });
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(width);
+        expect(await violations(page)).toEqual([]);
+        if (width === 390)
+          for (const box of await page.locator("button:visible:not(.term button)").all())
+            expect((await box.boundingBox())?.height, (await box.textContent()) ?? "").toBeGreaterThanOrEqual(44);
+      });
+    },
+  );
+
+  test("plays before audit and read-outs are fetched, and keeps its budgets", async () => {
+    const loaded = new Map<string, number>();
+    const held: Route[] = [];
+    let holding = true;
+    const before = async (page: Page): Promise<void> => {
+      await page.route(/\/(audit|readings|curves|network|angles|learnt)-/, async (route) => {
+        if (holding) held.push(route);
+        else await route.continue();
+      });
+      page.on("response", async (response) => {
+        const url = response.url();
+        if (url.endsWith(".js")) loaded.set(url, gzipSync(await response.body(), { level: 9 }).length);
+      });
+      await page.addInitScript(() => {
+        const watch = new PerformanceObserver((list) => globalThis.longTasks.push(...list.getEntries()));
+        globalThis.longTasks = [];
+        watch.observe({ type: "longtask", buffered: true });
+      });
+    };
+    await withPage({ hash: "", before }, async (page) => {
+      const start = performance.now();
+      await ready(page);
+      const prepared = performance.now() - start;
+      const clicked = performance.now();
+      await page.getByRole("button", { name: "Play" }).click();
+      await stepped(page, 1);
+      const first = performance.now() - clicked;
+      const bytes = [...loaded.values()].reduce((sum, one) => sum + one, 0);
+      holding = false;
+      await Promise.all(held.map((route) => route.continue()));
+      const { frames, longest } = await page.evaluate(async () => {
+        globalThis.longTasks = [];
+        const began = performance.now();
+        let seen = 0;
+        while (performance.now() - began < 2000) {
+          await new Promise(requestAnimationFrame);
+          seen++;
+        }
+        const durations = globalThis.longTasks.map(({ duration }) => duration);
+        return { frames: (1000 * seen) / (performance.now() - began), longest: Math.max(0, ...durations) };
+      });
+      console.log(
+        `the lab: ${(bytes / 1000).toFixed(1)} kB of JavaScript before Play, gzipped; ready after ${prepared.toFixed(0)} ms, first step ${first.toFixed(0)} ms after Play; while it trains ${frames.toFixed(0)} frames/s, longest task of the page ${longest < 50 ? "under 50" : longest.toFixed(0)} ms`,
+      );
+      expect(held.length).toBeGreaterThan(0);
+      expect(bytes).toBeGreaterThan(50_000);
+      expect(bytes).toBeLessThanOrEqual(90_000);
+      await page.getByText("untrained network").first().waitFor();
+    });
+  });
+});

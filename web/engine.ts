@@ -1,0 +1,231 @@
+// The page's side of the two workers: starts them, sends what the controls ask for, and puts what they say into the page's state.
+
+import { batch } from "@preact/signals";
+import type { Config } from "../src/training/config.ts";
+import { type Raw, ruleName } from "./configuration.ts";
+import type { FromReader, FromTrainer, Role, ToReader, ToTrainer } from "./messages.ts";
+import { toHash } from "./share.ts";
+import * as state from "./state.ts";
+
+/** Milliseconds between read-outs while it plays; the first comes sooner. */
+const [readEvery, firstRead] = [4000, 1200];
+/** Effective rank below which src/training/alarms.ts calls embeddings a line. */
+const collapse = 1.5;
+/** More threads than this gain nothing on networks as small as these. */
+const mostThreads = 8;
+
+/** Compute threads: all cores but one; where the browser lets no memory be shared, the worker's own alone. */
+export const threads = globalThis.crossOriginIsolated
+  ? Math.max(1, Math.min(mostThreads, navigator.hardwareConcurrency - 1))
+  : "here";
+
+interface Connection<Message> {
+  readonly post: (message: Message) => void;
+}
+
+function start<To, From>(role: Role["role"], own: Role["threads"], hear: (message: From) => void): Connection<To> {
+  const worker = new Worker(new URL("./work/worker.ts", import.meta.url), { type: "module" });
+  worker.onmessage = ({ data }: MessageEvent<From>) => hear(data);
+  worker.onerror = ({ message }) => {
+    state.problem.value = `The ${role === "train" ? "training" : "reading"} worker stopped: ${message || "its script could not be loaded"}. Reload the page.`;
+    state.run.value = { ...state.run.value, playing: false };
+  };
+  worker.postMessage({ kind: "role", role, threads: own } satisfies Role);
+  return { post: (message) => worker.postMessage(message) };
+}
+
+let newest = 0;
+/** Play again once the run is made: a rule was changed while it played. */
+let playWhenMade = false;
+let lastRead = 0;
+let reading = false;
+
+const trainer = start<ToTrainer, FromTrainer>("train", threads, batched(hearTrainer));
+const reader = start<ToReader, FromReader>("read", "here", batched(hearReader));
+
+/** The page is drawn once for each message, whatever it changes. */
+function batched<Message>(hear: (message: Message) => void): (message: Message) => void {
+  return (message) => batch(() => hear(message));
+}
+
+/** The same for what a control has set, which it shows at once. */
+export function change(raw: Raw): void {
+  if (state.shown.value) state.shown.value = { ...state.shown.value, ...raw } as Config;
+  configure(raw);
+}
+
+/** Begins anew with a configuration; the schema has the first word. */
+export function configure(raw: Raw): void {
+  newest++;
+  playWhenMade ||= state.run.value.playing;
+  trainer.post({ kind: "pause" });
+  batch(() => {
+    state.raw.value = raw;
+    state.problem.value = undefined;
+    state.forget(newest);
+  });
+  history.replaceState(null, "", `${location.pathname}${location.search}${toHash(raw)}`);
+  reader.post({ kind: "check", id: newest, raw });
+}
+
+export function play(): void {
+  const { made, ended, playing } = state.run.value;
+  if (!made || ended || playing) return;
+  state.run.value = { ...state.run.value, playing: true };
+  lastRead = performance.now() - readEvery + firstRead;
+  trainer.post({ kind: "play", pace: state.pace.value });
+}
+
+export function pause(): void {
+  playWhenMade = false;
+  state.run.value = { ...state.run.value, playing: false };
+  trainer.post({ kind: "pause" });
+}
+
+export function step(): void {
+  const { made, ended, playing } = state.run.value;
+  if (playing) pause();
+  else if (made && !ended) trainer.post({ kind: "step" });
+}
+
+export function reset(): void {
+  playWhenMade = false;
+  state.run.value = { ...state.run.value, playing: false };
+  configure(state.raw.value);
+}
+
+export function setPace(pace: number | undefined): void {
+  state.pace.value = pace;
+  if (state.run.value.playing) trainer.post({ kind: "play", pace });
+}
+
+export function confirm(): void {
+  state.confirmed.value = "asked";
+  reader.post({ kind: "confirm", id: newest });
+}
+
+function hearTrainer(message: FromTrainer): void {
+  if (message.id !== newest) return;
+  const { run } = state;
+  switch (message.kind) {
+    case "made":
+      run.value = { ...run.value, made: true, totalSteps: message.totalSteps, engine: message.engine };
+      // Not before: Play waits for none of it.
+      reader.post({ kind: "audit", id: message.id });
+      reader.post({ kind: "baseline", id: message.id });
+      if (playWhenMade) {
+        playWhenMade = false;
+        play();
+      }
+      return;
+    case "steps": {
+      const { step, losses, layer, metrics, viewsPerSecond } = message;
+      const curves = state.curves.value;
+      const marked = layer !== undefined && layer !== run.value.layer && state.checked.value?.config.learning === "GLL";
+      const marks = marked ? [...curves.marks, { step: step - losses.length, text: `layer ${layer}` }] : curves.marks;
+      state.curves.value = { ...curves, losses: [...curves.losses, ...losses], marks };
+      run.value = { ...run.value, step, layer, metrics, viewsPerSecond: viewsPerSecond ?? run.value.viewsPerSecond };
+      if (performance.now() - lastRead >= readEvery && !document.hidden) askForReading();
+      return;
+    }
+    case "look": {
+      const { look } = message;
+      const seen = [state.look.value, look];
+      state.collapsed.value = seen.every((one) => one?.effectiveRank !== undefined && one.effectiveRank < collapse);
+      state.look.value = look;
+      if (look.pairs) state.pairs.value = look.pairs;
+      if (look.filters) state.filters.value = look.filters;
+      const numbers = new Map(state.layerNumbers.value);
+      for (const layer of look.layers) numbers.set(layer.name, layer);
+      state.layerNumbers.value = numbers;
+      return;
+    }
+    case "paused":
+      run.value = { ...run.value, playing: false, ended: message.ended };
+      catchUp();
+      return;
+    case "weights": {
+      const { id, step, weights } = message;
+      reader.post({ kind: "read", id, step, weights });
+      return;
+    }
+    case "failed":
+      run.value = { ...run.value, playing: false };
+      reading = false;
+      state.problem.value = message.sentence;
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+/** A run that stands still is read out where it stands. */
+function catchUp(): void {
+  const { run, reading: newest } = state;
+  if (!run.value.playing && newest.value && newest.value.step !== run.value.step) askForReading();
+}
+
+/** What is refused may be quoted whole, and it may be long. */
+const shortened = (sentence: string): string => (sentence.length > 400 ? `${sentence.slice(0, 400)} …` : sentence);
+
+/** One at a time: the reader says when it has room. */
+function askForReading(): void {
+  if (reading) return;
+  reading = true;
+  lastRead = performance.now();
+  trainer.post({ kind: "weights" });
+}
+
+function hearReader(message: FromReader): void {
+  if (message.id !== newest) return;
+  switch (message.kind) {
+    case "checked": {
+      const { checked, id } = message;
+      state.checked.value = checked;
+      state.shown.value = checked.config;
+      state.pairs.value = checked.pairs;
+      const { config } = checked;
+      state.curves.value = { ...state.curves.value, name: ruleName(config), loss: JSON.stringify(config.loss) };
+      reading = false;
+      trainer.post({ kind: "make", id, raw: state.raw.value });
+      return;
+    }
+    case "audited":
+      state.audit.value = message.audit;
+      return;
+    case "refused":
+      playWhenMade = false;
+      state.problem.value = shortened(message.sentence);
+      return;
+    case "baseline": {
+      const { pixels, random } = message;
+      state.baseline.value = { pixels, random };
+      addReading(message.reading);
+      catchUp();
+      return;
+    }
+    case "reading":
+      reading = false;
+      addReading(message.reading);
+      catchUp();
+      return;
+    case "confirmed":
+      state.confirmed.value = message.disagreements;
+      return;
+    case "failed":
+      reading = false;
+      state.problem.value = message.sentence;
+      return;
+    default:
+      message satisfies never;
+  }
+}
+
+function addReading(reading: NonNullable<typeof state.reading.value>): void {
+  state.reading.value = reading;
+  const { curves } = state;
+  const { step, accuracy } = reading;
+  const others = curves.value.readings.filter((one) => one.step !== step);
+  const readings = [...others, { step, all: accuracy.all }].sort((a, b) => a.step - b.step);
+  curves.value = { ...curves.value, readings };
+}

@@ -1,0 +1,140 @@
+// What the page and its two workers tell each other: one of them trains, the other reads out what was learnt.
+
+import type { Condition, ProgramAudit, Verdict } from "../src/program/audit.ts";
+import type { Config } from "../src/training/config.ts";
+import type { LayerNumbers } from "../src/training/xray.ts";
+import type { Raw } from "./configuration.ts";
+
+/** Pictures for a canvas, one after another: [count, height, width, 4] bytes. */
+export interface Tiles {
+  readonly count: number;
+  readonly height: number;
+  readonly width: number;
+  readonly rgba: Uint8ClampedArray<ArrayBuffer>;
+}
+
+/** The first message that a worker gets. `threads`: beside the worker's own, or none. */
+export interface Role {
+  readonly kind: "role";
+  readonly role: "train" | "read";
+  readonly threads: number | "here";
+}
+
+/** Every message about a configuration carries its number, so that what comes too late is known and dropped. */
+export type ToTrainer =
+  | { readonly kind: "make"; readonly id: number; readonly raw: Raw }
+  /** Steps a second at most; undefined: as many as go. */
+  | { readonly kind: "play"; readonly pace: number | undefined }
+  | { readonly kind: "pause" }
+  | { readonly kind: "step" }
+  | { readonly kind: "weights" };
+
+export interface Look {
+  readonly step: number;
+  /** Rows: an anchor and its view, side by side. */
+  readonly pairs: Tiles | undefined;
+  /** Of the first layer, where it was looked at. */
+  readonly filters: Tiles | undefined;
+  /** By the layer's name; of the layers that learnt last, a head's as "head of conv2" where each layer has its own. */
+  readonly layers: readonly LayerNumbers[];
+  readonly effectiveRank: number | undefined;
+}
+
+export type FromTrainer =
+  | {
+      readonly kind: "made";
+      readonly id: number;
+      readonly totalSteps: number;
+      readonly engine: string;
+      readonly bytes: number;
+    }
+  | {
+      readonly kind: "steps";
+      readonly id: number;
+      /** Updates that are done. */
+      readonly step: number;
+      readonly losses: readonly number[];
+      /** The layer that learnt last, from 1, where one learns at a time. */
+      readonly layer: number | undefined;
+      readonly metrics: Readonly<Record<string, number>>;
+      readonly viewsPerSecond: number | undefined;
+    }
+  | { readonly kind: "look"; readonly id: number; readonly look: Look }
+  | { readonly kind: "paused"; readonly id: number; readonly ended: boolean }
+  | {
+      readonly kind: "weights";
+      readonly id: number;
+      readonly step: number;
+      readonly weights: ReadonlyMap<string, Float32Array>;
+    }
+  | { readonly kind: "failed"; readonly id: number; readonly sentence: string };
+
+export type ToReader =
+  | { readonly kind: "check"; readonly id: number; readonly raw: Raw }
+  | { readonly kind: "audit"; readonly id: number }
+  | { readonly kind: "baseline"; readonly id: number }
+  | { readonly kind: "confirm"; readonly id: number }
+  | {
+      readonly kind: "read";
+      readonly id: number;
+      readonly step: number;
+      readonly weights: ReadonlyMap<string, Float32Array>;
+    };
+
+/** k nearest neighbours: shares of test pictures that are named rightly. */
+export interface Accuracy {
+  readonly all: number;
+  readonly classes: readonly number[];
+}
+
+export interface LayerShape {
+  readonly name: string;
+  /** [h, w, c] that leaves the layer. */
+  readonly shape: readonly number[];
+  readonly synapses: number;
+}
+
+/** What a synapse has to know: verdicts on the paper's four conditions, before anything is trained. */
+export interface Audit {
+  readonly summary: Readonly<Record<Condition, Verdict>>;
+  readonly layers: ProgramAudit["layers"];
+}
+
+/** What the page has to know of a configuration. */
+export interface Checked {
+  readonly config: Config;
+  /** Why a choice would make no sense beside the others, by its name. */
+  readonly refusals: Readonly<Record<string, string>>;
+  readonly layers: readonly LayerShape[];
+  readonly classes: readonly string[];
+  /** Of the first batch: what the first step will see. */
+  readonly pairs: Tiles;
+}
+
+/** What the encoder makes of pictures that it has not seen. */
+export interface Reading {
+  readonly step: number;
+  readonly accuracy: Accuracy;
+  /** [points, 2], nearly all between −1 and 1: the plane in which the last layer's responses spread most. */
+  readonly map: Float64Array;
+  readonly labels: Int32Array;
+  /** One picture in every layer: some of its channels. */
+  readonly activity: readonly Tiles[];
+  readonly picture: Tiles;
+}
+
+export type FromReader =
+  | { readonly kind: "checked"; readonly id: number; readonly checked: Checked }
+  | { readonly kind: "refused"; readonly id: number; readonly sentence: string }
+  | { readonly kind: "audited"; readonly id: number; readonly audit: Audit }
+  | {
+      readonly kind: "baseline";
+      readonly id: number;
+      readonly pixels: Accuracy;
+      readonly random: Accuracy;
+      readonly reading: Reading;
+    }
+  /** What changing what a synapse must not know did not bear out; empty where all was borne out. */
+  | { readonly kind: "confirmed"; readonly id: number; readonly disagreements: readonly string[] }
+  | { readonly kind: "reading"; readonly id: number; readonly reading: Reading }
+  | { readonly kind: "failed"; readonly id: number; readonly sentence: string };

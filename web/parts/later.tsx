@@ -1,0 +1,17 @@
+// Parts of the page that are fetched once Play can be pressed: what they show is not known before.
+
+import type { ComponentType } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import { run } from "../state.ts";
+
+/** A panel that stands empty, with this class, until its script has come. */
+export function later(name: string, load: () => Promise<ComponentType>): ComponentType {
+  return function Later() {
+    const [Part, show] = useState<ComponentType | undefined>(undefined);
+    const { made } = run.value;
+    useEffect(() => {
+      if (made && Part === undefined) void load().then((part) => show(() => part));
+    }, [made, Part]);
+    return Part ? <Part /> : <section class={`panel ${name}`} aria-busy="true" />;
+  };
+}

@@ -1,0 +1,165 @@
+// The worker that trains: owns a trainer, takes step after step while it plays, and looks at what it does in between.
+
+import type { Backend } from "../../src/backends/backend.ts";
+import type { ImageSet } from "../../src/data/images.ts";
+import { proceduralObjects } from "../../src/data/procedural-objects.ts";
+import { synapsesOf } from "../../src/encoders/model.ts";
+import { networkOf } from "../../src/encoders/networks.ts";
+import { embeddingHealth } from "../../src/training/alarms.ts";
+import type { Config } from "../../src/training/config.ts";
+import { madeLoss } from "../../src/training/registry.ts";
+import { createTrainer, type StepResult, type Trainer } from "../../src/training/trainer.ts";
+import type { Raw } from "../configuration.ts";
+import type { FromTrainer, ToTrainer } from "../messages.ts";
+import { parseForPage } from "./limits.ts";
+import { createQueue } from "./queue.ts";
+import { filterTiles, pairTiles, shownPairs } from "./tiles.ts";
+
+/** Milliseconds between messages about steps, and between looks; looks take no more than a fifth of the time. */
+const [tellEvery, lookEvery, lookShare] = [50, 500, 0.2];
+
+export function trainHere(backend: Backend, post: (message: FromTrainer) => void) {
+  let id = -1;
+  let trainer: Trainer | undefined;
+  let rendered: { readonly key: string; readonly set: ImageSet } | undefined;
+  let playing = false;
+  let pace: number | undefined;
+  /** Goes up with every play and pause: a turn of an older one takes no step. */
+  let turns = 0;
+  let untold: number[] = [];
+  let toldAt = 0;
+  let nextLook = 0;
+  let speed: { readonly since: number; readonly step: number } | undefined;
+
+  const queue = createQueue((error) => {
+    playing = false;
+    post({ kind: "failed", id, sentence: error.message });
+  });
+
+  async function make(number: number, raw: Raw): Promise<void> {
+    await trainer?.dispose();
+    trainer = undefined;
+    id = number;
+    const config = parseForPage(raw);
+    trainer = await createTrainer({ config, dataset: pictures(config), backend });
+    untold = [];
+    const { totalSteps, bytes } = trainer;
+    post({ kind: "made", id, totalSteps, bytes, engine: backend.description });
+    await look(trainer);
+  }
+
+  /** Rendered once for all configurations that learn from the same. */
+  function pictures({ data }: Config): ImageSet {
+    const { split, limit: count = 1, seed, size = 32 } = data;
+    const key = JSON.stringify([split, count, seed, size]);
+    if (rendered?.key !== key) rendered = { key, set: proceduralObjects({ split, count, seed, size }) };
+    return rendered.set;
+  }
+
+  async function step(of: Trainer): Promise<void> {
+    const result = await of.step();
+    untold.push(result.loss);
+    const now = performance.now();
+    const ended = result.position.step === of.totalSteps;
+    if (!playing || ended || now - toldAt >= tellEvery) tell(of, result, now);
+    if (!playing || ended || now >= nextLook) await look(of);
+    if (ended) {
+      playing = false;
+      post({ kind: "paused", id, ended });
+    }
+  }
+
+  function tell({ config }: Trainer, { position, layer, metrics }: StepResult, now: number): void {
+    if (playing && pace === undefined && (speed === undefined || now - speed.since > 4000))
+      speed = { since: now, step: position.step };
+    const seconds = speed && playing ? (now - speed.since) / 1000 : 0;
+    const views = madeLoss(config).views * config.batch;
+    const viewsPerSecond = speed && seconds > 0.3 ? ((position.step - speed.step) * views) / seconds : undefined;
+    post({ kind: "steps", id, step: position.step, losses: untold, layer, metrics, viewsPerSecond });
+    untold = [];
+    toldAt = now;
+  }
+
+  async function look(of: Trainer): Promise<void> {
+    const began = performance.now();
+    const { config } = of;
+    const { step } = of.position();
+    const embedded = step > 0 ? await of.embeddings() : undefined;
+    const pairs = step > 0 ? pairTiles(await of.views(), config, madeLoss(config).views, shownPairs) : undefined;
+    const seen = await of.xray();
+    const [first] = networkOf(config.encoder).blocks;
+    const weights = seen.flatMap(({ synapses }) => synapses).find(({ name }) => name === first.name)?.weights;
+    post({
+      kind: "look",
+      id,
+      look: {
+        step,
+        pairs,
+        filters: weights && filterTiles(weights, first.outputs, first.kernel),
+        layers: seen.flatMap(({ layer, layers }) =>
+          layers.map((one) =>
+            layer !== undefined && one.layer === undefined ? { ...one, name: `head ${layer}` } : one,
+          ),
+        ),
+        effectiveRank: embedded && embeddingHealth(embedded.numbers, embedded.width).effectiveRank,
+      },
+    });
+    const now = performance.now();
+    nextLook = now + Math.max(lookEvery, (now - began) / lookShare);
+  }
+
+  /** One step of a run that plays, and the next one behind whatever has been asked meanwhile. */
+  async function turn(own: number): Promise<void> {
+    if (own !== turns || !playing || trainer === undefined) return;
+    const began = performance.now();
+    await step(trainer);
+    if (!playing) return;
+    const wait = pace === undefined ? 0 : Math.max(0, 1000 / pace - (performance.now() - began));
+    if (wait === 0) queue.add(() => turn(own));
+    else setTimeout(() => queue.add(() => turn(own)), wait);
+  }
+
+  return (message: ToTrainer): void => {
+    switch (message.kind) {
+      case "make":
+        playing = false;
+        queue.add(() => make(message.id, message.raw));
+        return;
+      case "play": {
+        const own = ++turns;
+        playing = true;
+        pace = message.pace;
+        speed = undefined;
+        queue.add(() => turn(own));
+        return;
+      }
+      case "pause":
+        turns++;
+        playing = false;
+        queue.add(async () => {
+          if (trainer) await look(trainer);
+          post({ kind: "paused", id, ended: false });
+        });
+        return;
+      case "step":
+        queue.add(async () => {
+          if (trainer && trainer.position().step < trainer.totalSteps) await step(trainer);
+        });
+        return;
+      case "weights":
+        queue.add(async () => {
+          if (trainer === undefined) return;
+          const state = await trainer.state();
+          const weights = new Map<string, Float32Array>();
+          for (const { name } of synapsesOf(trainer.model)) {
+            const values = state.get(name);
+            if (values) weights.set(name, values);
+          }
+          post({ kind: "weights", id, step: trainer.position().step, weights });
+        });
+        return;
+      default:
+        message satisfies never;
+    }
+  };
+}
