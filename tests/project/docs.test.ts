@@ -18,10 +18,15 @@ const pages = ["README.md", "CONTRIBUTING.md", ...globSync("docs/*.md")].map((pa
 const shellWords = (line: string): string[] =>
   [...line.matchAll(/(?:'[^']*'|[^\s'])+/g)].map(([word]) => word.replaceAll("'", ""));
 
+/** tests/lab has them: a server that runs until it is stopped, and the file that its page hands out. */
+const ofTheLab = (words: readonly string[]): boolean => words[0] === "lab" || words[1] === "lab.yaml";
+
 /** Every quoted `npx saccade …`, without its comment. */
-const commands = pages.flatMap(({ path, text }) =>
-  [...text.matchAll(/^\s*npx saccade (.+?)(?:\s+#.*)?$/gm)].map(([, words]) => ({ path, words: shellWords(words) })),
-);
+const commands = pages
+  .flatMap(({ path, text }) =>
+    [...text.matchAll(/^\s*npx saccade (.+?)(?:\s+#.*)?$/gm)].map(([, words]) => ({ path, words: shellWords(words) })),
+  )
+  .filter(({ words }) => !ofTheLab(words));
 
 const run = (words: readonly string[]): string =>
   execFileSync(process.execPath, ["dist/cli/main.js", ...words], {
