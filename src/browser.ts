@@ -4,6 +4,7 @@ export { z } from "zod";
 export type { Backend, Engine, Numbers } from "./backends/backend.ts";
 export { referenceBackend } from "./backends/reference/backend.ts";
 export { wasmBackend } from "./backends/wasm/backend.ts";
+export { webgpuBackend } from "./backends/webgpu/backend.ts";
 export {
   type Check,
   type CheckBackends,

@@ -4,6 +4,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import { fromHome } from "../files/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
+import { deviceNames } from "./device-names.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { experimentNames, launcherNames, presetNames, scaleNames } from "./words.ts";
 
@@ -67,7 +68,7 @@ type Shared = "seed" | "threads" | "device" | "plugin";
 const shared: Readonly<Record<Shared, (text: string) => Option>> = {
   seed: (text) => new Option("--seed <number>", text).argParser(wholeNumber(0, 2 ** 32 - 1)),
   threads: (text) => new Option("--threads <number>", text).argParser(wholeNumber(1, 256)),
-  device: (text) => new Option("--device <name>", text).choices(["wasm", "reference"]).default("wasm"),
+  device: (text) => new Option("--device <name>", text).choices(deviceNames).default("wasm"),
   plugin: (text) =>
     new Option("--plugin <file>", text).argParser((file: string, before: readonly string[] = []) => [...before, file]),
 };
@@ -76,7 +77,7 @@ const plugin = "a file or package with a rule, loss or augmentation that a confi
 
 const device = {
   threads: "threads of the wasm device (default: all cores)",
-  device: "wasm is fast; reference is float64, slow, the specification",
+  device: "wasm runs everywhere; webgpu takes a GPU; auto times both; reference is float64, slow, the specification",
 };
 
 function command(

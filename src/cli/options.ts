@@ -10,12 +10,13 @@ import { describeData } from "../runs/configured-data.ts";
 import { loadPlugins } from "../runs/plugins.ts";
 import { parseYaml } from "../runs/run-folder.ts";
 import { type Config, override, parseConfig } from "../training/config.ts";
+import type { DeviceName } from "./device-names.ts";
 
 export interface CommonOptions {
   readonly json?: boolean;
   readonly seed?: number;
   readonly threads?: number;
-  readonly device: "wasm" | "reference";
+  readonly device: DeviceName;
   /** Files and packages whose rules, losses and augmentations configurations may name. */
   readonly plugin?: readonly string[];
 }
@@ -25,6 +26,17 @@ export async function openBackend({ device, threads }: CommonOptions): Promise<B
     if (threads !== undefined && threads !== 1)
       throw wrong("--device reference", "--threads", "1 or left out, it has one thread", threads);
     return (await import("../backends/reference/backend.ts")).referenceBackend;
+  }
+  if (device === "webgpu") {
+    if (threads !== undefined) throw wrong("--device webgpu", "--threads", "left out, the GPU has its own", threads);
+    const { dawnGpu } = await import("./dawn.ts");
+    const { webgpuBackend } = await import("../backends/webgpu/backend.ts");
+    return webgpuBackend(await dawnGpu());
+  }
+  if (device === "auto") {
+    const { chooseDevice } = await import("./choose-device.ts");
+    const { device: chosen } = await chooseDevice();
+    return openBackend({ device: chosen, ...(chosen === "webgpu" || threads === undefined ? {} : { threads }) });
   }
   const { wasmBackend } = await import("../backends/wasm/backend.ts");
   return wasmBackend(threads === undefined ? {} : { threads });

@@ -1,5 +1,6 @@
 // What saccade watch shows of a run: lines of text that fit a terminal, or the news since a look before.
 
+import { networkOf } from "../encoders/networks.ts";
 import { shellWord } from "../files/files.ts";
 import { duration } from "../program/duration.ts";
 import { type Evaluation, ofLastBlock } from "../runs/run-folder.ts";
@@ -22,7 +23,7 @@ export function watchLines(run: WatchedRun, columns: number): string[] {
   const { config } = run;
   const { learning, update, loss, encoder } = config;
   const lines = [
-    `${config.name}: ${learning}, ${update}, ${loss.kind}, ${encoder}`,
+    `${config.name}: ${learning}, ${update}, ${loss.kind}, ${networkOf(encoder).name}`,
     run.path,
     progressLine(labels[run.state], share(run), progressWords(run), columns),
     ...lossLines(run, columns),

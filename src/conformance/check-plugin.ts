@@ -16,6 +16,7 @@ import { isOwn, learningNames, madeLoss } from "../training/registry.ts";
 import { createTrainer, type Trainer } from "../training/trainer.ts";
 import { checkClaimedGradient, checkIdentity, checkReference, type Said, type Subject } from "./check-step.ts";
 
+/** What one check came to. */
 export interface Check {
   readonly name: string;
   /** `left out`: it does not apply, and the detail says why. */
@@ -24,6 +25,7 @@ export interface Check {
   readonly seconds: number;
 }
 
+/** What all checks of a plugin came to. */
 export interface Conformance {
   readonly kind: Plugin["kind"];
   readonly name: string;
@@ -35,14 +37,17 @@ export interface Conformance {
 /** Who computes: the float64 reference, and the fast engine with so many threads. */
 export interface CheckBackends {
   readonly reference: Backend;
+  /** The wasm backend with so many threads. */
   readonly fast: (threads: number) => Backend;
 }
 
+/** How a plugin is checked. */
 export interface CheckOptions {
   /** What is set otherwise in the small configuration that everything runs under: `{ myRule: { gain: 2 } }`. */
   readonly set?: object;
   /** Names of the checks that are run; default all. */
   readonly only?: readonly string[];
+  /** Told of every check when it is done. */
   readonly onCheck?: (check: Check) => void;
 }
 

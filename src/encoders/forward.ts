@@ -21,6 +21,7 @@ interface PooledTrace {
   readonly width: number;
 }
 
+/** What a block has done in a forward pass, and what its way back needs. */
 export interface BlockTrace {
   readonly block: Block;
   readonly synapses: Synapses;
@@ -37,6 +38,7 @@ export interface LinearTrace {
   readonly output: Tensor;
 }
 
+/** What a head has done in a forward pass. */
 export interface HeadTrace extends LinearTrace {
   /** Bottom first; the first one's input is [n, features], after pooling and flattening. */
   readonly hidden: readonly LinearTrace[];

@@ -4,6 +4,7 @@ import { randomStream } from "../program/random.ts";
 import { persistent, type Shape, sizeOf, type Tensor } from "../program/tensor.ts";
 import { type Encoder, type Head, headInputs, hiddenName, pictures } from "./encoder.ts";
 
+/** What a layer learns: its weight and, where it has one, its bias. */
 export interface Synapses {
   readonly weight: Tensor;
   readonly bias?: Tensor;

@@ -35,11 +35,14 @@ export interface PairDraw {
   readonly weights: Float32Array;
 }
 
+/** A loss at the place where it reads. */
 export interface PreparedLoss {
   readonly parameters: readonly Parameter[];
+  /** Writes its value and its error down. */
   readonly record: (record: Recorder, input: LossInput) => LossTrace;
 }
 
+/** What a loss reads. */
 export interface LossInput {
   /** Embeddings or logits [rows, d], or a picture [rows, h, w, c]. With two views, row s is A_s and row n + s its view B_s, or what the loss itself has mixed. */
   readonly output: Tensor;
@@ -49,6 +52,7 @@ export interface LossInput {
   readonly pairs?: { readonly rows: Tensor; readonly weights: Tensor };
 }
 
+/** What a loss has written down. */
 export interface LossTrace {
   /** [1]. */
   readonly value: Tensor;

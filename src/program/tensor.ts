@@ -3,6 +3,7 @@
 import { wrong } from "./errors.ts";
 
 export type DType = "f32" | "i32" | "u8";
+/** Extents of a tensor, the slowest first. */
 export type Shape = readonly number[];
 
 /**
@@ -26,6 +27,7 @@ export interface Tensor {
 
 const bytesPerElement = { f32: 4, i32: 4, u8: 1 } as const satisfies Record<DType, number>;
 
+/** Elements of a shape. */
 export const sizeOf = (shape: Shape): number => shape.reduce((product, extent) => product * extent, 1);
 
 export const bytesOf = (tensor: Tensor): number => sizeOf(tensor.shape) * bytesPerElement[tensor.dtype];

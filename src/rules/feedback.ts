@@ -7,6 +7,7 @@ import type { Tensor } from "../program/tensor.ts";
 import { recordErrorPath } from "./error-path.ts";
 import type { Learners, Update } from "./update.ts";
 
+/** Feedback weights of the layers that learn together. */
 export interface Feedback {
   /** Feedback weight of every layer through which an error goes down: the layers of the head and all blocks but the first. */
   readonly of: ReadonlyMap<Tensor, Tensor>;
@@ -59,6 +60,7 @@ export const updatedRandomFeedback: Update = {
   },
 };
 
+/** The feedback of each layer as what carries its error down. */
 export const carriedBy =
   (of: ReadonlyMap<Tensor, Tensor>) =>
   ({ weight }: Synapses): Tensor => {

@@ -28,6 +28,7 @@ export const createOptimiser = (options: OptimiserOptions, name = "optimiser"): 
   state: new Map(),
 });
 
+/** Writes down what an optimiser makes of changes. */
 export function recordUpdates(record: Recorder, optimiser: Optimiser, changes: readonly Change[]): void {
   const { options, step, rate } = optimiser;
   for (const { weight, gradient, learningRate = options.learningRate, factor = 1, decay = 0 } of changes) {

@@ -49,6 +49,7 @@ export interface Update {
   readonly prepare: (learners: Learners) => PreparedUpdate;
 }
 
+/** An update for the layers that learn together. */
 export interface PreparedUpdate {
   readonly parameters: readonly Parameter[];
   /** Returns one change for every synapse tensor of the trace, and for what else learns with them. */

@@ -44,6 +44,7 @@ export interface UpdatePlugin<Options = unknown> extends Named<Options> {
   readonly kind: "update";
   /** The group's name, where it is not made of the update's. */
   readonly key?: string;
+  /** Makes it of its own keys. */
   create(options: Options, context: { readonly seed: number }): Update;
   /** Whether its feedback receives the weights' increments (changes with `beside`), so that optimiser.feedback is for it. */
   readonly learningFeedback?: boolean;
@@ -54,6 +55,7 @@ export interface UpdatePlugin<Options = unknown> extends Named<Options> {
 /** Named as `loss.kind`; its own keys stand beside it. */
 export interface LossPlugin<Options = unknown> extends Named<Options> {
   readonly kind: "loss";
+  /** Makes it of its own keys. */
   create(options: Options, context: { readonly augmentation: { readonly kind: string } }): Loss;
   readonly claims?: LossClaims;
 }
@@ -61,9 +63,11 @@ export interface LossPlugin<Options = unknown> extends Named<Options> {
 /** Named as `augmentation.kind`; its own keys stand beside it. */
 export interface AugmentationPlugin<Options = unknown> extends Named<Options> {
   readonly kind: "augmentation";
+  /** Makes it of its own keys. */
   create(options: Options): Pick<OwnAugmentation, "draw">;
 }
 
+/** What a file may export to be named in a configuration. */
 export type Plugin = UpdatePlugin | LossPlugin | AugmentationPlugin;
 
 /** What must hold exactly, and makes a rule the rule that it is. `saccade check` tries it on the float64 reference. */

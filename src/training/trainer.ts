@@ -133,6 +133,7 @@ function recordStages(config: Config, model: Model, dataset: TrainingShape, own:
   });
 }
 
+/** What a trainer trains, on what, and where. */
 export interface TrainerOptions extends OwnParts {
   readonly config: Config;
   readonly dataset: ImageSet;
@@ -165,6 +166,9 @@ export async function createTrainer({ config, dataset, backend, encoder, ...own 
   const sizes: ViewSizes = { from: dataset, to: model.encoder };
   const [{ recorded: first }] = stages;
   const totalSteps = stepsPerEpoch * config.epochs * first.lessons.length;
+  for (const [i, { step }] of (config.interventions ?? []).entries())
+    if (step >= totalSteps)
+      throw wrong("train", `interventions.${i}.step`, `below ${totalSteps}, the steps of the run`, step);
   const schedule = { stepsPerLesson: stepsPerEpoch * config.epochs, lessons: first.lessons.length, seed: config.seed };
   const lessonOf = (step: number): number => learnings[config.learning].lessonOf(step, schedule);
   /** The stage that step `step` (from 1) belongs to: what intervenes after it has not happened yet. */

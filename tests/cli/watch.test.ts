@@ -219,6 +219,16 @@ describe("what is shown", () => {
     expect(watchLines(watchRun(run.path)(), 80)[2]).toBe("training ·········· 0 %, before its first step");
   });
 
+  test("of a network of one's own is its name", async () => {
+    const encoder = {
+      ...{ name: "mine", input: { height: 28, width: 28, channels: 1 } },
+      blocks: [{ outputs: 8, kernel: 3, after: ["relu", "maxPool"] }],
+      head: { outputs: 64 },
+    };
+    const run = await make("own", { encoder });
+    expect(watchLines(watchRun(run.path)(), 80)[0]).toBe("made: E2E, BP, contrastiveHinge, mine");
+  });
+
   test("at the end is what to do next", async () => {
     const run = await make("ends");
     learn(run, 1, 40);

@@ -402,6 +402,6 @@ test("the decoder is loaded for pictures alone", () => {
       { encoding: "utf8" },
     ).trim();
   expect(loaded("")).toBe("false");
-  const picture = JSON.stringify(resolve("dist/data/formats/picture.js"));
+  const picture = JSON.stringify(resolve("dist/datasets/formats/picture.js"));
   expect(loaded(`await (await import(${picture})).pictureDecoder();`)).toBe("true");
 });

@@ -49,7 +49,7 @@ describe("quoted commands", () => {
     }
   });
 
-  const onRuns = ["export", "import", "probe", "robustness", "tsne", "inspect"];
+  const onRuns = ["export", "import", "probe", "robustness", "tsne", "inspect", "watch"];
 
   test("on runs, one after the other, on one of a moment's training", { timeout: 900_000 }, () => {
     const folder = mkdtempSync(join(tmpdir(), "saccade-docs-"));

@@ -33,7 +33,7 @@ const allowed: Record<string, string[]> = {
     ...implementations,
   ],
   // The public lists: what a page can run, and all of it.
-  browser: [...inner, "training", "evaluation", "conformance", "backends/reference", "backends/wasm"],
+  browser: [...inner, "training", "evaluation", "conformance", ...implementations],
   index: [
     "browser",
     ...inner,

@@ -2,6 +2,7 @@
 
 import { execFileSync, spawnSync } from "node:child_process";
 import {
+  cpSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -97,6 +98,25 @@ describe.each([
     for (const loss of losses) expect(loss).toBeGreaterThan(0);
     expect(run(program, "node_modules/saccade/dist/cli/main.js", "--version")).toMatch(/^saccade \d+\.\d+\.\d+\n/);
   });
+
+  test.skipIf(program === undefined)(
+    "trains a network of one's own that lies outside the checkout, and exports it",
+    () => {
+      const saccade = (...words: string[]): string => run(program, "node_modules/saccade/dist/cli/main.js", ...words);
+      cpSync("examples/my-network", join(project, "my-network"), { recursive: true });
+      const network = "my-network/network.yaml";
+      expect(saccade("explain", network)).toMatch(/^narrow +in +out +parameters +MACs$/m);
+      const short = ["data.limit=50", "batch=25", "epochs=1", "--no-probe", "--json"];
+      const { run: made } = JSON.parse(
+        saccade("train", network, ...short)
+          .trim()
+          .split("\n")
+          .at(-1) ?? "",
+      );
+      expect(saccade("export", made, "--to", "weights.safetensors")).toMatch(/^wrote weights\.safetensors: narrow/);
+      rmSync(join(project, "weights.safetensors"));
+    },
+  );
 });
 
 test("has whole types: a strict project that checks its libraries compiles, with both resolutions", () => {

@@ -4,7 +4,7 @@
 import { execFileSync } from "node:child_process";
 import { cpSync, globSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { afterAll, expect, test } from "vitest";
 
 const folder = mkdtempSync(join(realpathSync(tmpdir()), "saccade-template-"));
@@ -21,13 +21,13 @@ test("a rule of one's own, outside the checkout, passes its tests and its types 
   execFileSync("npm", ["pack", "--ignore-scripts", "--silent", "--pack-destination", folder]);
   const [tarball] = globSync("saccade-*.tgz", { cwd: folder });
   run("tar", "-xf", tarball, "-C", join(packages, "saccade"), "--strip-components=1");
-  const link = (name: string): void => {
-    mkdirSync(dirname(join(packages, name)), { recursive: true });
-    symlinkSync(resolve("node_modules", name), join(packages, name));
-  };
   for (const name of readdirSync("node_modules"))
-    if (!name.startsWith("@") && !name.startsWith(".")) link(name);
-    else if (name.startsWith("@")) for (const own of readdirSync(join("node_modules", name))) link(join(name, own));
-  expect(run(process.execPath, "node_modules/typescript/bin/tsc", "-p", ".")).toBe("");
-  expect(run(process.execPath, "--test", "--test-reporter=tap", "test/weight-mirror.test.ts")).toMatch(/^# pass 2$/m);
+    if (!name.startsWith(".")) symlinkSync(resolve("node_modules", name), join(packages, name));
+  expect(run(process.execPath, "node_modules/typescript-7/bin/tsc", "-p", ".")).toBe("");
+  // Under this Node and, where .ci/run has fetched it, under the oldest that is supported.
+  for (const node of [process.execPath, process.env.SACCADE_OLDEST_NODE ?? []].flat()) {
+    expect(run(node, "--test", "--test-reporter=tap", "test/weight-mirror.test.ts")).toMatch(/^# pass 2$/m);
+    const command = ["node_modules/saccade/dist/cli/main.js", "audit", "node_modules/saccade/configs/quickstart.yaml"];
+    expect(run(node, ...command, "update=WM", "--plugin", "./weight-mirror.ts")).toContain("WM");
+  }
 });

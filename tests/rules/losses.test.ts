@@ -277,8 +277,8 @@ describe("contrastive hinge", () => {
   });
 
   test.each([
-    { wrong: { negatives: { kind: "next", count: n } }, said: `a count from 1 to ${n - 1}` },
-    { wrong: { negatives: { kind: "next", count: 0 } }, said: `a count from 1 to ${n - 1}` },
+    { wrong: { negatives: { kind: "next", count: n } }, said: `a count from 0 to ${n - 1}` },
+    { wrong: { negatives: { kind: "next", count: -1 } }, said: `a count from 0 to ${n - 1}` },
     { wrong: { negatives: { kind: "authorsCode", count: n + 1 } }, said: `a count from 1 to ${n}` },
     { wrong: { m1: -1 }, said: "m1" },
     { wrong: { m2: 1 }, said: "m2 must be a margin above m1" },

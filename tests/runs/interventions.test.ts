@@ -227,6 +227,7 @@ describe("what makes no sense", () => {
   });
 
   test.each([
+    [[{ step: 6, freeze: "conv1" }], "train: interventions.0.step must be below 6, the steps of the run, got 6"],
     [[{ step: 1, freeze: "conv9" }], "train: interventions must be about one of conv1, conv2, conv3, head, got conv9"],
     [
       [{ step: 1, cutFeedback: "head" }],

@@ -3,6 +3,7 @@
 import type { Backend } from "../../src/backends/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import { simdObstacle } from "../../src/backends/wasm/simd.ts";
+import { softwareWebgpu, webgpuObstacle } from "./webgpu.ts";
 
 /** Why 256-bit SIMD is left out here; undefined where it runs. tests/engine/simd.test.ts says it. */
 export const wideObstacle = simdObstacle("wide");
@@ -16,4 +17,5 @@ export const backendsUnderTest: readonly { name: string; open: () => Promise<Bac
   ...(wideObstacle
     ? []
     : [{ name: "wasm, 2 threads, wide SIMD", open: async () => wasmBackend({ threads: 2, simd: "wide" }) }]),
+  ...(webgpuObstacle ? [] : [{ name: "webgpu", open: async () => softwareWebgpu() }]),
 ];

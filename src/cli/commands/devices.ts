@@ -1,10 +1,22 @@
-// saccade devices: what can compute here, which SIMD the fast one takes, and how fast its micro-kernels are.
+// saccade devices: what can compute here, which SIMD the fast one takes, and how fast its micro-kernels and the GPU's products are.
 
 import { referenceBackend } from "../../backends/reference/backend.ts";
 import { defaultThreads } from "../../backends/wasm/backend.ts";
 import { askedSimd, chooseSimd, simdKinds, simdNames, simdObstacle, trySimd } from "../../backends/wasm/simd.ts";
+import { formatBytes } from "../../program/explain.ts";
+import { decide, seeWebgpu, type WebgpuSeen } from "../choose-device.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { formatTable } from "../table.ts";
+
+function webgpuLines(seen: WebgpuSeen): string[] {
+  if ("obstacle" in seen) return [`webgpu: not here. ${seen.obstacle}`];
+  const { adapter, exact, gigaflops } = seen;
+  return [
+    `webgpu: ${adapter.name}${adapter.software ? " (software: it computes on the CPU)" : ""}`,
+    `  ${gigaflops.toFixed(0)} GFLOP/s of matrix products${exact ? "" : ", and they are wrong"}`,
+    `  at most ${formatBytes(adapter.maxStorageBufferBindingSize)} for one tensor, ${formatBytes(adapter.maxBufferSize)} for one buffer`,
+  ];
+}
 
 export async function devicesCommand({ json }: { readonly json?: boolean }): Promise<number> {
   const asked = askedSimd();
@@ -15,10 +27,13 @@ export async function devicesCommand({ json }: { readonly json?: boolean }): Pro
     return { simd: kind, tile, exact, gigaflopsPerThread: gigaflops, obstacle: simdObstacle(kind) };
   });
   const threads = defaultThreads();
+  const seen = await seeWebgpu();
+  const auto = decide(seen, (trials.get(simd)?.gigaflops ?? 0) * threads);
   if (json) {
     const wasm = { name: "wasm", threads, simd, chosenBy: asked ? "SACCADE_SIMD" : "speed", candidates };
     const { name, description } = referenceBackend;
-    process.stdout.write(`${JSON.stringify({ default: "wasm", devices: [wasm, { name, description }] })}\n`);
+    const devices = [wasm, { name: "webgpu", ...seen }, { name, description }];
+    process.stdout.write(`${JSON.stringify({ default: "wasm", auto, devices })}\n`);
     return exitCodes.done;
   }
   const rows = candidates.map(({ simd: kind, tile, gigaflopsPerThread }) => [
@@ -42,7 +57,11 @@ export async function devicesCommand({ json }: { readonly json?: boolean }): Pro
         : "  * the fastest that computes rightly; SACCADE_SIMD=wide, relaxed or plain overrides",
       ...notes,
       "",
+      ...webgpuLines(seen),
+      "",
       `${referenceBackend.name}: ${referenceBackend.description}`,
+      "",
+      `--device auto takes ${auto.device} here: ${auto.because}`,
       "",
     ].join("\n"),
   );

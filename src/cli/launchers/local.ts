@@ -4,6 +4,7 @@ import { type ChildProcess, fork } from "node:child_process";
 import { defaultThreads } from "../../backends/wasm/backend.ts";
 import { askedSimd, chooseSimd } from "../../backends/wasm/simd.ts";
 import type { Planned } from "../../experiments/plan.ts";
+import { takesThreads } from "../device-names.ts";
 import type { CommonOptions } from "../options.ts";
 import { catchSignals } from "../signals.ts";
 import { commandLine, type Failure, type Launcher } from "./launcher.ts";
@@ -103,7 +104,7 @@ function startWorker(
   children: Set<ChildProcess>,
 ): Worker {
   const options = [
-    ...["--device", device, ...(device === "reference" ? [] : ["--threads", String(threads)])],
+    ...["--device", device, ...(takesThreads(device) ? ["--threads", String(threads)] : [])],
     ...plugin.flatMap((name) => ["--plugin", name]),
   ];
   // Chosen once for all: a trial on busy cores may come out otherwise in each of them.

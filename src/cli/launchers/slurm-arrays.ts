@@ -6,6 +6,7 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { readText, shellWord, writeWhole } from "../../files/files.ts";
 import { fromAnywhere } from "../../runs/plugins.ts";
+import { takesThreads } from "../device-names.ts";
 import { commandLine } from "./launcher.ts";
 import { sbatch } from "./slurm-commands.ts";
 
@@ -99,7 +100,7 @@ function scriptOf(
   { device, threads, plugin, environment, requeues }: ArrayOptions,
 ): string {
   const node = [process.execPath, commandLine, "worker", store].map(shellWord).join(" ");
-  const threaded = device === "reference" ? "" : ' --threads "$SLURM_CPUS_PER_TASK"';
+  const threaded = takesThreads(device) ? ' --threads "$SLURM_CPUS_PER_TASK"' : "";
   const plugins = fromAnywhere(plugin).map((name) => ` --plugin ${shellWord(name)}`);
   const again = requeues === undefined ? "" : ` && [ "\${SLURM_RESTART_COUNT:-0}" -lt ${requeues} ]`;
   return `#!/bin/sh

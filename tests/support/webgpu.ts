@@ -1,0 +1,38 @@
+// WebGPU for tests: Dawn on a software driver, so that every machine computes alike, or the reason why there is none.
+
+import { existsSync } from "node:fs";
+import type { Backend } from "../../src/backends/backend.ts";
+import { webgpuBackend } from "../../src/backends/webgpu/backend.ts";
+import { dawnGpu } from "../../src/cli/dawn.ts";
+
+/** Where Linux distributions describe lavapipe, Mesa's driver for the CPU. */
+const lavapipe = [
+  "/usr/share/vulkan/icd.d/lvp_icd.json",
+  "/usr/share/vulkan/icd.d/lvp_icd.x86_64.json",
+  "/usr/share/vulkan/icd.d/lvp_icd.aarch64.json",
+].find(existsSync);
+
+if (lavapipe) process.env.VK_DRIVER_FILES ??= lavapipe;
+// One thread: two test files run at a time, and a kernel for 64 numbers is no work to share.
+process.env.LP_NUM_THREADS ??= "1";
+
+async function open(): Promise<Backend | string> {
+  try {
+    const backend = await webgpuBackend(await dawnGpu());
+    return /llvmpipe|swiftshader/i.test(backend.description)
+      ? backend
+      : `the tests want a software driver, and this is ${backend.description}`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
+
+const opened = await open();
+
+/** Why WebGPU is left out here; undefined where it runs. With SACCADE_REQUIRE_WEBGPU tests/engine/webgpu.test.ts fails of it. */
+export const webgpuObstacle = typeof opened === "string" ? opened : undefined;
+
+export function softwareWebgpu(): Backend {
+  if (typeof opened === "string") throw new Error(opened);
+  return opened;
+}
