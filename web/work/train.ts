@@ -27,6 +27,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
   /** Goes up with every play and pause: a turn of an older one takes no step. */
   let turns = 0;
   let untold: number[] = [];
+  let last: StepResult | undefined;
   let toldAt = 0;
   let nextLook = 0;
   let speed: { readonly since: number; readonly step: number } | undefined;
@@ -43,6 +44,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     const config = parseForPage(raw);
     trainer = await createTrainer({ config, dataset: pictures(config), backend });
     untold = [];
+    last = undefined;
     const { totalSteps, bytes } = trainer;
     post({ kind: "made", id, totalSteps, bytes, engine: backend.description });
     await look(trainer);
@@ -59,6 +61,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
   async function step(of: Trainer): Promise<void> {
     const result = await of.step();
     untold.push(result.loss);
+    last = result;
     const now = performance.now();
     const ended = result.position.step === of.totalSteps;
     if (!playing || ended || now - toldAt >= tellEvery) tell(of, result, now);
@@ -137,6 +140,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
         turns++;
         playing = false;
         queue.add(async () => {
+          if (trainer && last && untold.length > 0) tell(trainer, last, performance.now());
           if (trainer) await look(trainer);
           post({ kind: "paused", id, ended: false });
         });
