@@ -99,7 +99,7 @@ function command(
 
 const train = command(
   "train",
-  "Train an encoder, then measure its code.",
+  "Train an encoder, then evaluate its representation.",
   [
     "train configs/quickstart.yaml",
     "train configs/quickstart.yaml update=SSF",
@@ -128,7 +128,7 @@ const train = command(
 
 command(
   "probe",
-  "Measure what a run's code is worth, in three read-outs.",
+  "Evaluate a run's representation: two linear probes and k nearest neighbours.",
   [
     "probe runs/2026-11-24_10-00-00_quickstart_1a2b3c",
     "probe runs/2026-11-24_10-00-00_quickstart_1a2b3c seeds=3 epochs=100",
@@ -173,7 +173,7 @@ command(
 
 command(
   "inspect",
-  "Ask of each layer of a run what a neuroscientist would: RSA, CKA, dimensionality, sparsity, tuning, receptive fields.",
+  "Analyse each layer of a run as a neuroscientist would: RSA, CKA, dimensionality, sparsity, tuning, receptive fields.",
   [
     "inspect runs/2026-11-24_10-00-00_quickstart_1a2b3c",
     "inspect runs/2026-11-24_10-00-00_quickstart_1a2b3c limit=200 --json",
@@ -194,7 +194,7 @@ command(
 
 command(
   "compare",
-  "Train configurations on the same pictures, and read them out side by side.",
+  "Train configurations on the same pictures and evaluate them side by side.",
   [
     "compare configs/quickstart.yaml configs/plausible.yaml",
     "compare configs/quickstart.yaml configs/plausible.yaml --seeds 3",
@@ -261,7 +261,7 @@ command(
 
 command(
   "sweep",
-  "Train a configuration under every combination of some values, with several seeds, and read all of them out.",
+  "Train a configuration with every combination of some values and several seeds, and evaluate each.",
   [
     "sweep configs/quickstart.yaml update=BP,URF,RF --seeds 2",
     "sweep configs/quickstart.yaml update=SSF,KP --seeds 3",
@@ -315,7 +315,7 @@ program
 
 command(
   "tsne",
-  "Draw every layer's embeddings by t-SNE, with the numbers that say whether to believe it.",
+  "Draw every layer's representation by t-SNE, with numbers that say how far to trust the picture.",
   ["tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c", "tsne runs/mine split=train --points 500 --perplexity 20"],
   { seed: "seed of which pictures are taken (default: the run's)", ...device },
 )
@@ -344,7 +344,7 @@ command(
 
 command(
   "audit",
-  "Say what a synapse has to know to learn: the paper's four conditions, layer by layer.",
+  "Report what each synapse must know to learn: the paper's four conditions, layer by layer.",
   ["audit configs/cifar-bp-block.yaml", "audit configs/quickstart.yaml update=RF learning=RLL --out figures"],
   { seed: "seed of the weights, pictures and noise that confirm it (default: the config's)", ...device, plugin },
 )
@@ -358,7 +358,7 @@ command(
 
 command(
   "check",
-  "Put a plugin through what Saccade's own rules go through: float64, threads, resuming, its identity, its claims.",
+  "Test a plugin as Saccade's own rules are tested: precision, threads, resume, its identity, its claims.",
   ["check ./my-rule.ts", "check ./my-rule.ts myRule.gain=2 optimiser.learningRate=1e-4"],
   {},
 )
@@ -394,7 +394,7 @@ command(
 
 command(
   "import",
-  "Make a run folder of an encoder that was trained in PyTorch, for saccade probe.",
+  "Make a run folder from an encoder trained in PyTorch, for saccade probe.",
   ["import theirs.safetensors --network cifar", "import theirs.safetensors --network cifar valueRange=[-1,1]"],
   {},
 )

@@ -27,7 +27,7 @@ type Groups = ReadonlyMap<string, readonly Mean[]>;
 
 const drawBars = (groups: Groups, { chance, test }: ProbeReport): Promise<string> =>
   readOutBars({
-    title: `What the code is worth: ${test}`,
+    title: `Linear evaluation and kNN: ${test}`,
     groups: [...groups].map(([label, means]) => ({
       label,
       bars: means.map(({ subject, mean, sd }) => ({ name: subject, mean, ...(Number.isFinite(sd) ? { sd } : {}) })),
