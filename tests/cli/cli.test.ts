@@ -213,6 +213,24 @@ const examplesIn = (help: string): string[][] =>
       ),
     );
 
+/** A reader's rule, with a key of its own. */
+const myRule = `import { type UpdatePlugin, recordErrorPath, z } from "saccade";
+const schema = z.strictObject({ gain: z.number().gt(0).default(1) });
+export default {
+  kind: "update",
+  name: "MyRule",
+  schema,
+  create: ({ gain }) => ({
+    name: "MyRule",
+    prepare: () => ({
+      parameters: [],
+      record: ({ record }, trace, signal) =>
+        recordErrorPath(record, trace, signal, ({ weight }) => weight).map((change) => ({ ...change, factor: gain })),
+    }),
+  }),
+} satisfies UpdatePlugin<typeof schema>;
+`;
+
 describe("help", () => {
   test("of the whole names every command and fits 80 columns", async () => {
     const help = await output("--help");
@@ -235,6 +253,7 @@ describe("help", () => {
     const state = new Map([...theirs].map(([{ name }, values]) => [name, values]));
     const shapes = new Map([...theirs.keys()].map(({ name, shape }) => [name, shape]));
     cpSync("sweeps", join(root, "sweeps"), { recursive: true });
+    writeFileSync(join(root, "my-rule.ts"), myRule);
     writeFileSync(join(root, "theirs.safetensors"), encodeStateDict(networks.cifar, { state, shapes }, {}));
     const examples = (await Promise.all(commands.map((name) => output(name, "--help")))).flatMap(examplesIn);
     expect(examples.length).toBeGreaterThanOrEqual(10);
@@ -243,8 +262,6 @@ describe("help", () => {
       if (words[0] === "data" && ["get", "check"].includes(words[1])) continue;
       // A server ends when it is told to: tests/lab/lab-command.test.ts.
       if (words[0] === "lab") continue;
-      // Its file is the reader's own: tests/cli/cli-plugins.test.ts checks some.
-      if (words[0] === "check") continue;
       // Real datasets are not here; what is rendered is planned, and run by tests/experiments/reproduce.test.ts.
       if (words[0] === "reproduce" && !words.includes("smoke")) continue;
       const planned = ["reproduce", "sweep"].includes(words[0]) && !words.includes("--list");
