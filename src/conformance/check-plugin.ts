@@ -11,7 +11,7 @@ import { explain, formatBytes, formatCount } from "../program/explain.ts";
 import { auditConfigured } from "../training/audit-rule.ts";
 import { type Config, parseConfig } from "../training/config.ts";
 import { configuredModel, recordConfigured, smallestPicture } from "../training/configured-rule.ts";
-import { numerals, ownKey, type Plugin, type PluginSource } from "../training/plugin.ts";
+import { numerals, ownKey, type Plugin, type PluginSource, type UpdatePlugin } from "../training/plugin.ts";
 import { isOwn, learningNames, madeLoss } from "../training/registry.ts";
 import { createTrainer, type Trainer } from "../training/trainer.ts";
 import { checkClaimedGradient, checkIdentity, checkReference, type Said, type Subject } from "./check-step.ts";
@@ -340,7 +340,8 @@ function costs(plugin: Plugin, configured: Configured): string {
     };
   };
   const own = measure({});
-  const usual = plugin.kind === "update" ? measure({ update: "BP", [ownKey(plugin)]: undefined }) : undefined;
+  const bp = (update: UpdatePlugin) => ({ update: "BP", ...(update.schema ? { [ownKey(update)]: undefined } : {}) });
+  const usual = plugin.kind === "update" ? measure(bp(plugin)) : undefined;
   const beside = usual ? `, ${(own.flops / usual.flops).toFixed(2)} × BP's` : "";
   return `${formatCount(own.flops)}FLOP a step of 100 images of the CIFAR network${beside}; ${formatBytes(own.bytes)} within a step${usual ? ` (BP ${formatBytes(usual.bytes)})` : ""}; ${formatCount(own.feedback)} feedback weights`;
 }
