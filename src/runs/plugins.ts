@@ -19,6 +19,7 @@ export async function loadPlugins(names: readonly string[], from = process.cwd()
 async function loadPlugin(name: string, from: string): Promise<Plugin> {
   const { path, source } = find(name, from);
   provideSaccade();
+  if (source.package === undefined) modules.add(pathToFileURL(path).href);
   let module: { readonly default?: unknown };
   try {
     module = await import(/* @vite-ignore */ pathToFileURL(path).href);
@@ -67,8 +68,16 @@ function provideSaccade(): void {
   registerHooks({
     resolve: (specifier, context, next) =>
       specifier === "saccade" ? { url: own, shortCircuit: true } : next(specifier, context),
+    load: (url, context, next) => {
+      const format = modules.has(url) ? formats[url.slice(-3)] : undefined;
+      return next(url, format ? { ...context, format } : context);
+    },
   });
 }
+
+/** Files of plugins: modules, whatever a package.json above them says of its own. */
+const modules = new Set<string>();
+const formats: Readonly<Record<string, string>> = { ".ts": "module-typescript", ".js": "module" };
 
 function whyNot(error: NodeJS.ErrnoException, path: string): string {
   const { message = String(error), code, name, stack = "" } = error;

@@ -50,6 +50,8 @@ export default {
 
 test("a file is loaded from anywhere, by stripping its types; what is no plugin is told in a sentence", () => {
   write("good.ts", rule("Good"));
+  // What `npm init` writes today.
+  write("package.json", JSON.stringify({ name: "theirs", type: "commonjs" }));
   write(
     "plain.js",
     `import { randomStream } from "saccade";\nexport default { kind: "update", name: "Plain", create: () => randomStream };\n`,
