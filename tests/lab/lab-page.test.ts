@@ -28,6 +28,9 @@ const program = (process.env.PATH ?? "")
   .find((path) => existsSync(path));
 const skipped = program === undefined && process.env.SACCADE_REQUIRE_CHROMIUM === undefined;
 
+/** Milliseconds: a machine may have much else to do. */
+const patience = 100_000;
+
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const built = join(tmpdir(), `saccade-lab-${process.pid}`);
 const settings: InlineConfig = {
@@ -68,6 +71,7 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
   ): Promise<void> {
     const { width = 1440, colorScheme = "light", hash = toHash(small), before } = options;
     const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+    page.setDefaultTimeout(patience);
     const errors: string[] = [];
     page.on("pageerror", (error) => errors.push(error.message));
     page.on("console", (message) => {
@@ -89,7 +93,7 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
   const hashOf = (page: Page): Raw =>
     JSON.parse(new URLSearchParams(new URL(page.url()).hash.slice(1)).get("c") ?? "{}");
 
-  const eventually = <Value>(see: () => Value) => expect.poll(see, { timeout: 30_000 });
+  const eventually = <Value>(see: () => Value) => expect.poll(see, { timeout: patience });
 
   /** Newest first, as the page tells them. */
   async function losses(page: Page): Promise<number[]> {
