@@ -9,9 +9,9 @@ import { conditions } from "../program/audit.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain, formatBytes, formatCount } from "../program/explain.ts";
 import { auditConfigured } from "../training/audit-rule.ts";
-import { type Config, parseConfig } from "../training/config.ts";
+import { type Config, changedConfig, parseConfig } from "../training/config.ts";
 import { configuredModel, recordConfigured, smallestPicture } from "../training/configured-rule.ts";
-import { numerals, ownKey, type Plugin, type PluginSource, type UpdatePlugin } from "../training/plugin.ts";
+import { numerals, type Plugin, type PluginSource } from "../training/plugin.ts";
 import { isOwn, learningNames, madeLoss } from "../training/registry.ts";
 import { createTrainer, type Trainer } from "../training/trainer.ts";
 import { checkClaimedGradient, checkIdentity, checkReference, type Said, type Subject } from "./check-step.ts";
@@ -328,8 +328,7 @@ async function audits(plugin: Plugin, config: Config, backend: Backend): Promise
 /** On the paper's CIFAR network, beside BP or the contrastive hinge. */
 function costs(plugin: Plugin, configured: Configured): string {
   const learning = learningsOf(configured)[0];
-  const measure = (change: object) => {
-    const config = configured({ learning, encoder: "cifar", batch: 100, ...change });
+  const measure = (config: Config) => {
     const { lessons } = recordOf(config);
     const all = lessons.map(({ program }) => explain(program));
     return {
@@ -339,9 +338,10 @@ function costs(plugin: Plugin, configured: Configured): string {
       views: madeLoss(config).views,
     };
   };
-  const own = measure({});
-  const bp = (update: UpdatePlugin) => ({ update: "BP", ...(update.schema ? { [ownKey(update)]: undefined } : {}) });
-  const usual = plugin.kind === "update" ? measure(bp(plugin)) : undefined;
+  const config = configured({ learning, encoder: "cifar", batch: 100 });
+  const own = measure(config);
+  const bp = plugin.kind === "update" ? changedConfig(config, { update: "BP" }, "check of the cost") : undefined;
+  const usual = bp && measure(bp);
   const beside = usual ? `, ${(own.flops / usual.flops).toFixed(2)} × BP's` : "";
   return `${formatCount(own.flops)}FLOP a step of 100 images of the CIFAR network${beside}; ${formatBytes(own.bytes)} within a step${usual ? ` (BP ${formatBytes(usual.bytes)})` : ""}; ${formatCount(own.feedback)} feedback weights`;
 }

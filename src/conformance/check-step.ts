@@ -1,19 +1,18 @@
 // One step on a small network in float64: against float32, against finite differences, and against the identity that a rule names.
 
 import type { Backend, Numbers } from "../backends/backend.ts";
-import { initialise } from "../encoders/model.ts";
+import { layerOf } from "../encoders/model.ts";
 import { contrastiveHinge } from "../losses/contrastive-hinge.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { persistentTensors } from "../program/program.ts";
-import { randomStream } from "../program/random.ts";
-import { sizeOf, type Tensor } from "../program/tensor.ts";
+import type { Tensor } from "../program/tensor.ts";
 import { backpropagation } from "../rules/backpropagation.ts";
 import type { Update } from "../rules/update.ts";
 import type { Config } from "../training/config.ts";
 import type { Identity, LossPlugin, UpdatePlugin } from "../training/plugin.ts";
 import { madeLoss, madeUpdate } from "../training/registry.ts";
 import { checkGradient } from "./gradients.ts";
-import { adamLosses, type OpenStep, openStep, small } from "./step.ts";
+import { adamLosses, type OpenStep, openStep, small, startWide } from "./step.ts";
 
 /** What a check says: a detail where it passes, or that it does not apply. A failure is thrown, with the sentence that says why. */
 export type Said = string | { readonly leftOut: string };
@@ -37,18 +36,8 @@ async function start(
   const loss = plugin.kind === "loss" ? madeLoss(config) : hinge;
   const end = config.learning === "E2E" ? {} : { end: 1 };
   const step = await openStep({ encoder: small, loss, update, batch: 4, backend, ...end });
+  startWide(step);
   const used = new Set(persistentTensors([step.gradientProgram]));
-  for (const [tensor, values] of initialise(step, 1))
-    if (used.has(tensor))
-      step.engine.write(
-        tensor,
-        values.map((x) => 3 * x),
-      );
-  const random = randomStream(11);
-  step.engine.write(
-    step.views,
-    Float32Array.from({ length: sizeOf(step.views.shape) }, () => random.uniform()),
-  );
   // An update may have an optimiser's steps of its own before the changes: DTP's inverses.
   for (const [tensor, value] of [
     [step.optimiser.step, Int32Array.of(1)],
@@ -166,7 +155,7 @@ export async function checkIdentity(subject: Subject): Promise<Said> {
     const aligned = await align(own, identity);
     const [got, wanted] = [await gradientsOf(own), await gradientsOf(bp)];
     const names = [...wanted.keys()].filter(
-      (name) => identity.whenFeedbackIs === "weights" || aligned.changes.has(ownerName(name)),
+      (name) => identity.whenFeedbackIs === "weights" || aligned.changes.has(layerOf({ name })),
     );
     for (const name of names) requireEqual(`the change of ${name}`, got.get(name), wanted.get(name));
     const moved = names.filter((name) => apart(free.get(name) as Numbers, wanted.get(name) as Numbers) > identical);
@@ -204,8 +193,6 @@ function requireEqual(what: string, got: Numbers | undefined, wanted: Numbers | 
     );
 }
 
-const ownerName = (name: string): string => name.split(".")[0];
-
 async function read({ parameters, engine }: OpenStep, name: string): Promise<Numbers> {
   const found = parameters.find(({ tensor }) => tensor.name === name);
   if (!found) throw new Error(`no ${name} in the step`);
@@ -217,7 +204,7 @@ async function align(step: OpenStep, { whenFeedbackIs }: Identity): Promise<{ re
   const { model, head, parameters, engine } = step;
   const feedback = parameters.map(({ tensor }) => tensor).filter(({ role }) => role === "feedback");
   const copy = async (from: Tensor, owner: string): Promise<void> => {
-    const to = feedback.filter(({ name, shape }) => ownerName(name) === owner && shape.join() === from.shape.join());
+    const to = feedback.filter(({ name, shape }) => layerOf({ name }) === owner && shape.join() === from.shape.join());
     if (to.length === 0)
       throw new SaccadeError(
         `the identity sets the feedback of ${owner} to ${from.name}, [${from.shape.join(", ")}], and there is none of that name and shape (feedback: ${feedback.map(({ name }) => name).join(", ") || "none"})`,
@@ -231,10 +218,10 @@ async function align(step: OpenStep, { whenFeedbackIs }: Identity): Promise<{ re
   if (whenFeedbackIs === "head") {
     if (!head) throw new SaccadeError("the identity is about a head, and the loss has none");
     const last = blocks[blocks.length - 1].weight;
-    await copy(head.synapses.weight, ownerName(last.name));
-    return { changes: new Set([head.name, ownerName(last.name)]) };
+    await copy(head.synapses.weight, layerOf(last));
+    return { changes: new Set([head.name, layerOf(last)]) };
   }
-  for (const { weight } of blocks.slice(1)) if (learning.has(weight)) await copy(weight, ownerName(weight.name));
+  for (const { weight } of blocks.slice(1)) if (learning.has(weight)) await copy(weight, layerOf(weight));
   if (head) await copy(head.synapses.weight, head.name);
   return { changes: new Set() };
 }

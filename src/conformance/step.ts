@@ -3,10 +3,11 @@
 import type { Backend, Engine, Numbers } from "../backends/backend.ts";
 import { type Encoder, pictures } from "../encoders/encoder.ts";
 import { type BlockTrace, recordBlocks, recordHead } from "../encoders/forward.ts";
-import { createHead, createModel, type HeadModel, type Model, type Parameter } from "../encoders/model.ts";
+import { createHead, createModel, type HeadModel, initialise, type Model, type Parameter } from "../encoders/model.ts";
 import type { Change, Loss } from "../losses/loss.ts";
-import { type Program, recordProgram } from "../program/program.ts";
-import { persistent, type Tensor } from "../program/tensor.ts";
+import { type Program, persistentTensors, recordProgram } from "../program/program.ts";
+import { randomStream } from "../program/random.ts";
+import { persistent, sizeOf, type Tensor } from "../program/tensor.ts";
 import { createOptimiser, type Optimiser, type OptimiserOptions, recordUpdates } from "../rules/optimiser.ts";
 import type { Update } from "../rules/update.ts";
 
@@ -155,4 +156,20 @@ export async function adamLosses({ engine, optimiser, adamProgram }: OpenStep, s
     losses.push((await engine.read(loss))[0]);
   }
   return losses;
+}
+
+/** Weights three times their usual start, so that units saturate here and there, and views, the same whatever the rule and the backend. */
+export function startWide(step: OpenStep): void {
+  const used = new Set(persistentTensors([step.gradientProgram]));
+  for (const [tensor, values] of initialise(step, 1))
+    if (used.has(tensor))
+      step.engine.write(
+        tensor,
+        values.map((x) => 3 * x),
+      );
+  const random = randomStream(11);
+  step.engine.write(
+    step.views,
+    Float32Array.from({ length: sizeOf(step.views.shape) }, () => random.uniform()),
+  );
 }

@@ -95,6 +95,9 @@ export function createSynapses(
   return { synapses: { weight, bias }, parameters };
 }
 
+/** The block or head that a tensor of a step belongs to: `conv3` of `conv3.feedback.weight`. */
+export const layerOf = ({ name }: Pick<Tensor, "name">): string => name.split(".")[0];
+
 /** Every synapse tensor of the encoder's blocks. */
 export const synapsesOf = ({ blocks }: Model): Tensor[] => blocks.flatMap(tensorsOf);
 

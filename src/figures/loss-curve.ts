@@ -289,7 +289,7 @@ function plotOn(
 
 const light = "#9ccbe8";
 const quiet = colours.quiet;
-const changed = "#d55e00";
+const changed = "#cc79a7";
 
 /** Epochs at which a layer's learning ends and the next one's begins; none where layers take turns. */
 function layerEnds(points: readonly LossPoint[]): number[] {

@@ -2,7 +2,15 @@
 
 import { pictures } from "../encoders/encoder.ts";
 import { recordBlocks, recordHead } from "../encoders/forward.ts";
-import { createHead, type HeadModel, headLayers, type Model, type Parameter, tensorsOf } from "../encoders/model.ts";
+import {
+  createHead,
+  type HeadModel,
+  headLayers,
+  layerOf,
+  type Model,
+  type Parameter,
+  tensorsOf,
+} from "../encoders/model.ts";
 import type { Change, Loss, LossMetric, LossTrace, PreparedLoss } from "../losses/loss.ts";
 import { type Program, persistentTensors, type Recorder, recordProgram } from "../program/program.ts";
 import { persistent, type Tensor } from "../program/tensor.ts";
@@ -169,7 +177,7 @@ function recordLesson(options: RuleOptions, inputs: RuleInputs, { first, end }: 
   recordUpdates(
     record,
     optimiser,
-    all.filter(({ weight }) => !options.frozen?.has(weight.name.split(".")[0])),
+    all.filter(({ weight }) => !options.frozen?.has(layerOf(weight))),
   );
 
   const { value, metrics } = lossTrace;

@@ -13,6 +13,7 @@ import { svgToPng } from "../figures/png.ts";
 import { writeFigure } from "../figures/write-figure.ts";
 import { type Condition, conditions, type Verdict } from "../program/audit.ts";
 import type { Config } from "../training/config.ts";
+import { madeLoss } from "../training/registry.ts";
 import { firstViews } from "./data-figures.ts";
 import { viewBoxes } from "./run-figures.ts";
 
@@ -102,8 +103,10 @@ export async function drawComparison(
 }
 
 /** What a configuration learns from, as a heading and a note. */
-function seenBy({ augmentation: { kind }, loss, pairing }: Config): { heading: string; note: string } {
-  if (loss.kind === "crossEntropy" || loss.kind === "amitHinge")
+function seenBy(config: Config): { heading: string; note: string } {
+  const { augmentation, pairing } = config;
+  const { kind } = augmentation;
+  if (madeLoss(config).labelled)
     return { heading: "It sees pictures and their labels", note: "The other rules see no label" };
   if (kind === "patches")
     return { heading: "It sees patches of pictures, and no label", note: "A patch, and one below that it predicts" };

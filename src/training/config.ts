@@ -808,7 +808,7 @@ function checkCombination(config: Config, plugins: readonly Recorded[], where: s
       if (augmentation[key][0] > augmentation[key][1])
         refuse(`augmentation.${key} must be [least, most], got [${augmentation[key].join(", ")}]`);
   }
-  checkEvaluation(config, refuse);
+  checkEvaluation(config, supervised, refuse);
   const untold = config.probe && probeRefusal(config.probe);
   if (untold) refuse(untold);
   if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
@@ -838,7 +838,7 @@ function checkNetwork(
 /** The labelled pictures of which evaluateEvery takes some: what the probe learns from, or without a probe the run's own. */
 export const evaluationData = ({ probe, data }: Pick<Config, "probe" | "data">): DataConfig => probe?.train ?? data;
 
-function checkEvaluation(config: Config, refuse: (sentence: string) => never): void {
+function checkEvaluation(config: Config, supervised: boolean, refuse: (sentence: string) => never): void {
   const { evaluateEvery = 0, checkpointBest, checkpointEvery, probe, data, loss } = config;
   if (checkpointBest === "kNN" && evaluateEvery === 0)
     refuse("checkpointBest kNN needs evaluateEvery, by which it is measured, got none; set evaluateEvery=1");
@@ -851,7 +851,6 @@ function checkEvaluation(config: Config, refuse: (sentence: string) => never): v
     refuse(
       "evaluateEvery needs labelled pictures, and there are none: data.split is unlabelled, and there is no probe; add a probe section",
     );
-  const supervised = loss.kind === "crossEntropy" || loss.kind === "amitHinge";
   const same = (["dataset", "split", "folder", "file", "seed"] as const).every(
     (key) => evaluationData(config)[key] === data[key],
   );

@@ -1,6 +1,7 @@
 // Interventions: changes of a run in mid-course. Each is made when so many steps are done, and part of the configuration, so that it is made again
 // at the same step whenever the run is repeated.
 
+import { layerOf } from "../encoders/model.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { randomStream } from "../program/random.ts";
 import type { Tensor } from "../program/tensor.ts";
@@ -72,9 +73,6 @@ export function describeIntervention({ set, freeze, unfreeze, cutFeedback, shuff
   return parts.join("; ");
 }
 
-/** The layer that a tensor belongs to: `conv3` of `conv3.feedback.weight`. */
-export const layerOf = ({ name }: Tensor): string => name.split(".")[0];
-
 /** Feedback of a layer among the tensors that a step keeps. Throws where there is none. */
 export function feedbackOf(layer: string, state: readonly Tensor[], update: string): Tensor[] {
   const all = state.filter(({ role }) => role === "feedback");
@@ -99,11 +97,7 @@ export function changedFeedback(
   step: number,
 ): Float32Array {
   if (kind === "cut") return new Float32Array(values.length);
-  const random = randomStream(seed, shuffling, step);
-  const mixed = values.slice();
-  for (let i = mixed.length - 1; i > 0; i--) {
-    const j = random.integer(i + 1);
-    [mixed[i], mixed[j]] = [mixed[j], mixed[i]];
-  }
-  return mixed;
+  const order = Int32Array.from(values, (_, i) => i);
+  randomStream(seed, shuffling, step).shuffle(order);
+  return Float32Array.from(order, (i) => values[i]);
 }

@@ -5,7 +5,7 @@ import { drawViews, type ViewSizes } from "../data/augmentation.ts";
 import { copyPictures, type ImageSet, requireLabels } from "../data/images.ts";
 import { pairings } from "../data/pairing.ts";
 import type { Encoder } from "../encoders/encoder.ts";
-import { createModel, initialise, type Model } from "../encoders/model.ts";
+import { createModel, initialise, layerOf, type Model } from "../encoders/model.ts";
 import { networkOf } from "../encoders/networks.ts";
 import { wrong } from "../program/errors.ts";
 import { updatesOf } from "../program/program.ts";
@@ -29,7 +29,7 @@ import {
   type OwnParts,
   type TrainingShape,
 } from "./configured-rule.ts";
-import { changedFeedback, feedbackOf, layerOf, type Stage, stagesOf } from "./interventions.ts";
+import { changedFeedback, feedbackOf, type Stage, stagesOf } from "./interventions.ts";
 import { rateAt } from "./rate-schedule.ts";
 import { madeAugmentation } from "./registry.ts";
 import { probeImages, readXray, type Xray } from "./xray.ts";

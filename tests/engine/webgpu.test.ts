@@ -6,8 +6,7 @@ import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import { webgpuBackend } from "../../src/backends/webgpu/backend.ts";
 import { tryDevice } from "../../src/backends/webgpu/trial.ts";
 import { decide } from "../../src/cli/choose-device.ts";
-import { adamLosses, openStep, small } from "../../src/conformance/step.ts";
-import { initialise } from "../../src/encoders/model.ts";
+import { adamLosses, openStep, small, startWide } from "../../src/conformance/step.ts";
 import { contrastiveHinge } from "../../src/losses/contrastive-hinge.ts";
 import { type Program, persistentTensors, type Recorder, recordProgram } from "../../src/program/program.ts";
 import { randomStream } from "../../src/program/random.ts";
@@ -157,18 +156,7 @@ describe.skipIf(!here)(`on a software driver${here ? "" : ` (skipped: ${webgpuOb
     const loss = contrastiveHinge({ m1: 0.3, m2: 3, negatives: { kind: "all" }, gradientBlock: false });
     const run = async (on: Backend) => {
       const step = await openStep({ encoder: small, loss, update: backpropagation, batch: 4, backend: on });
-      const used = new Set(persistentTensors([step.gradientProgram]));
-      for (const [tensor, values] of initialise(step, 1))
-        if (used.has(tensor))
-          step.engine.write(
-            tensor,
-            values.map((x) => 3 * x),
-          );
-      const random = randomStream(11);
-      step.engine.write(
-        step.views,
-        Float32Array.from({ length: sizeOf(step.views.shape) }, () => random.uniform()),
-      );
+      startWide(step);
       await step.engine.run(step.gradientProgram);
       const gradients: [string, Numbers][] = [];
       for (const [weight, gradient] of step.gradients) gradients.push([weight.name, await step.engine.read(gradient)]);

@@ -11,6 +11,7 @@ import { contrastiveHinge } from "../../src/losses/contrastive-hinge.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { sizeOf } from "../../src/program/tensor.ts";
 import { backpropagation } from "../../src/rules/backpropagation.ts";
+import { expectGradients } from "../support/step-gradients.ts";
 
 /** The CIFAR family small enough for float64 loops: every kind of block, both orders of pooling and activation, biases. */
 const small: Encoder = {
@@ -54,20 +55,11 @@ describe("BP end to end", () => {
     const { step, weights } = await randomStep(false);
     await step.engine.run(step.gradientProgram);
     expect((await step.engine.read(step.loss))[0]).toBeGreaterThan(1);
-    for (const { tensor: weight } of step.parameters) {
-      const gradient = Float64Array.from(await step.engine.read(step.gradients.get(weight) ?? weight));
-      expect(Math.max(...gradient.map(Math.abs)), weight.name).toBeGreaterThan(0);
-      const at = Float64Array.from(weights.get(weight) ?? []);
-      const value = async (x: Float64Array): Promise<number> => {
-        step.engine.write(weight, x);
-        await step.engine.run(step.gradientProgram);
-        const [loss] = await step.engine.read(step.loss);
-        step.engine.write(weight, at);
-        return loss;
-      };
-      expect(await checkGradient({ value, at, gradient }), weight.name).toBe("equal");
-      await step.engine.run(step.gradientProgram);
-    }
+    await expectGradients(
+      step,
+      step.parameters.map(({ tensor }) => tensor),
+      weights,
+    );
   });
 
   test("under the gradient block the anchors contribute nothing, and the loss is the same", async () => {

@@ -3,7 +3,6 @@
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
-import { checkGradient } from "../../src/conformance/gradients.ts";
 import { openStep } from "../../src/conformance/step.ts";
 import { type Encoder, hiddenName } from "../../src/encoders/encoder.ts";
 import { initialise } from "../../src/encoders/model.ts";
@@ -21,6 +20,7 @@ import { signSymmetricFeedback } from "../../src/rules/sign-symmetry.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { auditConfigured } from "../../src/training/audit-rule.ts";
 import { parseConfig } from "../../src/training/config.ts";
+import { expectGradients } from "../support/step-gradients.ts";
 
 /** Every step that may follow a convolution, one twice; a picture that is no square, an even kernel, a stride beyond it, hidden layers. */
 const odd: Encoder = networkOf({
@@ -65,20 +65,11 @@ describe("BP through any network", () => {
       ...["head.hidden1.weight", "head.hidden1.bias", "head.hidden2.weight", "head.hidden2.bias"],
       ...["head.weight", "head.bias"],
     ]);
-    for (const { tensor: weight } of step.parameters) {
-      const gradient = Float64Array.from(await step.engine.read(step.gradients.get(weight) ?? weight));
-      expect(Math.max(...gradient.map(Math.abs)), weight.name).toBeGreaterThan(0);
-      const at = Float64Array.from(weights.get(weight) ?? []);
-      const value = async (x: Float64Array): Promise<number> => {
-        step.engine.write(weight, x);
-        await step.engine.run(step.gradientProgram);
-        const [found] = await step.engine.read(step.loss);
-        step.engine.write(weight, at);
-        return found;
-      };
-      expect(await checkGradient({ value, at, gradient }), weight.name).toBe("equal");
-      await step.engine.run(step.gradientProgram);
-    }
+    await expectGradients(
+      step,
+      step.parameters.map(({ tensor }) => tensor),
+      weights,
+    );
   });
 
   test("is what RF, URF and KP are whose feedback is the weights, hidden layers included", async () => {

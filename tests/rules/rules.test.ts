@@ -10,13 +10,12 @@ import {
   openStep,
   type StepOptions,
   small,
+  startWide,
 } from "../../src/conformance/step.ts";
 import type { Encoder } from "../../src/encoders/encoder.ts";
-import { initialise } from "../../src/encoders/model.ts";
 import { crossEntropy } from "../../src/losses/classification.ts";
 import { contrastiveHinge } from "../../src/losses/contrastive-hinge.ts";
 import { outputsOf, persistentTensors } from "../../src/program/program.ts";
-import { randomStream } from "../../src/program/random.ts";
 import { sizeOf, type Tensor } from "../../src/program/tensor.ts";
 import { backpropagation } from "../../src/rules/backpropagation.ts";
 import {
@@ -44,18 +43,7 @@ const backends = [
 /** A step whose weights and views are the same whatever the rule: three times the default, so that units saturate here and there. */
 async function start(update: Update, options: Partial<StepOptions> = {}): Promise<OpenStep> {
   const step = await openStep({ encoder: small, loss: hinge, update, batch: 4, backend: referenceBackend, ...options });
-  const used = new Set(persistentTensors([step.gradientProgram]));
-  for (const [tensor, values] of initialise(step, 1))
-    if (used.has(tensor))
-      step.engine.write(
-        tensor,
-        values.map((x) => 3 * x),
-      );
-  const random = randomStream(11);
-  step.engine.write(
-    step.views,
-    Float32Array.from({ length: sizeOf(step.views.shape) }, () => random.uniform()),
-  );
+  startWide(step);
   return step;
 }
 

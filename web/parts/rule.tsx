@@ -17,7 +17,17 @@ const losses = (Object.keys(lossWords) as LossName[]).filter((name) => name !== 
 export function Rule() {
   const config = shown.value;
   if (config === undefined) return <section class="panel rule" aria-busy="true" />;
-  const refused = (name: string): string | undefined => reason(checked.value?.refusals[name]);
+  const offered = <Name extends string>(
+    names: readonly Name[],
+    words: Readonly<Record<Name, string>>,
+    titles?: Readonly<Record<Name, string>>,
+  ) =>
+    names.map((value) => ({
+      value,
+      title: titles?.[value] ?? value,
+      words: words[value],
+      refused: reason(checked.value?.refusals[value]),
+    }));
   return (
     <section class="panel rule" aria-labelledby="rule-title">
       <h2 id="rule-title">How it learns</h2>
@@ -26,12 +36,7 @@ export function Rule() {
         title="Learning"
         about="which layers, and when"
         value={config.learning}
-        options={learnings.map((value) => ({
-          value,
-          title: value,
-          words: learningWords[value],
-          refused: refused(value),
-        }))}
+        options={offered(learnings, learningWords)}
         choose={(learning) => change({ ...raw.value, learning })}
       />
       <Choice
@@ -39,12 +44,7 @@ export function Rule() {
         title="Update"
         about="where the error comes from"
         value={config.update}
-        options={updates.map((value) => ({
-          value,
-          title: value,
-          words: updateWords[value],
-          refused: refused(value),
-        }))}
+        options={offered(updates, updateWords)}
         choose={(update) => change({ ...raw.value, update })}
       />
       <Choice
@@ -52,12 +52,7 @@ export function Rule() {
         title="Loss"
         about="what is asked of it"
         value={config.loss.kind}
-        options={losses.map((value) => ({
-          value,
-          title: lossTitles[value],
-          words: lossWords[value],
-          refused: refused(value),
-        }))}
+        options={offered(losses, lossWords, lossTitles)}
         choose={(loss) => change(withLoss(raw.value, loss))}
       />
       {config.loss.kind === "contrastiveHinge" && <Hinge config={config} loss={config.loss} />}

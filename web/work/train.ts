@@ -21,6 +21,8 @@ const [tellEvery, lookEvery, lookShare] = [50, 500, 0.2];
 export function trainHere(backend: Backend, post: (message: FromTrainer) => void) {
   let id = -1;
   let trainer: Trainer | undefined;
+  /** Views of an image in a step. */
+  let views = 1;
   let rendered: { readonly key: string; readonly set: ImageSet } | undefined;
   let playing = false;
   let pace: number | undefined;
@@ -45,6 +47,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     trainer = await createTrainer({ config, dataset: pictures(config), backend });
     untold = [];
     last = undefined;
+    views = madeLoss(config).views;
     const { totalSteps, bytes } = trainer;
     post({ kind: "made", id, totalSteps, bytes, engine: backend.description });
     await look(trainer);
@@ -76,8 +79,8 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     if (playing && pace === undefined && (speed === undefined || now - speed.since > 4000))
       speed = { since: now, step: position.step };
     const seconds = speed && playing ? (now - speed.since) / 1000 : 0;
-    const views = madeLoss(config).views * config.batch;
-    const viewsPerSecond = speed && seconds > 0.3 ? ((position.step - speed.step) * views) / seconds : undefined;
+    const seen = speed ? (position.step - speed.step) * views * config.batch : 0;
+    const viewsPerSecond = seconds > 0.3 ? seen / seconds : undefined;
     post({ kind: "steps", id, step: position.step, losses: untold, layer, metrics, viewsPerSecond });
     untold = [];
     toldAt = now;
@@ -88,7 +91,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     const { config } = of;
     const { step } = of.position();
     const embedded = step > 0 ? await of.embeddings() : undefined;
-    const pairs = step > 0 ? pairTiles(await of.views(), config, madeLoss(config).views, shownPairs) : undefined;
+    const pairs = step > 0 ? pairTiles(await of.views(), config, views, shownPairs) : undefined;
     const seen = await of.xray();
     const [first] = networkOf(config.encoder).blocks;
     const weights = seen.flatMap(({ synapses }) => synapses).find(({ name }) => name === first.name)?.weights;

@@ -20,7 +20,7 @@ const softwareNames = /llvmpipe|lavapipe|swiftshader|basic render|software/i;
 
 export function factsOf(adapter: GPUAdapter): AdapterFacts {
   const { vendor, architecture, device, description } = adapter.info;
-  const words = [description || [vendor, architecture, device].filter((word) => word !== "").join(" ")].join();
+  const words = description || [vendor, architecture, device].filter((word) => word !== "").join(" ");
   const software =
     adapter.info.isFallbackAdapter || softwareNames.test([vendor, architecture, device, description].join(" "));
   return {
