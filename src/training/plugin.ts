@@ -1,7 +1,7 @@
 // What a rule, a loss or an augmentation brings to be named in a configuration: Saccade's own and a stranger's alike.
 
 import type { OwnAugmentation } from "../data/augmentation.ts";
-import type { Loss } from "../losses/loss.ts";
+import type { Loss, LossInput } from "../losses/loss.ts";
 import type { Condition } from "../program/audit.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import type { Learning } from "../rules/learning.ts";
@@ -229,7 +229,7 @@ export function guardedLoss(make: () => unknown, { name, source }: Pick<LossPlug
         parameters: prepared.parameters,
         record: (record, input) =>
           guarded(where, "record", () => {
-            const trace = prepared.record(record, input);
+            const trace = prepared.record(record, loss.labelled ? input : withoutLabels(input, where));
             return requireMade(trace, `${where}: record`, "a LossTrace", {
               value: "object",
               error: "object",
@@ -242,6 +242,14 @@ export function guardedLoss(make: () => unknown, { name, source }: Pick<LossPlug
     },
   };
 }
+
+/** What a loss reads that says that it reads no labels: to ask for them ends in a sentence, not in `undefined`. */
+const withoutLabels = (input: LossInput, where: string): LossInput =>
+  Object.defineProperty({ ...input }, "labels", {
+    get: () => {
+      throw wrong(where, "labelled", "true for a loss that reads labels", "false");
+    },
+  });
 
 /** A stranger's augmentation, likewise. */
 export function guardedAugmentation(

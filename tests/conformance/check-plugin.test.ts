@@ -4,11 +4,12 @@ import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import { type Conformance, checkPlugin } from "../../src/conformance/check-plugin.ts";
+import { crossEntropy } from "../../src/losses/classification.ts";
 import type { Change } from "../../src/losses/loss.ts";
 import { recordErrorPath } from "../../src/rules/error-path.ts";
 import { carriedBy, createFeedback, randomFeedback } from "../../src/rules/feedback.ts";
 import type { PreparedUpdate, Update } from "../../src/rules/update.ts";
-import type { AugmentationPlugin, Plugin, UpdatePlugin } from "../../src/training/plugin.ts";
+import type { AugmentationPlugin, LossPlugin, Plugin, UpdatePlugin } from "../../src/training/plugin.ts";
 import { losses, updates } from "../../src/training/registry.ts";
 
 const backends = { reference: referenceBackend, fast: (threads: number) => wasmBackend({ threads }) };
@@ -175,6 +176,18 @@ describe("a fault is found:", () => {
     const report = await checked(spoilt(randomFeedback.prepare, { refuses: () => "update Spoilt: never; use BP" }));
     expect(failures(report)).toEqual(["written down: check of Spoilt: update Spoilt: never; use BP"]);
   });
+});
+
+test("a loss that reads labels and says that it reads none is refused, and passes once it says so", async () => {
+  const reader = (labelled: boolean): LossPlugin => ({
+    kind: "loss",
+    name: "reader",
+    create: () => ({ ...crossEntropy, labelled }),
+    claims: { gradient: true },
+  });
+  const wanted = "loss reader: labelled must be true for a loss that reads labels, got false";
+  expect(failures(await checked(reader(false), "written down"))).toEqual([`written down: ${wanted}`]);
+  expect(failures(await checked(reader(true), "written down", "float64 and float32", "gradient"))).toEqual([]);
 });
 
 test("an augmentation is drawn, and trained with", async () => {
