@@ -386,6 +386,23 @@ const foundation: readonly Fault[] = [
     breaks: "a resumed run shows histograms and pictures twice that its checkpoint takes back",
     tests: ["runs/tensorboard"],
   },
+  {
+    name: "inhibition-not-differentiated",
+    file: reference,
+    find: "for (let k = at; k < at + c; k++) dx.data[k] -= mean;",
+    replace: "for (let k = at; k < at + c; k++) dx.data[k] -= 0 * mean;",
+    breaks: "the error passes a triangle as if its units did not inhibit each other",
+    tests: ["engine/operation-gradients", "rules/own-network"],
+  },
+  {
+    name: "triangle-inhibits-itself-away",
+    file: `${kernels}/inhibition.ts`,
+    find: "storeFirst(y + ((<usize>k) << 2), f32x4.pmax(above, f32x4.splat(0)), c - k);",
+    replace: "storeFirst(y + ((<usize>k) << 2), above, c - k);",
+    breaks: "units of a triangle below the mean of their place are negative instead of silent",
+    tests: ["engine/conformance"],
+    only: "triangle",
+  },
 ];
 
 /** What makes a rule another rule, or none. */
