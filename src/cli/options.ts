@@ -6,9 +6,9 @@ import type { Backend } from "../backends/backend.ts";
 import { decodeText } from "../files/files.ts";
 import { fromHome } from "../files/folders.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
+import { parseYaml } from "../record/config-text.ts";
 import { describeData } from "../runs/configured-data.ts";
 import { loadPlugins } from "../runs/plugins.ts";
-import { parseYaml } from "../runs/run-folder.ts";
 import { type Config, override, parseConfig } from "../training/config.ts";
 import type { DeviceName } from "./device-names.ts";
 

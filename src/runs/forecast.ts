@@ -14,13 +14,13 @@ import { explain, formatBytes } from "../program/explain.ts";
 import { mean } from "../program/mean.ts";
 import { recordProgram } from "../program/program.ts";
 import { bytesOf, persistent } from "../program/tensor.ts";
+import { healthEvery } from "../record/bookkeeping.ts";
 import { embeddingHealth } from "../training/alarms.ts";
 import type { Config } from "../training/config.ts";
 import { configuredModel, recordConfigured, type TrainingShape } from "../training/configured-rule.ts";
 import { stagesOf } from "../training/interventions.ts";
 import { runLength, type Trainer } from "../training/trainer.ts";
 import { evaluateBeside, evaluationsLeft } from "./evaluations.ts";
-import { healthEvery } from "./train.ts";
 
 /** Bytes that a run will ask for beyond what the process has when the trainer is made. */
 export interface Needs {

@@ -12,6 +12,7 @@ import {
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 as crc32Of } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { SimclrAugmentation } from "../../src/data/augmentation.ts";
 import { notRead, notWritten, writeWhole } from "../../src/files/files.ts";
@@ -19,20 +20,15 @@ import { makeFolders } from "../../src/files/folders.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { persistent } from "../../src/program/tensor.ts";
-import {
-  bestCheckpoint,
-  checksum,
-  latestCheckpoint,
-  loadCheckpoint,
-  requireTensors,
-} from "../../src/runs/checkpoints.ts";
+import { checksum, requireTensors } from "../../src/record/checkpoint-file.ts";
+import type { Metric } from "../../src/record/metrics.ts";
+import { bestCheckpoint, latestCheckpoint, loadCheckpoint } from "../../src/runs/checkpoints.ts";
 import { continueEnvironment, environment } from "../../src/runs/environment.ts";
 import { configKey } from "../../src/runs/resume.ts";
 import {
   appendMetric,
   createRun,
   listRuns,
-  type Metric,
   openRun,
   readMetrics,
   runFolder,
@@ -615,7 +611,7 @@ describe("a checkpoint", () => {
     const path = join(root, name);
     mkdirSync(join(path, ".."), { recursive: true });
     const metadata = JSON.parse(JSON.stringify({ ...sound, ...change })) as Record<string, string>;
-    const crc32 = checksum({ tensors: tensors(), metadata });
+    const crc32 = checksum({ tensors: tensors(), metadata }, crc32Of);
     const bytes = encodeSafetensors({ tensors: tensors(), metadata: { ...metadata, crc32 } });
     writeFileSync(path, damage?.(bytes) ?? bytes);
     return path;
@@ -790,7 +786,7 @@ describe("a checkpoint", () => {
     const spoilt = tensors();
     spoilt.get("head.weight")?.data.fill(Number.NaN, 3, 4);
     const metadata = { ...sound, ...at(2) };
-    const crc32 = checksum({ tensors: spoilt, metadata });
+    const crc32 = checksum({ tensors: spoilt, metadata }, crc32Of);
     const path = join(root, "wrong/step-00000002.safetensors");
     writeFileSync(path, encodeSafetensors({ tensors: spoilt, metadata: { ...metadata, crc32 } }));
     expect(() => latestCheckpoint(join(root, "wrong"))).toThrow(

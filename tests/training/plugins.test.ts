@@ -8,10 +8,11 @@ import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { networks } from "../../src/encoders/networks.ts";
 import { contrastiveHinge } from "../../src/losses/contrastive-hinge.ts";
 import { view, viewParameters } from "../../src/program/views.ts";
+import { configText, parseYaml } from "../../src/record/config-text.ts";
 import { randomFeedback } from "../../src/rules/feedback.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { configKey } from "../../src/runs/resume.ts";
-import { configText, fingerprint, parseYaml } from "../../src/runs/run-folder.ts";
+import { fingerprint } from "../../src/runs/run-folder.ts";
 import { type Config, parseConfig } from "../../src/training/config.ts";
 import { configuredModel, recordConfigured } from "../../src/training/configured-rule.ts";
 import {
