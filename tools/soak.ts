@@ -22,7 +22,7 @@ import { formatBytes } from "../src/program/explain.ts";
 import { environment } from "../src/runs/environment.ts";
 import { configText, createRun } from "../src/runs/run-folder.ts";
 import { train } from "../src/runs/train.ts";
-import { parseConfig } from "../src/training/config.ts";
+import { parseConfig } from "../src/training/parse-config.ts";
 
 const { values } = parseArgs({
   options: {

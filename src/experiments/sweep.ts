@@ -4,7 +4,8 @@ import { z } from "zod";
 import { describeDataset } from "../datasets/known-datasets.ts";
 import { wrong } from "../program/errors.ts";
 import { costOf } from "../runs/forecast.ts";
-import { type Config, override, type ProbeConfig, parseConfig } from "../training/config.ts";
+import type { Config, ProbeConfig } from "../training/config.ts";
+import { override, parseConfig } from "../training/parse-config.ts";
 import type { Plugin } from "../training/plugin.ts";
 import type { Row } from "./rows.ts";
 

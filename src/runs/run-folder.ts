@@ -11,7 +11,8 @@ import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from
 import { makeFolders } from "../files/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { learnings } from "../rules/learning.ts";
-import { type Config, configKeys, parseConfig } from "../training/config.ts";
+import { type Config, configKeys } from "../training/config.ts";
+import { parseConfig } from "../training/parse-config.ts";
 import type { Plugin } from "../training/plugin.ts";
 import type { LayerNumbers } from "../training/xray.ts";
 import type { Checkpoint } from "./checkpoints.ts";

@@ -22,7 +22,7 @@ import { endLine, news, watchLines } from "../../src/cli/watch-view.ts";
 import { followMetrics } from "../../src/runs/follow-metrics.ts";
 import { appendMetric, createRun, type Evaluation, type RunFolder, runFolder } from "../../src/runs/run-folder.ts";
 import { watchRun } from "../../src/runs/watched-run.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 const main = resolve("dist/cli/main.js");
 let root: string;

@@ -15,7 +15,7 @@ import { recordProgram } from "../../src/program/program.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { persistent } from "../../src/program/tensor.ts";
 import { auditVerdicts } from "../../src/training/audit-rule.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer, type Trainer } from "../../src/training/trainer.ts";
 
 const { frames, fixation } = movieClip;

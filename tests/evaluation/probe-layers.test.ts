@@ -17,7 +17,7 @@ import { layerPanels } from "../../src/figures/layer-panels.ts";
 import { drawProbeFigure } from "../../src/figures/probe-figure.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { configKey } from "../../src/runs/resume.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 /** Noise, brighter class by class. */
 function pictures(count: number, seed: number): ImageSet {

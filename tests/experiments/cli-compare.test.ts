@@ -9,7 +9,7 @@ import { parse } from "yaml";
 import type { Features } from "../../src/evaluation/features.ts";
 import { nearestRows } from "../../src/runs/comparison-figure.ts";
 import { costOf } from "../../src/runs/forecast.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 const main = resolve("dist/cli/main.js");
 const configs = ["configs/quickstart.yaml", "configs/plausible.yaml"];

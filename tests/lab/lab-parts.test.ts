@@ -7,7 +7,7 @@ import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { type Features, pixelFeatures } from "../../src/evaluation/features.ts";
 import { kNearest } from "../../src/evaluation/knn.ts";
 import { randomStream } from "../../src/program/random.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { lossNames } from "../../src/training/registry.ts";
 import { base, type Raw, withLoss, withNetwork, withPart } from "../../web/configuration.ts";
 import { niceScale } from "../../web/parts/chart.tsx";

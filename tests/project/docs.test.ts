@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseValue } from "../../src/cli/options.ts";
-import { override, parseConfig } from "../../src/training/config.ts";
+import { override, parseConfig } from "../../src/training/parse-config.ts";
 
 const pages = ["README.md", "CONTRIBUTING.md", ...globSync("docs/*.md")].map((path) => ({
   path,

@@ -19,7 +19,7 @@ import { kolenPollack } from "../../src/rules/kolen-pollack.ts";
 import { signSymmetricFeedback } from "../../src/rules/sign-symmetry.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { auditConfigured } from "../../src/training/audit-rule.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { expectGradients } from "../support/step-gradients.ts";
 
 /** Every step that may follow a convolution, one twice; a picture that is no square, an even kernel, a stride beyond it, hidden layers. */

@@ -24,7 +24,8 @@ import {
   timeSteps,
 } from "../../src/runs/forecast.ts";
 import { healthEvery } from "../../src/runs/train.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer, type Trainer } from "../../src/training/trainer.ts";
 
 const data = { dataset: "procedural-objects", split: "unlabelled", size: 16, limit: 40 } as const;

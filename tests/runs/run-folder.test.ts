@@ -40,7 +40,8 @@ import {
   truncateMetrics,
 } from "../../src/runs/run-folder.ts";
 import { lockRun } from "../../src/runs/run-lock.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import {
   decodeSafetensors,
   encodeSafetensors,

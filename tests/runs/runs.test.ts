@@ -20,7 +20,7 @@ import { removeRuns } from "../../src/cli/commands/remove-runs.ts";
 import { lossCurves } from "../../src/figures/loss-curve.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { appendMetric, createRun } from "../../src/runs/run-folder.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 vi.mock("node:fs", { spy: true });
 afterEach(() => vi.restoreAllMocks());

@@ -14,7 +14,8 @@ import { appendMetric, createRun, type RunFolder, readMetrics, runFolder } from 
 import { crc32c, decodeEvents } from "../../src/runs/tensorboard/event-file.ts";
 import { histogram, openEvents } from "../../src/runs/tensorboard.ts";
 import { train } from "../../src/runs/train.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 let root: string;
 /** Three steps an epoch, two epochs, X-rays at 0, 2, 4 and 6; all layers by random feedback. */

@@ -10,7 +10,8 @@ import { networkOf } from "../../src/encoders/networks.ts";
 import { decodeText } from "../../src/files/files.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { configText, parseYaml } from "../../src/runs/run-folder.ts";
-import { type Config, override, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { override, parseConfig } from "../../src/training/parse-config.ts";
 
 const shipped = globSync("configs/*.yaml").sort();
 

@@ -20,7 +20,8 @@ import { configKey } from "../../src/runs/resume.ts";
 import { configText, createRun, type Evaluation, type RunFolder, readMetrics } from "../../src/runs/run-folder.ts";
 import { decodeEvents } from "../../src/runs/tensorboard/event-file.ts";
 import { type TrainOptions, train } from "../../src/runs/train.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 const rendered = (limit: number) => ({ dataset: "procedural-objects", split: "train", size: 16, limit }) as const;
 const raw = {

@@ -12,8 +12,9 @@ import { randomFeedback } from "../../src/rules/feedback.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { configKey } from "../../src/runs/resume.ts";
 import { configText, fingerprint, parseYaml } from "../../src/runs/run-folder.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
 import { configuredModel, recordConfigured } from "../../src/training/configured-rule.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import {
   type AugmentationPlugin,
   asPlugin,

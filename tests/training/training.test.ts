@@ -26,7 +26,8 @@ import {
   watchCollapse,
   watchLosses,
 } from "../../src/training/alarms.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { decodeSafetensors } from "../../src/training/safetensors.ts";
 import { createTrainer } from "../../src/training/trainer.ts";
 

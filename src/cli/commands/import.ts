@@ -12,7 +12,7 @@ import { saveCheckpoint } from "../../runs/checkpoints.ts";
 import { version } from "../../runs/environment.ts";
 import { imported } from "../../runs/resume.ts";
 import { createRun } from "../../runs/run-folder.ts";
-import { override, parseConfig } from "../../training/config.ts";
+import { override, parseConfig } from "../../training/parse-config.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, parseValue, readYaml } from "../options.ts";
 
