@@ -75,6 +75,19 @@ describe("memory", () => {
     );
   });
 
+  test("is that of the rule that asks for most, where an intervention sets another", async () => {
+    const [bp, dtp] = [await needs({}), await needs({ update: "DTP" })];
+    const later = await needs({ interventions: [{ step: 3, set: { update: "DTP" } }] });
+    expect(dtp.disk.checkpoints).toBeGreaterThan(bp.disk.checkpoints);
+    expect(later.disk.checkpoints).toBe(dtp.disk.checkpoints);
+    // The kernels' scratch is that of the first rule.
+    expect(later.memory.training).toBeGreaterThan(0.9 * dtp.memory.training);
+    expect(later.memory.training).toBeLessThan(1.1 * dtp.memory.training);
+    expect(later.memory.training).toBeGreaterThan(1.2 * bp.memory.training);
+    const back = await needs({ update: "DTP", interventions: [{ step: 3, set: { update: "BP" } }] });
+    expect(back.memory.training).toBe(dtp.memory.training);
+  });
+
   test("grows with the batch, and is the probe's where that takes more", async () => {
     const [small, large] = [await needs({}), await needs({ batch: 40 })];
     expect(large.memory.training).toBeGreaterThan(1.3 * small.memory.training);
