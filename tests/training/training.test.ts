@@ -682,6 +682,14 @@ describe("a trainer", () => {
     },
   );
 
+  test("has no more steps than can be counted before the first", async () => {
+    await expect(open(bars(20), { epochs: 1e9 })).rejects.toThrow(
+      new SaccadeError(
+        "train: epochs must be such that the run has at most 100000000 steps, got 2000000000; lower epochs",
+      ),
+    );
+  });
+
   test("reads labels that a class has, where its loss reads any", async () => {
     const odd = { ...bars(20), labels: new Int32Array(20).fill(1, 19) };
     await expect(open(odd, { loss: { kind: "crossEntropy" } })).rejects.toThrow(
