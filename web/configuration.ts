@@ -56,6 +56,11 @@ export const withPart = (raw: Raw, group: "loss" | "optimiser" | "data", part: R
   [group]: { ...(raw[group] as Raw | undefined), ...part },
 });
 
+/** The same with these interventions; with none, without the key. */
+export function withInterventions({ interventions: _, ...raw }: Raw, kept: readonly unknown[]): Raw {
+  return kept.length > 0 ? { ...raw, interventions: kept } : raw;
+}
+
 /** What stands in a run's name on the page: "E2E BP, contrastive hinge". */
 export const ruleName = ({ learning, update, loss }: Pick<Config, "learning" | "update" | "loss">): string =>
   `${learning} ${update}, ${lossTitles[loss.kind]}`;

@@ -2,15 +2,15 @@
 
 import { batch } from "@preact/signals";
 import type { Config } from "../src/training/config.ts";
-import { type Raw, ruleName } from "./configuration.ts";
-import type { FromReader, FromTrainer, Role, ToReader, ToTrainer } from "./messages.ts";
+import { type Raw, ruleName, withInterventions } from "./configuration.ts";
+import type { Change, FromReader, FromTrainer, Role, ToReader, ToTrainer } from "./messages.ts";
 import { toHash } from "./share.ts";
 import * as state from "./state.ts";
 
 /** Milliseconds between read-outs while it plays; the first comes sooner. */
 const [readEvery, firstRead] = [4000, 1200];
-/** Effective rank below which src/training/alarms.ts calls embeddings a line. */
-const collapse = 1.5;
+/** Effective rank and spread below which src/training/alarms.ts calls embeddings a line, or a point. */
+const collapse = { rank: 1.5, spread: 1e-4 } as const;
 /** More threads than this gain nothing on networks as small as these. */
 const mostThreads = 8;
 
@@ -48,8 +48,9 @@ function batched<Message>(hear: (message: Message) => void): (message: Message) 
   return (message) => batch(() => hear(message));
 }
 
-/** The same for what a control has set, which it shows at once. */
-export function change(raw: Raw): void {
+/** The same for what a control has set, which it shows at once. Interventions belong to the run that was, but for another seed of it. */
+export function change(wanted: Raw): void {
+  const raw = wanted.seed === state.raw.value.seed ? withInterventions(wanted, []) : wanted;
   if (state.shown.value) state.shown.value = { ...state.shown.value, ...raw } as Config;
   configure(raw);
 }
@@ -64,9 +65,23 @@ export function configure(raw: Raw): void {
     state.problem.value = undefined;
     state.forget(newest);
   });
-  history.replaceState(null, "", `${location.pathname}${location.search}${toHash(raw)}`);
+  putInAddress(raw);
+  audited = undefined;
   reader.post({ kind: "check", id: newest, raw });
 }
+
+const putInAddress = (raw: Raw): void =>
+  history.replaceState(null, "", `${location.pathname}${location.search}${toHash(raw)}`);
+
+/** Changes the run as it stands, whether it plays or not; where the schema refuses, it goes on as it was. */
+export function intervene(change: Change): void {
+  state.notIntervened.value = undefined;
+  trainer.post({ kind: "intervene", id: newest, change });
+}
+
+/** Begins anew with these interventions alone: what others did is in the weights. */
+export const keepInterventions = (kept: readonly unknown[]): void =>
+  configure(withInterventions(state.raw.value, kept));
 
 export function play(): void {
   const { made, ended, playing } = state.run.value;
@@ -101,7 +116,22 @@ export function setPace(pace: number | undefined): void {
 
 export function confirm(): void {
   state.confirmed.value = "asked";
-  reader.post({ kind: "confirm", id: newest });
+  reader.post({ kind: "confirm", id: newest, config: state.stage.value?.config });
+}
+
+/** The configuration that the audit on the page is of, once it is known how the run goes on from its first one. */
+let audited: string | undefined;
+
+/** The audit is of the rule as it is now. */
+function auditStage(): void {
+  const stage = state.stage.value;
+  if (stage === undefined) return;
+  const key = JSON.stringify({ ...stage.config, interventions: undefined });
+  if (key !== audited && !(audited === undefined && stage.from < 0)) {
+    state.confirmed.value = undefined;
+    reader.post({ kind: "audit", id: newest, config: stage.config });
+  }
+  audited = key;
 }
 
 function hearTrainer(message: FromTrainer): void {
@@ -111,7 +141,7 @@ function hearTrainer(message: FromTrainer): void {
     case "made":
       run.value = { ...run.value, made: true, totalSteps: message.totalSteps, engine: message.engine };
       // Not before: Play waits for none of it.
-      reader.post({ kind: "audit", id: message.id });
+      reader.post({ kind: "audit", id: message.id, config: undefined });
       reader.post({ kind: "baseline", id: message.id });
       if (playWhenMade) {
         playWhenMade = false;
@@ -125,14 +155,18 @@ function hearTrainer(message: FromTrainer): void {
       const marks = marked ? [...curves.marks, { step: step - losses.length, text: `layer ${layer}` }] : curves.marks;
       state.curves.value = { ...curves, losses: [...curves.losses, ...losses], marks };
       run.value = { ...run.value, step, layer, metrics, viewsPerSecond: viewsPerSecond ?? run.value.viewsPerSecond };
+      auditStage();
       if (performance.now() - lastRead >= readEvery && !document.hidden) askForReading();
       return;
     }
     case "look": {
       const { look } = message;
       const seen = [state.look.value, look];
-      state.collapsed.value = seen.every((one) => one?.effectiveRank !== undefined && one.effectiveRank < collapse);
-      state.look.value = look;
+      state.collapsed.value = seen.every(
+        (one) => one?.health && (one.health.effectiveRank < collapse.rank || one.health.spread < collapse.spread),
+      );
+      // Right after an intervention there is no batch to look at.
+      state.look.value = look.health ? look : { ...look, health: state.look.value?.health };
       if (look.pairs) state.pairs.value = look.pairs;
       if (look.filters) state.filters.value = look.filters;
       const numbers = new Map(state.layerNumbers.value);
@@ -140,6 +174,22 @@ function hearTrainer(message: FromTrainer): void {
       state.layerNumbers.value = numbers;
       return;
     }
+    case "course": {
+      const { course, made } = message;
+      state.course.value = course;
+      const { length } = course.marks;
+      const also = length === 0 ? "" : length === 1 ? ", 1 intervention" : `, ${length} interventions`;
+      state.curves.value = { ...state.curves.value, name: `${ruleName(course.stages[0].config)}${also}` };
+      if (made) {
+        state.raw.value = course.raw;
+        putInAddress(course.raw);
+      }
+      auditStage();
+      return;
+    }
+    case "notIntervened":
+      state.notIntervened.value = shortened(message.sentence);
+      return;
     case "paused":
       run.value = { ...run.value, playing: false, ended: message.ended };
       catchUp();

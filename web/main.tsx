@@ -7,16 +7,17 @@ import { Announcer } from "./parts/announcer.tsx";
 import { Bar } from "./parts/bar.tsx";
 import { later } from "./parts/later.tsx";
 import { Pairs } from "./parts/pairs.tsx";
-import { Rule } from "./parts/rule.tsx";
 import { fromHash } from "./share.ts";
 import * as state from "./state.ts";
 
-const LossPanel = later("loss", async () => (await import("./parts/curves.tsx")).LossPanel);
-const AccuracyPanel = later("accuracy", async () => (await import("./parts/curves.tsx")).AccuracyPanel);
-const Network = later("network", async () => (await import("./parts/network.tsx")).Network);
-const Audit = later("audit", async () => (await import("./parts/audit.tsx")).Audit);
-const AnglesPanel = later("angles", async () => (await import("./parts/angles.tsx")).AnglesPanel);
-const Learnt = later("map", async () => (await import("./parts/learnt.tsx")).Learnt);
+const LossPanel = later("panel loss", async () => (await import("./parts/curves.tsx")).LossPanel);
+const AccuracyPanel = later("panel accuracy", async () => (await import("./parts/curves.tsx")).AccuracyPanel);
+const Rule = later("panel rule", async () => (await import("./parts/rule.tsx")).Rule);
+const Intervene = later("panel intervene", async () => (await import("./parts/intervene.tsx")).Intervene);
+const Network = later("panel network", async () => (await import("./parts/network.tsx")).Network);
+const Audit = later("panel audit", async () => (await import("./parts/audit.tsx")).Audit);
+const AnglesPanel = later("panel angles", async () => (await import("./parts/angles.tsx")).AnglesPanel);
+const Learnt = later("panel map", async () => (await import("./parts/learnt.tsx")).Learnt);
 
 const Lab = () => (
   <>
@@ -34,6 +35,7 @@ const Lab = () => (
       <div class="seen">
         <Pairs />
         <Network />
+        <Intervene />
         <Learnt />
       </div>
       <div class="measured">

@@ -1,7 +1,9 @@
 // What the page and its two workers tell each other: one of them trains, the other reads out what was learnt.
 
 import type { Condition, ProgramAudit, Verdict } from "../src/program/audit.ts";
-import type { Config } from "../src/training/config.ts";
+import type { Health } from "../src/training/alarms.ts";
+import type { Config, Intervention } from "../src/training/config.ts";
+import type { FeedbackChange } from "../src/training/interventions.ts";
 import type { LayerNumbers } from "../src/training/xray.ts";
 import type { Raw } from "./configuration.ts";
 
@@ -27,7 +29,34 @@ export type ToTrainer =
   | { readonly kind: "play"; readonly pace: number | undefined }
   | { readonly kind: "pause" }
   | { readonly kind: "step" }
+  /** Change the run as it stands: an intervention without its step, which is where the worker is. */
+  | { readonly kind: "intervene"; readonly id: number; readonly change: Change }
   | { readonly kind: "weights" };
+
+/** An intervention before it is made. */
+export type Change = Omit<Intervention, "step">;
+
+/** A run between two interventions. */
+export interface StageSeen {
+  /** Steps that are done when it begins; −1: it is there from the start. */
+  readonly from: number;
+  readonly config: Config;
+  /** Layers and heads that can learn, and those of them that do not. */
+  readonly layers: readonly string[];
+  readonly frozen: readonly string[];
+  /** Layers and heads with feedback weights of their own, and what has been done to those since the update last changed. */
+  readonly wires: readonly string[];
+  readonly changed: Readonly<Record<string, FeedbackChange["kind"]>>;
+  /** Why an update would make no sense here, by its name. */
+  readonly refusals: Readonly<Record<string, string>>;
+}
+
+/** A run's interventions, those to come too, and what they make of it. */
+export interface Course {
+  readonly raw: Raw;
+  readonly stages: readonly StageSeen[];
+  readonly marks: readonly { readonly step: number; readonly text: string }[];
+}
 
 export interface Look {
   readonly step: number;
@@ -37,7 +66,8 @@ export interface Look {
   readonly filters: Tiles | undefined;
   /** By the layer's name; of the layers that learnt last, a head's as "head of conv2" where each layer has its own. */
   readonly layers: readonly LayerNumbers[];
-  readonly effectiveRank: number | undefined;
+  /** Of the last batch's embeddings; left out where there are none to look at. */
+  readonly health: Health | undefined;
 }
 
 export type FromTrainer =
@@ -60,6 +90,9 @@ export type FromTrainer =
       readonly viewsPerSecond: number | undefined;
     }
   | { readonly kind: "look"; readonly id: number; readonly look: Look }
+  /** With `made`: an intervention has just been made. */
+  | { readonly kind: "course"; readonly id: number; readonly course: Course; readonly made: boolean }
+  | { readonly kind: "notIntervened"; readonly id: number; readonly sentence: string }
   | { readonly kind: "paused"; readonly id: number; readonly ended: boolean }
   | {
       readonly kind: "weights";
@@ -71,9 +104,9 @@ export type FromTrainer =
 
 export type ToReader =
   | { readonly kind: "check"; readonly id: number; readonly raw: Raw }
-  | { readonly kind: "audit"; readonly id: number }
+  /** Of a stage's configuration, where interventions have changed it. */
+  | { readonly kind: "audit" | "confirm"; readonly id: number; readonly config: Config | undefined }
   | { readonly kind: "baseline"; readonly id: number }
-  | { readonly kind: "confirm"; readonly id: number }
   | {
       readonly kind: "read";
       readonly id: number;

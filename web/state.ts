@@ -3,8 +3,8 @@
 import { computed, signal } from "@preact/signals";
 import type { Config } from "../src/training/config.ts";
 import type { LayerNumbers } from "../src/training/xray.ts";
-import { base, type Raw, ruleName } from "./configuration.ts";
-import type { Accuracy, Audit, Checked, Look, Reading } from "./messages.ts";
+import { base, type Raw } from "./configuration.ts";
+import type { Accuracy, Audit, Checked, Course, Look, Reading } from "./messages.ts";
 
 /** Where the run stands. */
 export interface Run {
@@ -35,7 +35,7 @@ const unmade: Run = {
   viewsPerSecond: undefined,
 };
 
-/** Something that happened to a run, for its curves: from when another layer learns; later, every intervention. */
+/** Something that happened to a run, for its curves: from when another layer learns, and every intervention. */
 export interface Mark {
   readonly step: number;
   readonly text: string;
@@ -73,13 +73,20 @@ export const filters = signal<Look["filters"]>(undefined);
 export const pairs = signal<Look["pairs"]>(undefined);
 export const baseline = signal<{ readonly pixels: Accuracy; readonly random: Accuracy } | undefined>(undefined);
 export const reading = signal<Reading | undefined>(undefined);
+/** The run's interventions and its stages; not known before Play can be pressed. */
+export const course = signal<Course | undefined>(undefined);
+/** Why the last intervention was not made. */
+export const notIntervened = signal<string | undefined>(undefined);
 export const confirmed = signal<readonly string[] | "asked" | undefined>(undefined);
 /** Steps a second at most. */
 export const pace = signal<number | undefined>(undefined);
 /** The class that is picked out in the map. */
 export const picked = signal<number | undefined>(undefined);
 
-export const rule = computed(() => (checked.value ? ruleName(checked.value.config) : ""));
+/** What the run is now, once its interventions are known. */
+export const stage = computed(() => course.value?.stages.findLast(({ from }) => from <= run.value.step));
+/** The configuration as it is now: what it began with, and what interventions have changed since. */
+export const now = computed(() => stage.value?.config ?? checked.value?.config);
 
 /** A new run of a configuration: nothing of it is known yet, and the curves of the last one step back. */
 export function forget(id: number): void {
@@ -94,4 +101,6 @@ export function forget(id: number): void {
   baseline.value = undefined;
   reading.value = undefined;
   confirmed.value = undefined;
+  course.value = undefined;
+  notIntervened.value = undefined;
 }

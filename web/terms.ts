@@ -20,7 +20,9 @@ export const conditionWords: Readonly<Record<Condition, { readonly title: string
 };
 
 export const terms = {
-  rank: "In how many directions the embeddings of a batch really spread (exp of the entropy of their covariance’s spectrum). Near 1 the network has collapsed: everything looks alike.",
+  rank: "In how many directions the embeddings of a batch really spread (exp of the entropy of their covariance’s spectrum), however far. Near 1 the network has collapsed to a line.",
+  spread:
+    "How far apart the embeddings of a batch lie: the mean of their 64 standard deviations. Near 0 the network has collapsed to a point: everything looks alike.",
   angleBP:
     "Between the change that this rule gives a layer’s weights and the one that backpropagation would give. 0°: the same. 90°: unrelated, as at random. Beyond: against it.",
   angleWB: "Between a layer’s forward weights and the feedback weights that carry the error down in their place.",

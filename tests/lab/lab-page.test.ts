@@ -1,131 +1,33 @@
 // The lab in real Chromium, as it is built: every control, the address to the byte, axe in every state, and the budgets.
 
-import { existsSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { type Browser, chromium, type Page, type Route } from "playwright-core";
-import { build, type InlineConfig, type PreviewServer, preview } from "vite";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Page, Route } from "playwright-core";
+import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { wasmBackend } from "../../src/backends/wasm/backend.ts";
-import { proceduralObjects } from "../../src/data/procedural-objects.ts";
-import type { Config } from "../../src/training/config.ts";
 import { parseConfig } from "../../src/training/parse-config.ts";
-import { createTrainer } from "../../src/training/trainer.ts";
-import { base, type Raw } from "../../web/configuration.ts";
+import type { Raw } from "../../web/configuration.ts";
 import { toHash } from "../../web/share.ts";
-import vite from "../../web/vite.config.ts";
+import {
+  eventually,
+  hashOf,
+  inChromium,
+  inNode,
+  losses,
+  openLab,
+  ready,
+  skipped,
+  small,
+  stepped,
+  violations,
+} from "./chromium.ts";
 
 declare global {
   /** In the page: what kept its main thread for more than 50 ms. */
   var longTasks: PerformanceEntry[];
 }
 
-const program = (process.env.PATH ?? "")
-  .split(delimiter)
-  .map((folder) => join(folder, "chromium"))
-  .find((path) => existsSync(path));
-const skipped = program === undefined && process.env.SACCADE_REQUIRE_CHROMIUM === undefined;
-
-/** Milliseconds: a machine may have much else to do. */
-const patience = 100_000;
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const built = join(tmpdir(), `saccade-lab-${process.pid}`);
-const settings: InlineConfig = {
-  ...vite,
-  configFile: false,
-  logLevel: "warn",
-  build: { ...vite.build, outDir: built },
-  preview: { ...vite.preview, port: 0, strictPort: false },
-};
-/** Few pictures, so that a page is ready soon. */
-const small: Raw = { ...base, data: { ...(base.data as Raw), limit: 60 }, batch: 10, epochs: 5 };
-
-describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH)" : ""}`, () => {
-  let browser: Browser;
-  let server: PreviewServer;
-  let address = "";
-
-  beforeAll(async () => {
-    if (program === undefined) throw new Error("SACCADE_REQUIRE_CHROMIUM is set, and there is no chromium on PATH");
-    const args = ["--disable-gpu", "--disable-quic", "--disable-sync"];
-    [browser] = await Promise.all([
-      chromium.launch({ executablePath: program, args, timeout: 50_000 }),
-      build(settings),
-    ]);
-    server = await preview(settings);
-    address = server.resolvedUrls?.local[0] ?? "";
-  });
-  afterAll(async () => {
-    await browser?.close();
-    await server?.close();
-    rmSync(built, { recursive: true, force: true });
-  });
-
-  /** What went wrong in the page is a failure of the test. */
-  async function withPage(
-    options: { width?: number; colorScheme?: "light" | "dark"; hash?: string; before?: (page: Page) => Promise<void> },
-    use: (page: Page) => Promise<void>,
-  ): Promise<void> {
-    const { width = 1440, colorScheme = "light", hash = toHash(small), before } = options;
-    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
-    page.setDefaultTimeout(patience);
-    const errors: string[] = [];
-    page.on("pageerror", (error) => errors.push(error.message));
-    page.on("console", (message) => {
-      if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
-    });
-    try {
-      await before?.(page);
-      await page.goto(address + hash);
-      await use(page);
-      expect(errors).toEqual([]);
-    } finally {
-      await page.close();
-    }
-  }
-
-  const ready = (page: Page) => page.locator("button.play:not([disabled])").first().waitFor();
-  const stepped = (page: Page, step: number) =>
-    page.waitForFunction((wanted) => Number(document.querySelector(".where b")?.textContent) >= wanted, step);
-  const hashOf = (page: Page): Raw =>
-    JSON.parse(new URLSearchParams(new URL(page.url()).hash.slice(1)).get("c") ?? "{}");
-
-  const eventually = <Value>(see: () => Value) => expect.poll(see, { timeout: patience });
-
-  /** Newest first, as the page tells them. */
-  async function losses(page: Page): Promise<number[]> {
-    await page
-      .locator("section", { has: page.locator("#loss-title") })
-      .locator("summary")
-      .click();
-    const cells = await page.locator("section:has(#loss-title) .data td").allTextContents();
-    return cells.map(Number);
-  }
-
-  async function inNode(config: Config, steps: number): Promise<number[]> {
-    const { split, limit: count = 1, seed, size = 32 } = config.data;
-    const dataset = proceduralObjects({ split, count, seed, size });
-    const trainer = await createTrainer({ config, dataset, backend: wasmBackend({ threads: "here" }) });
-    const all: number[] = [];
-    for (let step = 0; step < steps; step++) all.push((await trainer.step()).loss);
-    await trainer.dispose();
-    return all.reverse();
-  }
-
-  async function violations(page: Page): Promise<unknown> {
-    await page.evaluate(axe);
-    const found = (await page.evaluate(`axe.run({ resultTypes: ["violations"] })`)) as {
-      violations: { id: string; nodes: { html: string; failureSummary: string }[] }[];
-    };
-    return found.violations.map(({ id, nodes }) => [
-      id,
-      nodes.map(({ html, failureSummary }) => `${html} ${failureSummary}`),
-    ]);
-  }
+describe.skipIf(skipped)(inChromium, () => {
+  const { address, withPage } = openLab();
 
   test("Play, Pause, Step, Reset and the keys do what they say", async () => {
     await withPage({}, async (page) => {
@@ -235,7 +137,7 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
       }
       await ready(page);
       await page.getByRole("button", { name: "Share" }).click();
-      expect(await page.getByLabel("Address").inputValue()).toBe(address + toHash(raw));
+      expect(await page.getByLabel("Address").inputValue()).toBe(address() + toHash(raw));
       expect(parseConfig(parse((await page.locator("dialog pre").textContent()) ?? ""), "yaml")).toEqual(config);
       expect(await violations(page)).toEqual([]);
       await page.keyboard.press("Escape");
@@ -319,10 +221,13 @@ describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH
     const held: Route[] = [];
     let holding = true;
     const before = async (page: Page): Promise<void> => {
-      await page.route(/\/(audit|readings|curves|network|angles|learnt)-/, async (route) => {
-        if (holding) held.push(route);
-        else await route.continue();
-      });
+      await page.route(
+        /\/(audit|readings|curves|network|angles|learnt|rule|intervene|stages|story)-/,
+        async (route) => {
+          if (holding) held.push(route);
+          else await route.continue();
+        },
+      );
       page.on("response", async (response) => {
         const url = response.url();
         if (url.endsWith(".js")) loaded.set(url, gzipSync(await response.body(), { level: 9 }).length);

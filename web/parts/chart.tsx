@@ -25,6 +25,8 @@ interface Props {
 }
 
 const [width, height] = [340, 176];
+/** Words of marks that stand close to each other are one below the other. */
+const markRows = 4;
 const edge = { left: 42, right: 10, top: 10, bottom: 22 };
 
 export function Chart({ label, lines, marks, format, leastSteps, including, numbers }: Props) {
@@ -46,7 +48,7 @@ export function Chart({ label, lines, marks, format, leastSteps, including, numb
       <svg
         viewBox={`0 0 ${width} ${height}`}
         role="img"
-        aria-label={`${label} over steps. ${told.map(({ name, points }) => `${name}: ${format(points[points.length - 1][1])}`).join("; ") || "Nothing yet."}`}
+        aria-label={`${label} over steps. ${told.map(({ name, points }) => `${name}: ${format(points[points.length - 1][1])}`).join("; ") || "Nothing yet."}${marks.map(({ step, text }) => ` At step ${step}: ${text}.`).join("")}`}
         onPointerMove={(event) => {
           const box = event.currentTarget.getBoundingClientRect();
           const along = ((event.clientX - box.left) / box.width) * width;
@@ -67,10 +69,14 @@ export function Chart({ label, lines, marks, format, leastSteps, including, numb
             {tick}
           </text>
         ))}
-        {marks.map(({ step, text }) => (
+        {marks.map(({ step, text }, i) => (
           <g key={`${step}${text}`} class="mark">
             <line x1={x(step)} x2={x(step)} y1={edge.top} y2={height - edge.bottom} />
-            <text x={x(step) + 3} y={edge.top + 8}>
+            <text
+              x={x(step) + (x(step) > width / 2 ? -3 : 3)}
+              y={edge.top + 8 + 11 * (i % markRows)}
+              text-anchor={x(step) > width / 2 ? "end" : "start"}
+            >
               {text}
             </text>
           </g>

@@ -1,6 +1,6 @@
 // The two curves: the loss of every step, and what the representation is good for.
 
-import { baseline, before, checked, collapsed, curves, look, run } from "../state.ts";
+import { baseline, before, checked, collapsed, course, curves, look, type Mark, run } from "../state.ts";
 import { metricWords, terms } from "../terms.ts";
 import { Chart, type Line } from "./chart.tsx";
 import { Term } from "./term.tsx";
@@ -35,10 +35,15 @@ const plain = (value: number): string =>
   Math.abs(value) >= 1000 ? `${(value / 1000).toPrecision(3)}k` : String(Number(value.toPrecision(3)));
 const percent = (value: number): string => `${Math.round(100 * value)} %`;
 
+/** Of what has happened so far. */
+const marksSoFar = (): Mark[] =>
+  [...curves.value.marks, ...(course.value?.marks ?? [])].filter(({ step }) => step <= run.value.step);
+
 export function LossPanel() {
-  const { losses, marks, loss } = curves.value;
+  const { losses, loss } = curves.value;
   const old = before.value;
   const { metrics } = run.value;
+  const health = look.value?.health;
   const points = stretched(losses);
   const shadow = old && old.loss === loss ? smoothed(stretched(old.losses)) : [];
   return (
@@ -51,7 +56,7 @@ export function LossPanel() {
           { name: "each step", look: "raw", points },
           { name: "loss", look: "trained", points: smoothed(points) },
         ]}
-        marks={marks}
+        marks={marksSoFar()}
         format={plain}
         leastSteps={100}
         including={[0]}
@@ -68,16 +73,24 @@ export function LossPanel() {
               <dd>{percent(value)}</dd>
             </div>
           ))}
-        {look.value?.effectiveRank !== undefined && (
-          <div class={collapsed.value ? "alarm" : undefined}>
-            <dt>
-              <Term words={terms.rank}>effective rank</Term>
-            </dt>
-            <dd>
-              {look.value.effectiveRank.toFixed(1)} <small>of 64</small>
-              {collapsed.value && <strong> collapsed</strong>}
-            </dd>
-          </div>
+        {health && (
+          <>
+            <div class={collapsed.value ? "alarm" : undefined}>
+              <dt>
+                <Term words={terms.rank}>effective rank</Term>
+              </dt>
+              <dd>
+                {health.effectiveRank.toFixed(1)} <small>of 64</small>
+                {collapsed.value && <strong> collapsed</strong>}
+              </dd>
+            </div>
+            <div>
+              <dt>
+                <Term words={terms.spread}>spread</Term>
+              </dt>
+              <dd>{plain(health.spread)}</dd>
+            </div>
+          </>
         )}
       </dl>
     </section>
@@ -113,7 +126,7 @@ export function AccuracyPanel() {
       <Chart
         label="Share of new pictures named rightly"
         lines={lines}
-        marks={curves.value.marks}
+        marks={marksSoFar()}
         format={percent}
         leastSteps={100}
         including={[0, 0.4]}

@@ -4,14 +4,14 @@ import type { ComponentType } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { run } from "../state.ts";
 
-/** A panel that stands empty, with this class, until its script has come. */
-export function later(name: string, load: () => Promise<ComponentType>): ComponentType {
+/** A part whose place stands empty, with these classes, until its script has come. */
+export function later(classes: string, load: () => Promise<ComponentType>): ComponentType {
   return function Later() {
     const [Part, show] = useState<ComponentType | undefined>(undefined);
     const { made } = run.value;
     useEffect(() => {
       if (made && Part === undefined) void load().then((part) => show(() => part));
     }, [made, Part]);
-    return Part ? <Part /> : <section class={`panel ${name}`} aria-busy="true" />;
+    return Part ? <Part /> : <section class={classes} aria-busy="true" />;
   };
 }

@@ -2,7 +2,7 @@
 
 import type { Config } from "../../src/training/config.ts";
 import type { LayerNumbers } from "../../src/training/xray.ts";
-import { checked, filters, layerNumbers, reading, run } from "../state.ts";
+import { checked, filters, layerNumbers, now, reading, run, stage } from "../state.ts";
 import { terms } from "../terms.ts";
 import { Term } from "./term.tsx";
 import { Tile } from "./tile.tsx";
@@ -15,23 +15,25 @@ const wayOf = ({ learning, update }: Config): Way =>
   learning !== "E2E" ? "own" : update === "DFA" ? "direct" : "chain";
 
 /** What stands at a feedback wire: the angle between W and B, or why there is none. */
-function wireLabel(update: Config["update"], above: LayerNumbers | undefined): string {
+function wireLabel(update: Config["update"], above: LayerNumbers | undefined, layer: string): string {
   if (update === "BP") return "Wᵀ 0°";
+  if (stage.value?.changed[layer] === "cut" && above?.angleWB === undefined) return "cut";
   if (update === "DTP") return "target";
   return `B ${degrees(above?.angleWB)}`;
 }
 
 export function Network() {
   const told = checked.value;
-  if (told === undefined) return <section class="panel network" aria-busy="true" />;
-  const { config, layers } = told;
+  const config = now.value;
+  if (told === undefined || config === undefined) return <section class="panel network" aria-busy="true" />;
+  const { layers } = told;
   const numbers = layerNumbers.value;
   const way = wayOf(config);
   const seen = reading.value;
   const headless = config.loss.kind === "clapp" || config.loss.kind === "scff";
   const headName = [...numbers.keys()].find((name) => name.startsWith("head")) ?? "head";
   const learning = run.value.layer;
-  const above = (i: number): LayerNumbers | undefined => numbers.get(layers[i + 1]?.name ?? headName);
+  const frozen = stage.value?.frozen ?? [];
   return (
     <section class="panel network" aria-labelledby="network-title">
       <h2 id="network-title">The network</h2>
@@ -52,16 +54,15 @@ export function Network() {
         {layers.map((layer, i) => {
           const own = numbers.get(layer.name);
           const ownHead = numbers.get(`head ${i + 1}`);
-          const lit = learning === undefined || learning === i + 1;
+          const lit = (learning === undefined || learning === i + 1) && !frozen.includes(layer.name);
           return (
             <li key={layer.name} class={`layer${lit ? "" : " resting"}`}>
               <span class="wire forward" aria-hidden="true" />
-              {i > 0 && way === "chain" && (
-                <span class="wire feedback">
-                  <span>{wireLabel(config.update, own)}</span>
-                </span>
-              )}
-              <h3>{layer.name}</h3>
+              {i > 0 && way === "chain" && <Feedback label={wireLabel(config.update, own, layer.name)} />}
+              <h3>
+                {layer.name}
+                {frozen.includes(layer.name) && <small> frozen</small>}
+              </h3>
               <div class="maps" role="img" aria-label={`What ${layer.name} makes of the picture: six of its channels.`}>
                 {seen?.activity[i] &&
                   Array.from({ length: seen.activity[i].count }, (_, tile) => (
@@ -91,7 +92,7 @@ export function Network() {
               {way === "own" && (
                 <p class={`from feedback${lit ? "" : " resting"}`}>
                   ↑ its own loss
-                  {headless ? "" : `, ${wireLabel(config.update, ownHead)}`}
+                  {headless ? "" : `, ${wireLabel(config.update, ownHead, `head${i + 1}`)}`}
                 </p>
               )}
             </li>
@@ -100,11 +101,12 @@ export function Network() {
         <li class="layer top">
           <span class="wire forward" aria-hidden="true" />
           {way === "chain" && !headless && (
-            <span class="wire feedback">
-              <span>{wireLabel(config.update, above(layers.length - 1))}</span>
-            </span>
+            <Feedback label={wireLabel(config.update, numbers.get(headName), headName)} />
           )}
-          <h3>{way === "own" ? "code" : "loss"}</h3>
+          <h3>
+            {way === "own" ? "code" : "loss"}
+            {way !== "own" && frozen.includes(headName) && <small> head frozen</small>}
+          </h3>
           <p class="shape">
             {way === "own"
               ? "What the last layer says is the code; no error comes from here."
@@ -120,6 +122,12 @@ export function Network() {
     </section>
   );
 }
+
+const Feedback = ({ label }: { readonly label: string }) => (
+  <span class={`wire feedback ${label === "cut" ? "cut" : ""}`}>
+    <span>{label}</span>
+  </span>
+);
 
 function Filters() {
   const tiles = filters.value;

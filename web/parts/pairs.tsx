@@ -1,11 +1,11 @@
 // Pairs of views, as the network sees them.
 
 import { lossTitles } from "../configuration.ts";
-import { checked, pairs, run } from "../state.ts";
+import { now, pairs, run } from "../state.ts";
 import { Tile } from "./tile.tsx";
 
 export function Pairs() {
-  const config = checked.value?.config;
+  const config = now.value;
   const tiles = pairs.value;
   const labelled = config?.loss.kind === "crossEntropy" || config?.loss.kind === "amitHinge";
   const each = labelled ? 1 : 2;

@@ -1,14 +1,13 @@
-// How the network learns: Learning × Update × Loss, negatives, gradient block, and behind a disclosure the numbers.
+// How the network learns from its first step on: Learning × Update × Loss, negatives, gradient block, and behind a disclosure the numbers.
 
 import type { Config } from "../../src/training/config.ts";
 import type { LearningName, LossName, UpdateName } from "../../src/training/registry.ts";
-import { lossTitles, type PageNetwork, pageNetworks, withLoss, withNetwork, withPart } from "../configuration.ts";
+import { lossTitles, withLoss, withPart } from "../configuration.ts";
 import { change } from "../engine.ts";
-import { checked, raw, shown } from "../state.ts";
+import { checked, raw, run, shown } from "../state.ts";
 import { blockWords, learningWords, lossWords, updateWords } from "../words.ts";
 import { Choice } from "./choice.tsx";
-import { NumberField } from "./number-field.tsx";
-import { Term } from "./term.tsx";
+import { Numbers } from "./numbers.tsx";
 
 const learnings = Object.keys(learningWords) as LearningName[];
 const updates = Object.keys(updateWords) as UpdateName[];
@@ -31,6 +30,11 @@ export function Rule() {
   return (
     <section class="panel rule" aria-labelledby="rule-title">
       <h2 id="rule-title">How it learns</h2>
+      <p class="note">
+        {run.value.step === 0
+          ? "From its first step on."
+          : "From its first step on: a change here begins anew. To change this run as it stands, intervene."}
+      </p>
       <Choice
         name="learning"
         title="Learning"
@@ -56,7 +60,7 @@ export function Rule() {
         choose={(loss) => change(withLoss(raw.value, loss))}
       />
       {config.loss.kind === "contrastiveHinge" && <Hinge config={config} loss={config.loss} />}
-      <Numbers config={config} />
+      <Numbers />
     </section>
   );
 }
@@ -103,93 +107,5 @@ function Hinge({ config, loss }: { readonly config: Config; readonly loss: Hinge
       </label>
       <p class="note">{blockWords}</p>
     </>
-  );
-}
-
-function Numbers({ config }: { readonly config: Config }) {
-  const { loss, optimiser, encoder, batch, seed, epochs } = config;
-  return (
-    <details class="numbers">
-      <summary>Network and numbers</summary>
-      <label class="field">
-        <span>Network</span>
-        <select
-          value={typeof encoder === "string" ? encoder : encoder.name}
-          onChange={({ currentTarget }) => change(withNetwork(raw.value, currentTarget.value as PageNetwork))}
-        >
-          {Object.entries(pageNetworks).map(([name, { title }]) => (
-            <option key={name} value={name}>
-              {title}
-            </option>
-          ))}
-        </select>
-      </label>
-      <NumberField
-        title="Learning rate"
-        value={optimiser.learningRate}
-        least={1e-7}
-        most={1}
-        set={(learningRate) => change(withPart(raw.value, "optimiser", { learningRate }))}
-      />
-      {loss.kind === "contrastiveHinge" && (
-        <div class="two">
-          <NumberField
-            title="Margin m1"
-            value={loss.m1}
-            least={0}
-            most={loss.m2}
-            set={(m1) => change(withPart(raw.value, "loss", { m1 }))}
-          />
-          <NumberField
-            title="Margin m2"
-            value={loss.m2}
-            least={loss.m1}
-            most={1000}
-            set={(m2) => change(withPart(raw.value, "loss", { m2 }))}
-          />
-        </div>
-      )}
-      {loss.kind === "simclr" && (
-        <NumberField
-          title="Temperature"
-          value={loss.temperature}
-          least={0.001}
-          most={10}
-          set={(temperature) => change(withPart(raw.value, "loss", { temperature }))}
-        />
-      )}
-      <div class="two">
-        <NumberField
-          title="Pictures a batch"
-          value={batch}
-          least={2}
-          most={256}
-          whole
-          set={(value) => change({ ...raw.value, batch: value })}
-        />
-        <NumberField
-          title="Epochs"
-          value={epochs}
-          least={1}
-          most={1000}
-          whole
-          set={(value) => change({ ...raw.value, epochs: value })}
-        />
-      </div>
-      <NumberField
-        title="Seed"
-        value={seed}
-        least={0}
-        most={2 ** 32 - 1}
-        whole
-        set={(value) => change({ ...raw.value, seed: value })}
-      />
-      <p class="note">
-        <Term words="Weights, order of the pictures, crops and colours all follow from it: the same seed gives the same bytes, here and on the command line.">
-          Seed
-        </Term>{" "}
-        and everything above are in the address. Each change begins anew; the curves of the run before stay as a shadow.
-      </p>
-    </details>
   );
 }

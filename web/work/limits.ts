@@ -5,12 +5,12 @@ import type { Config } from "../../src/training/config.ts";
 import { parseConfig } from "../../src/training/parse-config.ts";
 import { pageNetworks, type Raw } from "../configuration.ts";
 
-const most = { pictures: 5000, batch: 256, steps: 1e6 } as const;
+const most = { pictures: 5000, batch: 256, steps: 1e6, interventions: 20 } as const;
 
 /** A configuration that the page can train; throws a SaccadeError with what is wrong. */
 export function parseForPage(raw: Raw): Config {
   const config = parseConfig(raw, "The configuration");
-  const { data, encoder, loss, augmentation, batch, epochs } = config;
+  const { data, encoder, loss, augmentation, batch, epochs, interventions = [] } = config;
   const refuse = (sentence: string): never => {
     throw new SaccadeError(`This page cannot train it: ${sentence}; saccade train can.`);
   };
@@ -26,5 +26,7 @@ export function parseForPage(raw: Raw): Config {
   if ((data.size ?? 32) > 64) refuse(`data.size is at most 64 here, not ${data.size}`);
   if (batch > most.batch) refuse(`batch is at most ${most.batch} here, not ${batch}`);
   if ((epochs * (data.limit ?? 0)) / batch > most.steps) refuse(`${epochs} epochs are too many`);
+  if (interventions.length > most.interventions)
+    refuse(`it makes at most ${most.interventions} interventions, not ${interventions.length}`);
   return config;
 }

@@ -56,10 +56,10 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
     };
   }
 
-  async function audit(id: number): Promise<void> {
+  async function audit(id: number, config: Config | undefined): Promise<void> {
     if (id !== newest || current?.id !== id) return;
     const { auditOf } = await import("./audit.ts");
-    post({ kind: "audited", id, audit: auditOf(current.config) });
+    post({ kind: "audited", id, audit: auditOf(config ?? current.config) });
   }
 
   async function baseline(id: number): Promise<void> {
@@ -70,10 +70,10 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
     if (id === newest) post({ kind: "baseline", id, ...known });
   }
 
-  async function confirm(id: number): Promise<void> {
+  async function confirm(id: number, config: Config | undefined): Promise<void> {
     if (id !== newest || current?.id !== id) return;
     const { disagreementsOf } = await import("./audit.ts");
-    const disagreements = await disagreementsOf(current.config, backend);
+    const disagreements = await disagreementsOf(config ?? current.config, backend);
     if (id === newest) post({ kind: "confirmed", id, disagreements });
   }
 
@@ -84,13 +84,13 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
         queue.add(() => check(message.id, message.raw));
         return;
       case "audit":
-        queue.add(() => audit(message.id));
+        queue.add(() => audit(message.id, message.config));
         return;
       case "baseline":
         queue.add(() => baseline(message.id));
         return;
       case "confirm":
-        queue.add(() => confirm(message.id));
+        queue.add(() => confirm(message.id, message.config));
         return;
       case "read":
         queue.add(async () => {

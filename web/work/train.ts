@@ -10,7 +10,7 @@ import type { Config } from "../../src/training/config.ts";
 import { madeLoss } from "../../src/training/registry.ts";
 import { createTrainer, type StepResult, type Trainer } from "../../src/training/trainer.ts";
 import type { Raw } from "../configuration.ts";
-import type { FromTrainer, ToTrainer } from "../messages.ts";
+import type { Change, FromTrainer, ToTrainer } from "../messages.ts";
 import { parseForPage } from "./limits.ts";
 import { createQueue } from "./queue.ts";
 import { filterTiles, pairTiles, shownPairs } from "./tiles.ts";
@@ -21,6 +21,8 @@ const [tellEvery, lookEvery, lookShare] = [50, 500, 0.2];
 export function trainHere(backend: Backend, post: (message: FromTrainer) => void) {
   let id = -1;
   let trainer: Trainer | undefined;
+  /** What the trainer was made of, and how many steps were done then: of those it has no pictures and no embeddings. */
+  let made: { readonly raw: Raw; readonly at: number } = { raw: {}, at: 0 };
   /** Views of an image in a step. */
   let views = 1;
   let rendered: { readonly key: string; readonly set: ImageSet } | undefined;
@@ -45,12 +47,42 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     id = number;
     const config = parseForPage(raw);
     trainer = await createTrainer({ config, dataset: pictures(config), backend });
+    made = { raw, at: 0 };
     untold = [];
     last = undefined;
     views = madeLoss(config).views;
     const { totalSteps, bytes } = trainer;
     post({ kind: "made", id, totalSteps, bytes, engine: backend.description });
     await look(trainer);
+    void tellCourse(trainer, false);
+  }
+
+  /** Not awaited: Play waits for none of it. */
+  async function tellCourse(of: Trainer, intervened: boolean): Promise<void> {
+    const [own, { raw }] = [id, made];
+    const { courseOf } = await import("./stages.ts");
+    if (own === id) post({ kind: "course", id, course: courseOf(of, raw), made: intervened });
+  }
+
+  /** The run as it stands, in a trainer of the configuration with one more intervention: as a run that is resumed. */
+  async function intervene(of: Trainer, change: Change): Promise<void> {
+    const at = of.position();
+    const { withIntervention } = await import("./stages.ts");
+    const raw = withIntervention(made.raw, at.step, change);
+    let next: Trainer | undefined;
+    try {
+      const config = parseForPage(raw);
+      next = await createTrainer({ config, dataset: pictures(config), backend });
+      await next.restore(await of.state(), at);
+    } catch (error) {
+      await next?.dispose();
+      post({ kind: "notIntervened", id, sentence: (error as Error).message });
+      return;
+    }
+    trainer = next;
+    made = { raw, at: at.step };
+    await of.dispose();
+    await tellCourse(next, true);
   }
 
   /** Rendered once for all configurations that learn from the same. */
@@ -90,8 +122,10 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     const began = performance.now();
     const { config } = of;
     const { step } = of.position();
-    const embedded = step > 0 ? await of.embeddings() : undefined;
-    const pairs = step > 0 ? pairTiles(await of.views(), config, views, shownPairs) : undefined;
+    const stepped = step > made.at;
+    const embedded = stepped ? await of.embeddings() : undefined;
+    const pairs = stepped ? pairTiles(await of.views(), config, views, shownPairs) : undefined;
+    const health = embedded && embeddingHealth(embedded.numbers, embedded.width);
     const seen = await of.xray();
     const [first] = networkOf(config.encoder).blocks;
     const weights = seen.flatMap(({ synapses }) => synapses).find(({ name }) => name === first.name)?.weights;
@@ -107,7 +141,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
             layer !== undefined && one.layer === undefined ? { ...one, name: `head ${layer}` } : one,
           ),
         ),
-        effectiveRank: embedded && embeddingHealth(embedded.numbers, embedded.width).effectiveRank,
+        health,
       },
     });
     const now = performance.now();
@@ -151,6 +185,11 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
       case "step":
         queue.add(async () => {
           if (trainer && trainer.position().step < trainer.totalSteps) await step(trainer);
+        });
+        return;
+      case "intervene":
+        queue.add(async () => {
+          if (message.id === id && trainer) await intervene(trainer, message.change);
         });
         return;
       case "weights":
