@@ -168,7 +168,7 @@ logs: { tensorboard: false }
   });
   const on = (...words: string[]) => saccade("train", "--resume", path, "epochs=2", "--threads", "1", ...words);
   expect(on().stderr).toContain(
-    "update Own is a plugin's, and a file runs only where it is named; pass --plugin own.ts",
+    "update Own is a plugin, which is executed only if the command line names it; pass --plugin own.ts",
   );
   write("own.ts", `${rule("Own")}// Another file.\n`);
   expect(on("--plugin", "./own.ts")).toMatchObject({
