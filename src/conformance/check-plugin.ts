@@ -221,9 +221,9 @@ function requireSame(
 const least = 0.05;
 
 /**
- * Whether the loss falls on fixed batches, and whether the code is still worth more than guessing. So few steps make no code better, and may make it
- * somewhat worse than the random encoder's: of Saccade's own rules some do. This finds a rule that goes uphill, stands still or lets the code
- * collapse. A rule of which only the top layer learns passes: that is what identities are for.
+ * Whether the loss falls on fixed batches, and whether kNN on the representation still does better than guessing. So few steps do not improve
+ * a representation, and may make it somewhat worse than the random encoder's, as with some of Saccade's own rules. This finds a rule whose
+ * loss rises, stays, or lets the representation collapse. A rule of which only the top layer learns passes: identities are for that.
  */
 async function learns(configured: Configured, backend: Backend): Promise<string> {
   const [learning] = learningsOf(configured);

@@ -504,7 +504,7 @@ describe("train", () => {
     expect(code, stderr).toBe(143);
     expect(stderr).toContain("stopping after this step, with a checkpoint; signal again to stop at once");
     const [, steps, run] =
-      /^stopped {2}after (\d+) steps?; go on with: saccade train --resume (\S+)$/m.exec(stdout) ?? [];
+      /^stopped {2}after (\d+) steps?; resume with: saccade train --resume (\S+)$/m.exec(stdout) ?? [];
     expect(Number(steps)).toBeGreaterThan(0);
     expect(readdirSync(join(root, run, "checkpoints")).at(-1)).toBe(`step-${steps.padStart(8, "0")}.safetensors`);
     // Not to the configured end, which is far; to the second epoch after the stop.
@@ -909,7 +909,7 @@ describe("a stop", () => {
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).toBe(129);
     const [, steps, run] =
-      /^stopped {2}after (\d+) steps?; go on with: saccade train --resume '(.+)'$/m.exec(stdout) ?? [];
+      /^stopped {2}after (\d+) steps?; resume with: saccade train --resume '(.+)'$/m.exec(stdout) ?? [];
     expect(run).toMatch(/^my runs\/[^/]+$/);
     expect(readdirSync(join(root, run, "checkpoints")).at(-1)).toBe(`step-${steps.padStart(8, "0")}.safetensors`);
   });
@@ -972,7 +972,7 @@ describe("a run that is damaged", () => {
       "export",
       /step-00000009\.safetensors: conv1\.weight must be \[3, 3, 1, 32\], got \[3, 3, 3, 32\]; the checkpoint is of/,
     ],
-    ["train", /step-00000009\.safetensors: was written by another configuration than config\.yaml holds now; /],
+    ["train", /step-00000009\.safetensors: was written by another configuration than the present config\.yaml; /],
   ])("by another network's checkpoint is refused with one sentence: %s", async (command, sentence) => {
     const { path, inside } = digitsCopy(`damaged/${command} of another network`);
     cpSync(

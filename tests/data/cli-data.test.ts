@@ -271,7 +271,7 @@ test.each([
   [
     ["list", "--from", "x"],
     1,
-    /^saccade: saccade data: --from must be left out, or go with get, got --from with list\n$/,
+    /^saccade: saccade data: --from must be left out, except for get, got --from with list\n$/,
   ],
   [["get", "mnist", "emnist-letters"], 1, /arguments must be one dataset, got \[mnist, emnist-letters\]/],
   [["get", "mnist", "--from", "nowhere"], 1, /^saccade: --from nowhere: must be a folder .*, got no such folder\n$/],

@@ -157,7 +157,7 @@ test("a run does not go on when its pictures have changed, but does when they ha
   const record = readFileSync(join(run, "data.json"));
   writeFileSync(join(run, "data.json"), record.subarray(0, 20));
   expect((await saccade("train", "--resume", run, "epochs=2", "data.folder=elsewhere")).stderr).toMatch(
-    /data\.json: must say what the run learns from, got something else; remove it to go on/,
+    /data\.json: must describe the pictures that the run learns from, got something else; remove it to resume/,
   );
   writeFileSync(join(run, "data.json"), record);
   await output("train", "--resume", run, "epochs=2", "--no-probe", "data.folder=elsewhere");

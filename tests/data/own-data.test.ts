@@ -265,7 +265,7 @@ describe("a picture is decoded", () => {
             .jpeg()
             .toBuffer()
         ).subarray(0, -500),
-      "one: must be an intact picture, got a damaged one (VipsJpeg: premature end of JPEG image); mend it",
+      "one: must be an intact picture, got a damaged one (VipsJpeg: premature end of JPEG image); repair it",
     ],
     ["a PNG cut short", () => png(4, 4, rgb).subarray(0, -20), "one: must be an intact picture, got a damaged one ("],
   ])("%s is refused", async (_, bytes, wanted) => {
@@ -686,7 +686,7 @@ describe("a folder of pictures", () => {
     write("hollow/bee/1.png", "text");
     write("hollow/bee/2.png", plain(2).subarray(0, -30));
     expect(await refusal(loadDataset(folderRequest("hollow", { skipBroken: true })))).toMatch(
-      /^hollow: every class must have pictures that can be read, got none in bee; fill or remove the subfolder \(hollow\/bee\/1\.png: must begin as a PNG.*\)$/,
+      /^hollow: every class must have pictures that can be read, got none in bee; fill or remove the subfolder \(hollow\/bee\/1\.png: must be a PNG.*\)$/,
     );
     write("hollow/bee/3.png", plain(3));
     expect((await loadDataset(folderRequest("hollow", { skipBroken: true }))).count).toBe(2);

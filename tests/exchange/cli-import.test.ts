@@ -231,7 +231,7 @@ test("names with something before them are found by --prefix, which the refusal 
     "saccade: prefixed.safetensors: conv1.weight must be [16, 3, 3, 3], as network tiny has it, got nothing; set --prefix state_dict.module.\n",
   );
   expect((await saccade("import", file, "--network", "tiny", "--prefix", "state_dict.module.")).stderr).toMatch(
-    /all that the blocks compute must be taken, got epoch; if it comes after the last block, or computes nothing, set --leave-out epoch;/,
+    /must hold nothing else that could change what the blocks compute, got epoch; if it comes after the last block, or computes nothing, set --leave-out epoch;/,
   );
   const words = ["--prefix", "state_dict.module.", "--leave-out", "epoch", "valueRange=[0,1]"];
   const { code, stdout, stderr } = await saccade("import", file, "--network", "tiny", ...words, "--json");

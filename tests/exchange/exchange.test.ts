@@ -735,7 +735,7 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
     [
       "a BatchNorm within a block",
       norm("conv2.norm", 64, 4),
-      "got conv2.norm.weight, conv2.norm.bias, conv2.norm.running_mean and 2 more; where every BatchNorm",
+      "got conv2.norm.weight, conv2.norm.bias, conv2.norm.running_mean and 2 more; if every BatchNorm",
     ],
     [
       "a PReLU",
@@ -757,7 +757,7 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
   ])("with %s between the blocks are refused, unless it is known to lie elsewhere", (_, more, sentence) => {
     const path = stored("more", { ...convolutions(), ...more });
     expect(() => readStateDict(path, networks.mnist)).toThrow(
-      `${path}: all that the blocks compute must be taken, ${sentence}`,
+      `${path}: must hold nothing else that could change what the blocks compute, ${sentence}`,
     );
     const groups = [...new Set(Object.keys(more).map((name) => name.split(".")[0]))];
     expect(readStateDict(path, networks.mnist, { leaveOut: groups }).leftOut).toEqual(Object.keys(more));
@@ -853,7 +853,7 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
       // A norm that stands beside the prefix may be between the blocks all the same.
       const beside = stored("prefixed", { ...convolutions(prefix), ...norm("norms1", 32, 2) });
       expect(() => readStateDict(beside, networks.mnist, { prefix })).toThrow(
-        "all that the blocks compute must be taken, got norms1.weight",
+        "must hold nothing else that could change what the blocks compute, got norms1.weight",
       );
     },
   );

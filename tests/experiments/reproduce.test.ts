@@ -89,7 +89,7 @@ test("every cell and figure runs; stopped in mid-run it goes on and ends in the 
     kill("SIGINT");
   });
   expect(stopped.code).toBe(130);
-  expect(stopped.err).toContain("the same command goes on where it was");
+  expect(stopped.err).toContain("the same command resumes");
   const before = readdirSync(place("all/results")).length;
   expect(before).toBeGreaterThanOrEqual(5);
 

@@ -498,7 +498,7 @@ describe("a signal", () => {
     child.kill("SIGTERM");
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).toBe(143);
-    expect(stdout).toMatch(/^stopped {2}after 32 steps; go on with: /m);
+    expect(stdout).toMatch(/^stopped {2}after 32 steps; resume with: /m);
     expect(existsSync(join(run, "lock.json"))).toBe(false);
     const probing = start(auto("drawn"));
     await appears(join(run, "probe.json"));

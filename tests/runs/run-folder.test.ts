@@ -262,7 +262,7 @@ describe("the lock of a run", () => {
       /is in use by process 1 on elsewhere since 2026-11-24; if that has ended/,
     ],
     ["nobody", "", /lock\.json does not say which process uses the run; remove it if none does$/],
-    ["null", "null", /lock\.json does not say who holds the run/],
+    ["null", "null", /lock\.json does not say which process uses the run/],
   ])("of %s holds", (name, text, sentence) => {
     const run = locked(`lock of ${name}`, text);
     expect(() => lockRun(run)).toThrow(sentence);

@@ -221,7 +221,7 @@ async function trainHeld(
   // A signal that came after the last step leaves nothing to do, but for a probe.
   if (stop.signal.aborted && (result.end === "stopped" || probed)) {
     say(
-      `stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${shellWord(run.path)}${pluginWords(options)}`,
+      `stopped  after ${countSteps(result.steps)}; resume with: saccade train --resume ${shellWord(run.path)}${pluginWords(options)}`,
     );
     if (options.json) print({ run: run.path, ...result });
     return stop.code();
