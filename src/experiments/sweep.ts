@@ -101,7 +101,7 @@ export async function sweepRows(
     }
   const { probe } = configOf([...sweep.set, ...ofRule[0].own]);
   if (probe === undefined)
-    throw wrong("sweep", sweep.base, "a configuration with a probe section, which says how runs are read out", "none");
+    throw wrong("sweep", sweep.base, "a configuration with a probe section, which says how runs are evaluated", "none");
   return { rows, probe };
 }
 

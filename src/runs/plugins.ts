@@ -53,7 +53,7 @@ function entryOf(name: string, from: string): string {
     return createRequire(join(from, "package.json")).resolve(name);
   } catch {
     throw new SaccadeError(
-      `--plugin ${name}: no such package is installed in ${from} or above it; a file is written with its ending: ./${name}.ts`,
+      `--plugin ${name}: no such package is installed in ${from} or above it; for a file give its path and extension: ./${name}.ts`,
     );
   }
 }

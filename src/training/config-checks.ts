@@ -54,7 +54,7 @@ export function checkCombination(config: Config, plugins: readonly Recorded[], w
       refuse(`framesApart must be below ${movieClip.frames}, the frames of a clip, got ${framesApart}`);
     if (loss.kind !== "contrastiveHinge" || loss.negativesReading !== "past")
       refuse(
-        `pairing ${pairing} needs loss contrastiveHinge with negativesReading past: any other loss reads labels, or sets a frame against those just before and after it, which show the same thing`,
+        `pairing ${pairing} needs loss contrastiveHinge with negativesReading past: any other loss reads labels, or uses the frames just before and after as negatives, which show the same thing`,
       );
   }
   if (pairing === "shuffledImages" && !["contrastiveHinge", "simclr", "clapp"].includes(loss.kind))
@@ -94,10 +94,10 @@ function checkNetwork(
 function checkEvaluation(config: Config, supervised: boolean, refuse: (sentence: string) => never): void {
   const { evaluateEvery = 0, checkpointBest, checkpointEvery, probe, data, loss } = config;
   if (checkpointBest === "kNN" && evaluateEvery === 0)
-    refuse("checkpointBest kNN needs evaluateEvery, by which it is measured, got none; set evaluateEvery=1");
+    refuse("checkpointBest kNN needs evaluateEvery, which measures it, got none; set evaluateEvery=1");
   if (checkpointBest === "kNN" && evaluateEvery % checkpointEvery !== 0)
     refuse(
-      `evaluateEvery must be a multiple of checkpointEvery = ${checkpointEvery} under checkpointBest kNN, so that what is measured is kept, got ${evaluateEvery}`,
+      `evaluateEvery must be a multiple of checkpointEvery = ${checkpointEvery} under checkpointBest kNN, so that the evaluated checkpoint is kept, got ${evaluateEvery}`,
     );
   if (evaluateEvery === 0) return;
   if (!probe && data.split === "unlabelled")
@@ -155,7 +155,7 @@ function checkHinge(
     refuse(`loss.spacing is for negativesReading past, got ${negativesReading}; leave it out`);
   if (negatives === "all") {
     if (negativesReading === "past")
-      refuse("loss.negatives must be a number under negativesReading past, got all; say how long the buffer is");
+      refuse("loss.negatives must be a number under negativesReading past, got all; give the length of the buffer");
     return;
   }
   if (negatives === 0 && negativesReading !== "paper-text")

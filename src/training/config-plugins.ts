@@ -74,7 +74,7 @@ export function withPlugins(config: Config, plugins: readonly Plugin[], where: s
     const now = plugin.source?.sha256;
     if (before !== undefined && before !== now)
       throw new SaccadeError(
-        `${where}: ${kind} ${name} must be the file with SHA-256 ${before.slice(0, 12)}…, got ${now ? `${now.slice(0, 12)}… (${plugin.source?.file})` : "none"}; put the file back as it was, or start a new run`,
+        `${where}: ${kind} ${name} must be the file with SHA-256 ${before.slice(0, 12)}…, got ${now ? `${now.slice(0, 12)}… (${plugin.source?.file})` : "none"}; restore the file, or start a new run`,
       );
   }
   const notLoaded = Object.entries(config.plugins ?? {}).filter(

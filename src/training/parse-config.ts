@@ -163,7 +163,7 @@ export function override(
     if (typeof next !== "object" || Array.isArray(next)) {
       const whole = keys.slice(0, depth + 1).join(".");
       throw new SaccadeError(
-        `override: ${whole} must be a group of keys for ${path}, got ${show(next)}; set it whole: ${whole}=…`,
+        `override: ${whole} must be a group of keys for ${path}, got ${show(next)}; set it as a whole: ${whole}=…`,
       );
     }
     // A copy: what an alias repeats elsewhere stays as it is.

@@ -233,7 +233,7 @@ describe("what is shown", () => {
     const run = await make("ends");
     learn(run, 1, 40);
     expect(endLine(watchRun(run.path)())).toBe(
-      `stopped at step 40 of 80, and no process works on it; go on with: saccade train --resume ${run.path}`,
+      `stopped at step 40 of 80, and no process works on it; resume with: saccade train --resume ${run.path}`,
     );
     learn(run, 41, 80);
     expect(endLine(watchRun(run.path)())).toBe(`done; saccade runs show ${run.path}`);
@@ -288,7 +288,7 @@ describe("the command", () => {
     other.kill("SIGKILL");
     expect(await code).toBe(1);
     expect(stdout()).toMatch(
-      /\nstopped at step 20 of 80, and no process works on it; go on with: saccade train --resume \S+\n$/,
+      /\nstopped at step 20 of 80, and no process works on it; resume with: saccade train --resume \S+\n$/,
     );
     expect(existsSync(join(run.path, "lock.json")), "it leaves the lock").toBe(true);
   });

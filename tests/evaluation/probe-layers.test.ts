@@ -113,7 +113,7 @@ describe("a probe of every layer", () => {
     try {
       await drawProbeFigure(folder, all);
       const svg = readFileSync(join(folder, "probe.svg"), "utf8");
-      for (const word of ["What each layer is worth", "kNN, 4 a class", "conv2", "random", "pixels", "chance"])
+      for (const word of ["Accuracy of each layer", "kNN, 4 a class", "conv2", "random", "pixels", "chance"])
         expect(svg).toContain(word);
       expect(svg).not.toMatch(/NaN|undefined/);
     } finally {

@@ -146,7 +146,7 @@ describe("two configurations", () => {
   test("of other seeds are refused, and a run takes no change", async () => {
     const [run] = runs();
     const other = await saccade("compare", run, paths[1], ...small, "seed=3");
-    expect(other.stderr).toMatch(/^saccade: compare: .* is a run, which is as it is; leave encoder=tiny out\n$/);
+    expect(other.stderr).toMatch(/^saccade: compare: .* is a run, which cannot be changed; leave encoder=tiny out\n$/);
     expect(other.code).toBe(1);
     const apart = await saccade("compare", run, paths[1]);
     expect(apart.stderr).toMatch(

@@ -88,7 +88,7 @@ describe("quoted commands", () => {
     const main = ["dist/cli/main.js", ...words, "--from", empty];
     const { stderr } = spawnSync(process.execPath, main, { env, encoding: "utf8" });
     rmSync(empty, { recursive: true });
-    expect(stderr).toMatch(/^saccade: --from .*: must hold .* as published, got a folder without\n$/);
+    expect(stderr).toMatch(/^saccade: --from .*: must hold .* as published, got a folder without it\n$/);
   });
 
   // Under Slurm tests/experiments/slurm-reproduce.test.ts runs it.

@@ -139,7 +139,7 @@ describe("DFA and DTP with hidden layers in the head", () => {
   test("DTP refuses a triangle below a block, and a block that nothing inverts, by their names", async () => {
     await expect(randomStep(dtp)).rejects.toThrow(
       new SaccadeError(
-        "DTP: conv1 must be a block whose units are each activated by itself, for an inverse to end in the same activation, got a triangle; take relu, or another update",
+        "DTP: conv1 must be a block with an activation unit by unit, in which the inverse above it can end, got a triangle; take relu, or another update",
       ),
     );
     const deep = { ...odd, blocks: [odd.blocks[1], { ...odd.blocks[2], after: [] }] };

@@ -400,7 +400,7 @@ describe("a run that was stopped", () => {
       const notes: string[] = [];
       await openEvents(run, configured(), 4, (note) => notes.push(note));
       expect(notes).toEqual([
-        `${file}: is damaged at byte ${first.at}, so histograms and pictures that stood there are lost; its numbers are written again from metrics.jsonl`,
+        `${file}: is damaged at byte ${first.at}, so histograms and pictures there are lost; its numbers are written again from metrics.jsonl`,
       ]);
       expect(heldIn(fileOf(run))).toHaveLength(left * later.length);
       expect(scalarsOf(run)).toEqual(expectedScalars(run));

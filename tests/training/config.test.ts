@@ -402,7 +402,7 @@ probe: &probe
 
   test("do not go through a value that has no keys", () => {
     expect(refusal(() => withOverrides("batch.size=3"))).toBe(
-      "override: batch must be a group of keys for batch.size, got 10; set it whole: batch=…",
+      "override: batch must be a group of keys for batch.size, got 10; set it as a whole: batch=…",
     );
     expect(refusal(() => withOverrides("valueRange=[0, 1]", "valueRange.low=3"))).toMatch(
       /^override: valueRange must be a group of keys for valueRange\.low, got \[0,1\]/,

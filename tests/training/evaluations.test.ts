@@ -241,11 +241,11 @@ describe("a configuration", () => {
   test.each([
     [
       { checkpointBest: "kNN" },
-      "checkpointBest kNN needs evaluateEvery, by which it is measured, got none; set evaluateEvery=1",
+      "checkpointBest kNN needs evaluateEvery, which measures it, got none; set evaluateEvery=1",
     ],
     [
       { checkpointBest: "kNN", evaluateEvery: 3, checkpointEvery: 2 },
-      "evaluateEvery must be a multiple of checkpointEvery = 2 under checkpointBest kNN, so that what is measured is kept, got 3",
+      "evaluateEvery must be a multiple of checkpointEvery = 2 under checkpointBest kNN, so that the evaluated checkpoint is kept, got 3",
     ],
     [
       { probe: undefined, evaluateEvery: 1 },

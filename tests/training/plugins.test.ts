@@ -107,7 +107,7 @@ describe("a configuration", () => {
     expect(configText(read)).toBe(text);
     expect(fingerprint(read)).toBe(fingerprint(config));
     expect(() => madeUpdate(read)).toThrow(
-      "update MyRule is a plugin's, and a file runs only where it is named; pass --plugin mine.ts",
+      "update MyRule is a plugin, which is executed only if the command line names it; pass --plugin mine.ts",
     );
   });
 
@@ -153,7 +153,7 @@ describe("a configuration", () => {
     [
       { update: "MyRule", plugins: { MyRule: { kind: "update", sha256: "f".repeat(64) } } },
       [mine],
-      "update MyRule must be the file with SHA-256 ffffffffffff…, got 0123456789ab… (mine.ts); put the file back as it was, or start a new run",
+      "update MyRule must be the file with SHA-256 ffffffffffff…, got 0123456789ab… (mine.ts); restore the file, or start a new run",
     ],
     [{}, [{ ...mine, name: "RF" }], "update RF (mine.ts): its name is taken; give it one that is not BP, RF"],
     [{}, [mine, mine], "update MyRule (mine.ts): its name is taken"],

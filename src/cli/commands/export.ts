@@ -94,7 +94,7 @@ async function writeEmbeddings(
   await describeDataset(request, "export");
   const set = await loadShown(request);
   const seen = plainlySeen({ from: set, to: encoder.network });
-  if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
+  if (seen !== undefined) process.stderr.write(`warning: the encoder reads ${seen}\n`);
   const backend = await openBackend(options);
   const signals = catchSignals();
   let stopped: number | undefined;

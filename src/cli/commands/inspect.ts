@@ -95,7 +95,7 @@ async function loadStimuli(path: string, config: Config, overrides: readonly str
   await describeDataset(request, "inspect");
   const set = await loadShown(request);
   const seen = plainlySeen({ from: set, to: networkOf(config.encoder) });
-  if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
+  if (seen !== undefined) process.stderr.write(`warning: the encoder reads ${seen}\n`);
   return set;
 }
 

@@ -64,7 +64,7 @@ export async function tsneCommand(
     const whole = await loadShown(request);
     const colourings = coloursOf(whole, groups);
     const seen = plainlySeen({ from: whole, to: model.encoder });
-    if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
+    if (seen !== undefined) process.stderr.write(`warning: the encoder reads ${seen}\n`);
     const chosen = choose(whole.count, points, seed);
     const set = only(whole, chosen);
     requirePerplexity(perplexity, set);
