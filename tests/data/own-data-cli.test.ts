@@ -209,7 +209,7 @@ test("pictures of another size than the network's input are said to be, and how 
   writeLarge();
   const viewsOf = async (...words: string[]): Promise<string | undefined> =>
     /^views +(.*)$/m.exec(await output("train", "large.yaml", ...words))?.[1];
-  expect(await viewsOf()).toBe("pictures of 48×48 are scaled to 16×16 by the views");
+  expect(await viewsOf()).toBe("pictures of 48×48 are scaled to 16×16 in the views");
   expect(await viewsOf("augmentation={kind: none}")).toBe("the middle 16×16 of pictures of 48×48");
   const patches = ["augmentation={kind: patches, crop: 40, size: 16, stride: 4}", "loss={kind: clappPatches}"];
   expect(await viewsOf(...patches, "learning=GLL")).toBeUndefined();
@@ -364,7 +364,7 @@ test("broken pictures that are left out are said to be", async () => {
   const refused = await saccade(...words);
   expect([refused.code, refused.stderr]).toEqual([
     1,
-    expect.stringMatching(/saccade: hurt\/train\/cat\/3\.png: must begin as a PNG, JPEG or WebP picture/),
+    expect.stringMatching(/saccade: hurt\/train\/cat\/3\.png: must be a PNG, JPEG or WebP picture/),
   ]);
   const { code, stdout, stderr } = await saccade(...words, "data.skipBroken=true");
   expect(code, stderr).toBe(0);
@@ -374,7 +374,7 @@ test("broken pictures that are left out are said to be", async () => {
   expect(record).toMatchObject({
     count: 15,
     byClass: { unlabelled: { pictures: 15, leftOut: 1 } },
-    leftOut: [{ file: "cat/3.png", class: "unlabelled", why: expect.stringMatching(/^must begin as a PNG/) }],
+    leftOut: [{ file: "cat/3.png", class: "unlabelled", why: expect.stringMatching(/^must be a PNG/) }],
   });
   const probed = [
     "data.folder=pictures",
@@ -386,7 +386,7 @@ test("broken pictures that are left out are said to be", async () => {
   expect(JSON.parse(readFileSync(join(measured, "probe.json"), "utf8")).leftOut).toEqual({
     train: {
       byClass: { cat: { pictures: 7, leftOut: 1 }, dog: { pictures: 8, leftOut: 0 } },
-      leftOut: [{ file: "cat/3.png", class: "cat", why: expect.stringMatching(/^must begin as a PNG/) }],
+      leftOut: [{ file: "cat/3.png", class: "cat", why: expect.stringMatching(/^must be a PNG/) }],
     },
     test: {},
   });
