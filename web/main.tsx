@@ -13,6 +13,7 @@ import * as state from "./state.ts";
 const LossPanel = later("panel loss", async () => (await import("./parts/curves.tsx")).LossPanel);
 const AccuracyPanel = later("panel accuracy", async () => (await import("./parts/curves.tsx")).AccuracyPanel);
 const Rule = later("panel rule", async () => (await import("./parts/rule.tsx")).Rule);
+const Apart = later("panel apart", async () => (await import("./parts/apart.tsx")).ApartPanel);
 const Intervene = later("panel intervene", async () => (await import("./parts/intervene.tsx")).Intervene);
 const Network = later("panel network", async () => (await import("./parts/network.tsx")).Network);
 const Audit = later("panel audit", async () => (await import("./parts/audit.tsx")).Audit);
@@ -36,6 +37,7 @@ const Lab = () => (
         <Pairs />
         <Network />
         <Intervene />
+        <Apart />
         <Learnt />
       </div>
       <div class="measured">
