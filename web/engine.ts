@@ -125,7 +125,7 @@ export function confirm(): void {
 let audited: string | undefined;
 
 /** The audit is of the rule as it is now. */
-function auditStage(): void {
+export function auditStage(): void {
   const stage = state.stage.value;
   if (stage === undefined) return;
   const key = JSON.stringify({ ...stage.config, interventions: undefined });

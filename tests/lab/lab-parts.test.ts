@@ -169,18 +169,21 @@ describe("one step, taken apart", () => {
     [5, false],
     [5, true],
     [0, false],
-  ])("the error of the first picture against %s strangers is the loss’s slope; gradient block %s", (reach, gradientBlock) => {
-    const [m1, m2] = [2, 9.5];
-    const error = firstError({ numbers, width }, { m1, m2, gradientBlock, reach });
-    const row = gradientBlock ? n : 0;
-    for (let k = 0; k < width; k++) {
-      const at = (by: number): number => {
-        const moved = Float64Array.from(numbers);
-        moved[row * width + k] += by;
-        return loss(moved, m1, m2, reach);
-      };
-      expect((at(1e-6) - at(-1e-6)) / 2e-6).toBeCloseTo(error[k], 5);
-    }
-    expect(error.some((value) => value !== 0)).toBe(true);
-  });
+  ])(
+    "the error of the first picture against %s strangers is the loss’s slope; gradient block %s",
+    (reach, gradientBlock) => {
+      const [m1, m2] = [2, 9.5];
+      const error = firstError({ numbers, width }, { m1, m2, gradientBlock, reach });
+      const row = gradientBlock ? n : 0;
+      for (let k = 0; k < width; k++) {
+        const at = (by: number): number => {
+          const moved = Float64Array.from(numbers);
+          moved[row * width + k] += by;
+          return loss(moved, m1, m2, reach);
+        };
+        expect((at(1e-6) - at(-1e-6)) / 2e-6).toBeCloseTo(error[k], 5);
+      }
+      expect(error.some((value) => value !== 0)).toBe(true);
+    },
+  );
 });
