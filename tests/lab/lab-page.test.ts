@@ -77,6 +77,8 @@ describe.skipIf(skipped)(inChromium, () => {
       await page.getByText("All four of the paper’s conditions hold").waitFor();
       expect(hashOf(page)).toMatchObject({ update: "URF", learning: "GLL", loss: { gradientBlock: true } });
 
+      // A pointer that the page scrolls under asks about what comes to lie there.
+      await page.mouse.move(0, 0);
       await page.getByLabel("DTP", { exact: true }).focus();
       await page.getByText("targets travel between layers").waitFor();
       await page.getByLabel("DTP", { exact: true }).click({ force: true });

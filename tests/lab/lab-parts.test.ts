@@ -11,6 +11,7 @@ import { parseConfig } from "../../src/training/config.ts";
 import { lossNames } from "../../src/training/registry.ts";
 import { base, type Raw, withLoss, withNetwork, withPart } from "../../web/configuration.ts";
 import { niceScale } from "../../web/parts/chart.tsx";
+import { smoothed } from "../../web/parts/curves.tsx";
 import { fromHash, toHash } from "../../web/share.ts";
 import { accuracyOf } from "../../web/work/accuracy.ts";
 import { firstError } from "../../web/work/apart.ts";
@@ -102,6 +103,13 @@ test("accuracy by class adds up to what kNearest says", async () => {
     0,
   );
   expect(right).toBeCloseTo(60 * all, 9);
+});
+
+test("the curve of the loss begins anew where the run was changed, and is an average elsewhere", () => {
+  const points = [4, 4, 4, 1, 1].map((loss, i) => [i + 1, loss] as const);
+  const told = (marks: { step: number; text: string }[]) => smoothed(points, marks).map(([, value]) => value);
+  expect(told([{ step: 3, text: "loss negatives 0" }])).toEqual([4, 4, 4, 1, 1]);
+  expect(told([])[3]).toBeCloseTo(3.7, 9);
 });
 
 describe("the map", () => {

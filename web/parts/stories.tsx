@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { configure, pause, play, reset } from "../engine.ts";
 import type { Recorded } from "../recorded.ts";
-import { baseline, curves, raw, run } from "../state.ts";
+import { baseline, curves, look, raw, run } from "../state.ts";
 import { type Story, stories } from "../stories.ts";
 import { fetchRecorded, showRecorded } from "./recorded-run.ts";
 
@@ -131,7 +131,7 @@ function Run({ story, record }: { readonly story: Story; readonly record: Record
             {playing ? "Pause" : step > 0 ? "Go on" : "Run it here"}
           </button>
           {typeof record === "object" && (
-            <button type="button" onClick={() => showRecorded(record)} disabled={!made}>
+            <button type="button" onClick={() => showRecorded(record)} disabled={look.value === undefined}>
               Show a recorded run instead
             </button>
           )}
