@@ -12,7 +12,7 @@ import { auditConfigured } from "../training/audit-rule.ts";
 import type { Config } from "../training/config.ts";
 import { configuredModel, recordConfigured, smallestPicture } from "../training/configured-rule.ts";
 import { changedConfig, parseConfig } from "../training/parse-config.ts";
-import { numerals, type Plugin, type PluginSource } from "../training/plugin.ts";
+import { asPlugin, numerals, type Plugin, type PluginSource, whose } from "../training/plugin.ts";
 import { isOwn, learningNames, madeLoss } from "../training/registry.ts";
 import { createTrainer, type Trainer } from "../training/trainer.ts";
 import { checkClaimedGradient, checkIdentity, checkReference, type Said, type Subject } from "./check-step.ts";
@@ -78,7 +78,10 @@ export async function checkPlugin(
   };
   const [one, two] = [fast(1), fast(2)];
   const configured = (change: object = {}): Config => configFor(plugin, { ...plugin.check, ...set, ...change });
-  const sound = await check("written down", () => writtenDown(configured));
+  const sound = await check("written down", () => {
+    if (!isOwn(plugin)) asPlugin(plugin, whose(plugin));
+    return writtenDown(configured);
+  });
   if (sound) {
     const config = configured({ learning: learningsOf(configured)[0] });
     if (plugin.kind === "augmentation") {

@@ -105,7 +105,7 @@ console.log(JSON.stringify(all));
     "SaccadeError: --plugin ./missing.ts: there is no such file",
     expect.stringMatching(/^SaccadeError: --plugin untold: within node_modules Node runs JavaScript alone; /),
     expect.stringMatching(
-      /^SaccadeError: --plugin no-such-package: no such package is installed in .*; for a file give its path and extension: \.\/no-such-package\.ts$/,
+      /^SaccadeError: --plugin no-such-package: no such package is installed in .*; a file is given by its path with its extension, as \.\/my-rule\.ts$/,
     ),
   ]);
 });
