@@ -1,6 +1,5 @@
 // Part (a): every fused stage of a training step, timed alone, against what the machine can multiply and move.
 
-import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { pictures } from "../src/encoders/encoder.ts";
 import { createHead, createModel, synapsesOf, tensorsOf } from "../src/encoders/model.ts";
 import { networks } from "../src/encoders/networks.ts";
@@ -8,7 +7,8 @@ import { explain } from "../src/program/explain.ts";
 import { type Program, recordProgram } from "../src/program/program.ts";
 import { persistent, sizeOf, type Tensor } from "../src/program/tensor.ts";
 import { createOptimiser, recordUpdates } from "../src/rules/optimiser.ts";
-import { clock, measure, type Timing, timing } from "./measure.ts";
+import type { BenchDevice } from "./device.ts";
+import { type Timing, timing } from "./measure.ts";
 import type { StageProgram } from "./stages.ts";
 import { openStages, validateStages } from "./validate.ts";
 import { type BenchNetwork, batchOf, workloads } from "./workloads.ts";
@@ -32,20 +32,21 @@ export interface LayerTime {
   readonly time: Timing;
 }
 
+/** Runs of a limit that are not counted. */
+const warmUp = 2;
+
 /** Adam over all synapses, timed alone: within a step it is part of other stages. */
 export const adamAloneName = "all synapses adam";
 
-export async function measureLimits(threads: number, iterations: number): Promise<Limits> {
-  const backend = wasmBackend({ threads });
-  // x takes 96 KiB a thread, w 256 KiB: both stay in the caches of a core. Many products in one program, so that starting one does not count.
-  const [m, k, n, products] = [96 * threads, 256, 256, 64];
+export async function measureLimits(device: BenchDevice, threads: number, iterations: number): Promise<Limits> {
+  const backend = await device.open(threads);
+  const { m, k, n, products, moved: size } = device.limits;
   const x = persistent("x", [m, k], "input");
   const w = persistent("w", [k, n], "weight");
   const multiplying = recordProgram("multiply");
   const ys = Array.from({ length: products }, (_, i) => multiplying.linear({ x, w }, {}, { y: `y${i}` }).y);
   const multiply = multiplying.finish(ys.slice(-1));
 
-  const size = 16 * 2 ** 20;
   const [a, b] = ["a", "b"].map((name) => persistent(name, [size], "input"));
   const moving = recordProgram("move");
   const move = moving.finish([moving.combine({ a, b }, { alpha: 1, beta: 1 }, { y: "y" }).y]);
@@ -53,15 +54,16 @@ export async function measureLimits(threads: number, iterations: number): Promis
   const best = async (program: Program, operands: readonly Tensor[], wanted: number): Promise<number> => {
     const engine = await backend.prepare([program]);
     for (const tensor of operands) engine.write(tensor, new Float32Array(sizeOf(tensor.shape)).fill(1));
-    const run = (): Promise<void> => engine.run(program);
-    const validate = async (): Promise<void> => {
-      await run();
-      const wrong = (await engine.read(program.results[0])).find((value) => value !== wanted);
-      if (wrong !== undefined) throw new Error(`${program.name}: wanted ${wanted} everywhere, got ${wrong}`);
-    };
-    const { least } = await measure({ validate, run }, { warmUp: 2, iterations });
+    await engine.run(program);
+    const wrong = (await engine.read(program.results[0])).find((value) => value !== wanted);
+    if (wrong !== undefined) throw new Error(`${program.name}: wanted ${wanted} everywhere, got ${wrong}`);
+    const seconds: number[] = [];
+    for (let i = -warmUp; i < iterations; i++) {
+      const took = await device.clock(engine, program);
+      if (i >= 0) seconds.push(took);
+    }
     await engine.dispose();
-    return least;
+    return timing(seconds).least;
   };
   return {
     flopsPerSecond: (2 * m * k * n * products) / (await best(multiply, [x, w], k)),
@@ -70,18 +72,24 @@ export async function measureLimits(threads: number, iterations: number): Promis
 }
 
 /** Times of all stages of one network's step, and of Adam alone over all its synapses. */
-export async function measureLayers(network: BenchNetwork, quick: boolean, threads: number): Promise<LayerTime[]> {
-  await validateStages(network, threads, quick ? 24 : 72);
+export async function measureLayers(
+  device: BenchDevice,
+  network: BenchNetwork,
+  quick: boolean,
+  threads: number,
+): Promise<LayerTime[]> {
+  const backend = await device.open(threads);
+  await validateStages(network, backend, quick ? 24 : 72);
   const batch = batchOf(network, quick);
   const opened = openStages(network, batch);
   const stages = [...opened.stages, adamAlone(network)];
-  const engine = await wasmBackend({ threads }).prepare(stages.map(({ program }) => program));
+  const engine = await backend.prepare(stages.map(({ program }) => program));
   try {
     for (const [tensor, values] of opened.numbers) engine.write(tensor, values);
     // In the order of a step, so that each stage finds the numbers, and the caches, that a step would leave it.
     const pass = async (): Promise<number[]> => {
       const seconds: number[] = [];
-      for (const { program } of stages) seconds.push(await clock(() => engine.run(program)));
+      for (const { program } of stages) seconds.push(await device.clock(engine, program));
       return seconds;
     };
     await pass();

@@ -1,8 +1,10 @@
 // Parts (c) and (d): the same steps in PyTorch, and PyTorch fed the way the authors' code feeds it, taking turns with Saccade.
 
 import { spawn, spawnSync } from "node:child_process";
+import { availableParallelism } from "node:os";
 import { createInterface } from "node:readline";
 import { fileURLToPath } from "node:url";
+import type { BenchDevice } from "./device.ts";
 import { clock, interleave, type Timing } from "./measure.ts";
 import { openStep } from "./steps.ts";
 import { type BenchNetwork, batchOf, nameOf, type StepCase, stepCases, workloads } from "./workloads.ts";
@@ -12,15 +14,20 @@ export type TorchMode = "eager" | "channels-last" | "compile";
 const python = "python3";
 const script = (name: string): string => fileURLToPath(new URL(`../tools/peers/${name}.py`, import.meta.url));
 
-/** Versions of PyTorch and torchvision, or why there are none. */
-export function torchVersions(): { torch: string; torchvision: string } | { missing: string } {
-  const asked = "import json, torch, torchvision; print(json.dumps([torch.__version__, torchvision.__version__]))";
+/** Versions of PyTorch and torchvision, and the GPU that it sees where one is measured, or why there is no twin to measure beside. */
+export function torchVersions({ name }: BenchDevice): { torch: string; torchvision: string } | { missing: string } {
+  const asked =
+    "import json, torch, torchvision; gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None; print(json.dumps([torch.__version__, torchvision.__version__, gpu]))";
   const { status, stdout, stderr, error } = spawnSync(python, ["-c", asked], { encoding: "utf8" });
   if (status !== 0)
     return { missing: error?.message ?? stderr.trim().split("\n").at(-1) ?? `${python} ended with ${status}` };
-  const [torch, torchvision] = JSON.parse(stdout) as [string, string];
-  return { torch, torchvision };
+  const [torch, torchvision, gpu] = JSON.parse(stdout) as [string, string, string | null];
+  if (name === "webgpu" && gpu === null) return { missing: `torch ${torch} sees no GPU` };
+  return { torch: name === "webgpu" ? `${torch} on ${gpu}` : torch, torchvision };
 }
+
+/** What PyTorch is asked for beside a device: on a GPU it makes its views there, as Saccade does. */
+const twinOf = ({ name }: BenchDevice): object => (name === "webgpu" ? { device: "cuda", augment: true } : {});
 
 interface Peer {
   readonly ask: (request: object) => Promise<{ seconds: number[] }>;
@@ -54,7 +61,7 @@ export interface PeerTime {
   readonly threads: number;
   /** Augmentation included. */
   readonly saccade: Timing;
-  /** On views that lie in memory; null where a mode does not run here, with the reason. */
+  /** On views that lie in memory, on a GPU on views that it makes itself; where a mode does not run here, the reason. */
   readonly torch: Readonly<Partial<Record<TorchMode, Timing | { readonly failed: string }>>>;
 }
 
@@ -69,6 +76,7 @@ const turns: Readonly<Record<BenchNetwork, { readonly rounds: number; readonly s
 const peerCases = stepCases.filter(({ learning, update }) => learning === "E2E" && update === "BP");
 
 export async function measurePeers(
+  device: BenchDevice,
   networks: readonly BenchNetwork[],
   threads: number,
   quick: boolean,
@@ -79,7 +87,7 @@ export async function measurePeers(
   try {
     for (const step of peerCases.filter(({ network }) => networks.includes(network))) {
       onCase(nameOf(step));
-      times.push(await measurePeer(peer, step, threads, quick));
+      times.push(await measurePeer(device, peer, step, threads, quick));
     }
   } finally {
     peer.end();
@@ -87,11 +95,17 @@ export async function measurePeers(
   return times;
 }
 
-async function measurePeer(peer: Peer, step: StepCase, threads: number, quick: boolean): Promise<PeerTime> {
+async function measurePeer(
+  device: BenchDevice,
+  peer: Peer,
+  step: StepCase,
+  threads: number,
+  quick: boolean,
+): Promise<PeerTime> {
   const { network } = step;
   const batch = batchOf(network, quick);
   const { rounds, steps } = quick ? { rounds: 1, steps: 1 } : turns[network];
-  const request = { network, images: batch, threads, margins: workloads[network].margins };
+  const request = { network, images: batch, threads, margins: workloads[network].margins, ...twinOf(device) };
   const contenders: Partial<Record<"saccade" | TorchMode, () => Promise<readonly number[]>>> = {};
   const failures: Partial<Record<TorchMode, { failed: string }>> = {};
   const modes: readonly TorchMode[] = quick ? ["eager"] : ["eager", "channels-last", "compile"];
@@ -104,7 +118,7 @@ async function measurePeer(peer: Peer, step: StepCase, threads: number, quick: b
       failures[mode] = { failed: (error as Error).message };
     }
   }
-  const { trainer } = await openStep(step, batch, threads);
+  const { trainer } = await openStep(device, step, batch, threads);
   try {
     await trainer.step();
     contenders.saccade = async () => {
@@ -126,25 +140,30 @@ export interface FeedingTime {
   readonly batch: number;
   readonly batches: number;
   readonly threads: number;
+  /** Processes of the DataLoader. */
+  readonly workers: number;
   /** Images per second over whole epochs of `batches` batches, the first wait for data included. */
   readonly saccade: { readonly imagesPerSecond: number; readonly time: Timing };
   readonly torch: { readonly imagesPerSecond: number; readonly time: Timing };
 }
 
-/** CIFAR, augmentation A: an epoch of Saccade, an epoch of PyTorch with a DataLoader of two workers, and again. */
-export async function measureFeeding(threads: number, quick: boolean): Promise<FeedingTime> {
+/** CIFAR, augmentation A: an epoch of Saccade, an epoch of PyTorch with a DataLoader of `workers` processes, and again. */
+export async function measureFeeding(device: BenchDevice, threads: number, quick: boolean): Promise<FeedingTime> {
   const step = peerCases[0];
   const batch = batchOf(step.network, quick);
   const batches = quick ? 2 : 5;
   const peer = openPeer("torch_feed");
-  const { trainer } = await openStep(step, batch, threads);
+  const { trainer } = await openStep(device, step, batch, threads);
+  // Beside a GPU all cores may make views.
+  const workers = device.name === "webgpu" && !quick ? availableParallelism() : 2;
   try {
     const request = {
       network: step.network,
       images: batch,
       threads,
       margins: workloads[step.network].margins,
-      workers: 2,
+      workers,
+      ...(device.name === "webgpu" ? { device: "cuda" } : {}),
     };
     await peer.ask({ ...request, batches: 1 });
     await trainer.step();
@@ -159,7 +178,7 @@ export async function measureFeeding(threads: number, quick: boolean): Promise<F
       quick ? 1 : 2,
     );
     const rate = (time: Timing) => ({ imagesPerSecond: (batch * batches) / time.median, time });
-    return { batch, batches, threads, saccade: rate(saccade), torch: rate(torch) };
+    return { batch, batches, threads, workers, saccade: rate(saccade), torch: rate(torch) };
   } finally {
     peer.end();
     await trainer.dispose();

@@ -1,8 +1,8 @@
 // Part (b): whole training steps, augmentation included, as `saccade train` runs them.
 
 import type { Backend, Engine } from "../src/backends/backend.ts";
-import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { createTrainer, type Trainer } from "../src/training/trainer.ts";
+import type { BenchDevice } from "./device.ts";
 import { measure, type Timing } from "./measure.ts";
 import { batchOf, configOf, iterationsOf, nameOf, randomImages, type StepCase } from "./workloads.ts";
 
@@ -20,13 +20,13 @@ export interface OpenStep {
 }
 
 /** A trainer on random pictures, two batches an epoch. */
-export async function openStep(step: StepCase, batch: number, threads: number): Promise<OpenStep> {
-  const wasm = wasmBackend({ threads });
+export async function openStep(device: BenchDevice, step: StepCase, batch: number, threads: number): Promise<OpenStep> {
+  const opened = await device.open(threads);
   const engines: Engine[] = [];
   const backend: Backend = {
-    ...wasm,
+    ...opened,
     prepare: async (programs) => {
-      const engine = await wasm.prepare(programs);
+      const engine = await opened.prepare(programs);
       engines.push(engine);
       return engine;
     },
@@ -40,12 +40,13 @@ export async function openStep(step: StepCase, batch: number, threads: number): 
 }
 
 /** One step on each number of threads; their first losses must be the same to the bit. */
-export async function measureStep(step: StepCase, threads: readonly number[], quick: boolean): Promise<StepTime[]> {
+export async function measureStep(device: BenchDevice, step: StepCase, quick: boolean): Promise<StepTime[]> {
+  const { threads } = device;
   const batch = batchOf(step.network, quick);
   const losses: number[] = [];
   const times: StepTime[] = [];
   for (const count of threads) {
-    const { trainer, engineBytes } = await openStep(step, batch, count);
+    const { trainer, engineBytes } = await openStep(device, step, batch, count);
     const validate = async (): Promise<void> => {
       const { loss } = await trainer.step();
       losses.push(loss);

@@ -1,8 +1,7 @@
 // Before a stage is timed: does the fast backend compute what the reference computes? And the stages of a network's step, opened.
 
-import type { Numbers } from "../src/backends/backend.ts";
+import type { Backend, Numbers } from "../src/backends/backend.ts";
 import { referenceBackend } from "../src/backends/reference/backend.ts";
-import { wasmBackend } from "../src/backends/wasm/backend.ts";
 import { chooseConvolution } from "../src/backends/wasm/lower/winograd.ts";
 import { drawViews } from "../src/data/augmentation.ts";
 import { createModel, initialise } from "../src/encoders/model.ts";
@@ -62,11 +61,11 @@ const nearTies = 1e-3;
  * Runs every stage on random numbers and compares what it writes. Convolutions keep their pictures, have at most `channels`
  * channels, and as many images as make the same kernels run as at the timed size; everything else is as in a step of two images.
  */
-export async function validateStages(network: BenchNetwork, threads: number, channels: number): Promise<void> {
+export async function validateStages(network: BenchNetwork, backend: Backend, channels: number): Promise<void> {
   const { stages, numbers } = openStages(network, smallBatch);
   const programs = stages.map(({ program }) => isolate(program, channels));
   const oracle = await referenceBackend.prepare(programs);
-  const engine = await wasmBackend({ threads }).prepare(programs);
+  const engine = await backend.prepare(programs);
   try {
     for (const [i, program] of programs.entries()) {
       for (const tensor of persistentTensors([program])) {

@@ -3,7 +3,8 @@
 import type { ImageSet } from "../src/data/images.ts";
 import type { NetworkName } from "../src/encoders/networks.ts";
 import { randomStream } from "../src/program/random.ts";
-import { type Config, parseConfig } from "../src/training/config.ts";
+import type { Config } from "../src/training/config.ts";
+import { parseConfig } from "../src/training/parse-config.ts";
 import type { Combination } from "../src/training/registry.ts";
 
 export const benchNetworks = ["cifar", "vgg6", "mnist"] as const satisfies readonly NetworkName[];

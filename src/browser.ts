@@ -83,7 +83,8 @@ export {
   type Update,
 } from "./rules/update.ts";
 export { type AuditReport, auditConfigured } from "./training/audit-rule.ts";
-export { type Config, parseConfig } from "./training/config.ts";
+export type { Config } from "./training/config.ts";
+export { parseConfig } from "./training/parse-config.ts";
 export type {
   AugmentationPlugin,
   Beside,

@@ -23,7 +23,8 @@ import { configText } from "../src/record/config-text.ts";
 import { environment } from "../src/runs/environment.ts";
 import { createRun } from "../src/runs/run-folder.ts";
 import { train } from "../src/runs/train.ts";
-import { parseConfig } from "../src/training/config.ts";
+import { parseConfig } from "../src/training/parse-config.ts";
+import { growth } from "./growth.ts";
 
 const { values } = parseArgs({
   options: {
@@ -123,17 +124,10 @@ const watched = {
   threads: ({ threads }) => threads ?? 0,
 } satisfies Record<string, (one: Sample) => number>;
 
-/** Least squares over the samples of the last half: growth per 1,000 steps, with its standard error. */
+/** Growth per 1,000 steps. */
 function slope(of: (one: Sample) => number) {
-  const half = samples.slice(Math.floor(samples.length / 2));
-  const n = half.length;
-  const [x, y] = [half.map(({ step }) => step / 1000), half.map(of)];
-  const mean = (numbers: readonly number[]): number => numbers.reduce((sum, one) => sum + one, 0) / n;
-  const [mx, my] = [mean(x), mean(y)];
-  const spread = x.reduce((sum, one) => sum + (one - mx) ** 2, 0);
-  const per1000Steps = x.reduce((sum, one, i) => sum + (one - mx) * (y[i] - my), 0) / spread;
-  const rest = x.reduce((sum, one, i) => sum + (y[i] - my - per1000Steps * (one - mx)) ** 2, 0);
-  return { per1000Steps, standardError: Math.sqrt(rest / (n - 2) / spread), first: y[0], last: y[n - 1] };
+  const { slope: per1000Steps, ...rest } = growth(samples, ({ step }) => step / 1000, of);
+  return { per1000Steps, ...rest };
 }
 
 const stop = new AbortController();

@@ -79,6 +79,8 @@ export function intervene(change: Change): void {
   trainer.post({ kind: "intervene", id: newest, change });
 }
 
+export const takeApart = (): void => trainer.post({ kind: "apart" });
+
 /** Begins anew with these interventions alone: what others did is in the weights. */
 export const keepInterventions = (kept: readonly unknown[]): void =>
   configure(withInterventions(state.raw.value, kept));
@@ -123,7 +125,7 @@ export function confirm(): void {
 let audited: string | undefined;
 
 /** The audit is of the rule as it is now. */
-function auditStage(): void {
+export function auditStage(): void {
   const stage = state.stage.value;
   if (stage === undefined) return;
   const key = JSON.stringify({ ...stage.config, interventions: undefined });
@@ -135,8 +137,8 @@ function auditStage(): void {
 }
 
 function hearTrainer(message: FromTrainer): void {
-  if (message.id !== newest) return;
   const { run } = state;
+  if (message.id !== newest || (run.value.recorded && message.kind !== "made" && message.kind !== "course")) return;
   switch (message.kind) {
     case "made":
       run.value = { ...run.value, made: true, totalSteps: message.totalSteps, engine: message.engine };
@@ -187,6 +189,9 @@ function hearTrainer(message: FromTrainer): void {
       auditStage();
       return;
     }
+    case "apart":
+      state.apart.value = message.apart;
+      return;
     case "notIntervened":
       state.notIntervened.value = shortened(message.sentence);
       return;
@@ -212,7 +217,8 @@ function hearTrainer(message: FromTrainer): void {
 /** A run that stands still is read out where it stands. */
 function catchUp(): void {
   const { run, reading: newest } = state;
-  if (!run.value.playing && newest.value && newest.value.step !== run.value.step) askForReading();
+  if (!run.value.playing && !run.value.recorded && newest.value && newest.value.step !== run.value.step)
+    askForReading();
 }
 
 /** What is refused may be quoted whole, and it may be long. */

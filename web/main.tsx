@@ -13,6 +13,8 @@ import * as state from "./state.ts";
 const LossPanel = later("panel loss", async () => (await import("./parts/curves.tsx")).LossPanel);
 const AccuracyPanel = later("panel accuracy", async () => (await import("./parts/curves.tsx")).AccuracyPanel);
 const Rule = later("panel rule", async () => (await import("./parts/rule.tsx")).Rule);
+const Stories = later("panel stories", async () => (await import("./parts/stories.tsx")).Stories);
+const Apart = later("panel apart", async () => (await import("./parts/apart.tsx")).ApartPanel);
 const Intervene = later("panel intervene", async () => (await import("./parts/intervene.tsx")).Intervene);
 const Network = later("panel network", async () => (await import("./parts/network.tsx")).Network);
 const Audit = later("panel audit", async () => (await import("./parts/audit.tsx")).Audit);
@@ -28,6 +30,7 @@ const Lab = () => (
         This network looks at two glimpses of the same thing; nobody tells it what it is. Press Play, then change how it
         learns.
       </p>
+      <Stories />
       <div class="controls">
         <Rule />
         <Audit />
@@ -36,6 +39,7 @@ const Lab = () => (
         <Pairs />
         <Network />
         <Intervene />
+        <Apart />
         <Learnt />
       </div>
       <div class="measured">

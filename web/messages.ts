@@ -31,7 +31,27 @@ export type ToTrainer =
   | { readonly kind: "step" }
   /** Change the run as it stands: an intervention without its step, which is where the worker is. */
   | { readonly kind: "intervene"; readonly id: number; readonly change: Change }
+  /** The last step, taken apart. */
+  | { readonly kind: "apart" }
   | { readonly kind: "weights" };
+
+/** What one step's first picture and its strangers come to, under the contrastive hinge. */
+export interface Apart {
+  readonly step: number;
+  readonly loss: { readonly m1: number; readonly m2: number; readonly gradientBlock: boolean };
+  /** Negatives of an anchor; not all of them are shown. */
+  readonly strangers: number;
+  /** Anchors and views, alternating: A, B, A₁, B₁, … */
+  readonly views: Tiles;
+  /** Embeddings of A, B, and the strangers B₁, B₂, … */
+  readonly codes: Tiles;
+  /** L1, from A to B and to each stranger. */
+  readonly distances: readonly number[];
+  /** Of A; of B under the gradient block. */
+  readonly error: Tiles;
+  /** Root mean squares of the layers' changes on the probe batch. */
+  readonly sizes: readonly { readonly name: string; readonly size: number }[];
+}
 
 /** An intervention before it is made. */
 export type Change = Omit<Intervention, "step">;
@@ -92,6 +112,8 @@ export type FromTrainer =
   | { readonly kind: "look"; readonly id: number; readonly look: Look }
   /** With `made`: an intervention has just been made. */
   | { readonly kind: "course"; readonly id: number; readonly course: Course; readonly made: boolean }
+  /** Undefined: it cannot be taken apart. */
+  | { readonly kind: "apart"; readonly id: number; readonly apart: Apart | undefined }
   | { readonly kind: "notIntervened"; readonly id: number; readonly sentence: string }
   | { readonly kind: "paused"; readonly id: number; readonly ended: boolean }
   | {

@@ -4,7 +4,7 @@ import { computed, signal } from "@preact/signals";
 import type { Config } from "../src/training/config.ts";
 import type { LayerNumbers } from "../src/training/xray.ts";
 import { base, type Raw } from "./configuration.ts";
-import type { Accuracy, Audit, Checked, Course, Look, Reading } from "./messages.ts";
+import type { Accuracy, Apart, Audit, Checked, Course, Look, Reading } from "./messages.ts";
 
 /** Where the run stands. */
 export interface Run {
@@ -14,6 +14,8 @@ export interface Run {
   readonly made: boolean;
   readonly playing: boolean;
   readonly ended: boolean;
+  /** Whether what is shown was computed elsewhere, at another time. */
+  readonly recorded: boolean;
   readonly step: number;
   readonly totalSteps: number;
   readonly engine: string;
@@ -27,6 +29,7 @@ const unmade: Run = {
   made: false,
   playing: false,
   ended: false,
+  recorded: false,
   step: 0,
   totalSteps: 0,
   engine: "",
@@ -75,6 +78,8 @@ export const baseline = signal<{ readonly pixels: Accuracy; readonly random: Acc
 export const reading = signal<Reading | undefined>(undefined);
 /** The run's interventions and its stages; not known before Play can be pressed. */
 export const course = signal<Course | undefined>(undefined);
+/** The last step that was taken apart. */
+export const apart = signal<Apart | undefined>(undefined);
 /** Why the last intervention was not made. */
 export const notIntervened = signal<string | undefined>(undefined);
 export const confirmed = signal<readonly string[] | "asked" | undefined>(undefined);
@@ -103,4 +108,5 @@ export function forget(id: number): void {
   confirmed.value = undefined;
   course.value = undefined;
   notIntervened.value = undefined;
+  apart.value = undefined;
 }

@@ -14,7 +14,7 @@ const folder = (path: string): string => fileURLToPath(new URL(path, import.meta
 
 /**
  * Zod's way to JSON schemas hangs on every schema, and nothing here goes it; nor are its own English sentences told, since
- * src/training/config.ts has better ones. 8 kB of what is fetched before Play, gzipped.
+ * src/training/config-mistakes.ts has better ones. 8 kB of what is fetched before Play, gzipped.
  */
 const leanZod: Plugin = {
   name: "lean-zod",

@@ -5,18 +5,19 @@ import { loadDataset } from "../datasets/datasets.ts";
 import type { DatasetRequest } from "../datasets/request.ts";
 import { showProgress } from "./progress.ts";
 
-/** `told` are sentences that need no saying again: a run and its probe may read the same files. */
+/** `told` are lines that are not printed again: a run and its probe may read the same files. */
 export async function loadShown(request: DatasetRequest, told = new Set<string>()): Promise<ImageSet> {
   const progress = showProgress("decoding", "pictures");
-  const notes: string[] = [];
+  const lines: string[] = [];
   try {
     return await loadDataset(request, {
       onPicture: (done, total) => progress.update(done, total, `${done} of ${total}`),
-      onNote: (sentence) => notes.push(sentence),
+      onNote: (sentence) => lines.push(`note: ${sentence}\n`),
+      onWarning: (sentence) => lines.push(`warning: ${sentence}\n`),
     });
   } finally {
     progress.end();
-    for (const note of notes) if (!told.has(note)) process.stderr.write(`note: ${note}\n`);
-    for (const note of notes) told.add(note);
+    for (const line of lines) if (!told.has(line)) process.stderr.write(line);
+    for (const line of lines) told.add(line);
   }
 }

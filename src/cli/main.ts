@@ -27,7 +27,7 @@ process.stderr.on("error", () => {});
 
 const program = new Command("saccade")
   .description("Train deep networks the way a brain might: self-supervised, from pairs of views, by local rules.")
-  .option("--version", "what saccade version prints")
+  .option("--version", "print versions, like saccade version")
   .enablePositionalOptions()
   .configureHelp({ subcommandTerm: (subcommand) => subcommand.name() })
   .helpCommand(false)
@@ -58,7 +58,8 @@ function pattern(text: string): RegExp {
 
 function numbers(text: string): number[] {
   const list = text.split(",").map((word) => (word.trim() === "" ? Number.NaN : Number(word)));
-  if (list.some((value) => !Number.isFinite(value))) throw new InvalidArgumentError("It must be numbers with commas.");
+  if (list.some((value) => !Number.isFinite(value)))
+    throw new InvalidArgumentError("It must be numbers separated by commas.");
   return list;
 }
 
@@ -73,11 +74,12 @@ const shared: Readonly<Record<Shared, (text: string) => Option>> = {
     new Option("--plugin <file>", text).argParser((file: string, before: readonly string[] = []) => [...before, file]),
 };
 
-const plugin = "a file or package with a rule, loss or augmentation that a configuration names; may be given again";
+const plugin = "file or package with a rule, loss or augmentation that the configuration uses; may be repeated";
 
 const device = {
   threads: "threads of the wasm device (default: all cores)",
-  device: "wasm runs everywhere; webgpu takes a GPU; auto times both; reference is float64, slow, the specification",
+  device:
+    "wasm runs everywhere; webgpu uses a GPU; auto times both and takes the faster; reference is slow, in float64",
 };
 
 function command(
@@ -111,13 +113,13 @@ const train = command(
 )
   .argument("[config]", "YAML file; configs/ has the paper's experiments")
   .argument("[overrides...]", "key=value, for example loss.negatives=5")
-  .option("--runs <folder>", "where run folders are made", fromHome, "runs")
+  .option("--runs <folder>", "folder in which run folders are made", fromHome, "runs")
   .option(
     "--resume <run>",
-    "go on with this run from its newest checkpoint, bit for bit; auto: with the newest unfinished run of this configuration, or a new one",
+    "resume this run from its newest checkpoint, bit for bit; auto: the newest unfinished run of this configuration, or a new one",
     fromHome,
   )
-  .option("--dry-run", "say what the run will take, in time, memory and disk; make no run")
+  .option("--dry-run", "print what the run will take in time, memory and disk; make no run")
   .option("--no-probe", "train only, whatever the config's probe section says")
   .action(async (config, overrides, options) => {
     if (config === undefined && (options.resume === undefined || options.resume === "auto"))
@@ -144,28 +146,30 @@ command(
 
 command(
   "robustness",
-  "Measure runs on deformed test pictures: read-outs learnt from clean ones, or a supervised network's own classifier.",
+  "Test runs on deformed pictures, with read-outs fitted on clean ones or a supervised network's own classifier.",
   [
     "robustness runs/mine --recipe affine recipe.flip=0.5 --single shift",
     "robustness runs/mine runs/2026-11-24_* --strengths 1 --single none",
   ],
   { seed: "seed of the deformations (default: 0)", ...device, plugin },
 )
-  .argument(
-    "<runs...>",
-    "run folders; key=value within the first one's probe section, recipe.KEY=value within the recipe",
-  )
+  .argument("<runs...>", "run folders; key=value in the first one's probe section, recipe.KEY=value in the recipe")
   .addOption(
-    new Option("--recipe <name>", "what deforms everything at once").choices(["cifar", "affine"]).default("cifar"),
+    new Option("--recipe <name>", "combination of all deformations").choices(["cifar", "affine"]).default("cifar"),
   )
-  .option("--strengths <list>", "factors on all that the recipe draws; 1 is the recipe", numbers, [0.5, 1, 1.5, 2])
+  .option(
+    "--strengths <list>",
+    "factors on the numbers that the recipe draws; 1 is the recipe itself",
+    numbers,
+    [0.5, 1, 1.5, 2],
+  )
   .option(
     "--single <kinds>",
-    "deformations one at a time: rotation, shift, scale, shear, hue, saturation, in a list with commas; all or none",
+    "deformations one at a time, separated by commas: rotation, shift, scale, shear, hue, saturation; or all or none",
     (text) => (text === "all" || text === "none" ? text : text.split(",")),
     "all",
   )
-  .option("--out <folder>", "where robustness.json and the figures are put (default: the first run)", fromHome)
+  .option("--out <folder>", "folder for robustness.json and the figures (default: the first run)", fromHome)
   .action(async (words, options) => {
     const { robustnessCommand } = await import("./commands/robustness.ts");
     process.exitCode = await robustnessCommand(words, options);
@@ -181,10 +185,13 @@ command(
   { seed: "seed of the noise pictures and of the halves behind the intervals (default: 0)", ...device },
 )
   .argument("<run>", "run folder")
-  .argument("[dataset...]", "key=value as in a config's data section; begins as the probe's test set, its first 1,000")
+  .argument(
+    "[dataset...]",
+    "key=value as in a config's data section (default: the first 1,000 of the probe's test set)",
+  )
   .option(
     "--responses <file>",
-    "compare layers to these: .npy or .npz, [pictures, neurons], row i for picture i",
+    "recorded responses to compare with: .npy or .npz, [pictures, neurons], row i for picture i",
     fromHome,
   )
   .action(async (run, dataset, options) => {
@@ -201,15 +208,15 @@ command(
   ],
   { ...device, plugin },
 )
-  .argument("<configs...>", "YAML files, or run folders; key=value holds for all")
-  .option("--runs <folder>", "where run folders are made", fromHome, "runs")
-  .option("--out <folder>", "where the picture and the numbers are put", fromHome, "figures")
+  .argument("<configs...>", "YAML files or run folders; key=value applies to all")
+  .option("--runs <folder>", "folder in which run folders are made", fromHome, "runs")
+  .option("--out <folder>", "folder for the picture and the numbers", fromHome, "figures")
   .option(
     "--seeds <number>",
-    "how many seeds to train with, from the configuration's on; the table has means",
+    "how many seeds to train with, starting from the configuration's; the table has means",
     wholeNumber(1, 100),
   )
-  .option("--fresh", "train anew what was trained before on the same pictures, instead of taking that run")
+  .option("--fresh", "train anew instead of reusing finished runs on the same pictures")
   .action(async (words, options) => {
     const { compareCommand } = await import("./commands/compare.ts");
     process.exitCode = await compareCommand(words, options);
@@ -229,20 +236,20 @@ command(
 )
   .argument("<what...>", `all, ${experimentNames.join(", ")}`)
   .addOption(
-    new Option("--scale <name>", "how much of the paper's training is spent").choices(scaleNames).default("small"),
+    new Option("--scale <name>", "how much of the paper's training is done").choices(scaleNames).default("small"),
   )
   .addOption(
-    new Option("--preset <name>", "whose learning rates and choices hold").choices(presetNames).default("ours"),
+    new Option("--preset <name>", "whose learning rates and choices to use").choices(presetNames).default("ours"),
   )
   .option("--seeds <number>", "how many seeds to train with", wholeNumber(1, 100), 1)
   .option("--only <pattern>", "tasks whose names match this regular expression; --list shows the names", pattern)
-  .option("--substitute", "another dataset stands in for one that is not here, and the report says so")
-  .option("--out <folder>", "where runs and results are kept (default: reproduced/<scale>)", fromHome)
-  .option("--report <folder>", "where the report is put (default: report/ in --out)", fromHome)
-  .option("--records <folder>", "results that are taken and not made again", fromHome, "records")
+  .option("--substitute", "replace a missing dataset by another one; the report says so")
+  .option("--out <folder>", "folder for runs and results (default: reproduced/<scale>)", fromHome)
+  .option("--report <folder>", "folder for the report (default: report/ in --out)", fromHome)
+  .option("--records <folder>", "folder of results to reuse", fromHome, "records")
   .option(
     "--jobs <number>",
-    "tasks that run at once (default: one for each core; of Slurm, what it lets)",
+    "tasks that run at once (default: one for each core; under Slurm, as many as it allows)",
     wholeNumber(1, 256),
   )
   .addOption(
@@ -250,10 +257,10 @@ command(
       .choices(launcherNames)
       .default("local"),
   )
-  .option("--slurm-options <words>", 'what sbatch is told, for example "--partition=cpu --time=04:00:00"')
+  .option("--slurm-options <words>", 'options for sbatch, for example "--partition=cpu --time=04:00:00"')
   .option("--list", "list the tasks and which are done; run nothing")
-  .option("--dry-run", "say what it will take; run nothing")
-  .option("--no-run", "make the report of what is there; run nothing")
+  .option("--dry-run", "print what it will take; run nothing")
+  .option("--no-run", "make the report from the results that exist; run nothing")
   .action(async (what, options) => {
     const { reproduceCommand } = await import("./commands/reproduce.ts");
     process.exitCode = await reproduceCommand(what, options);
@@ -270,11 +277,11 @@ command(
   { seed: "the first seed (default: 0)", ...device, plugin },
 )
   .argument("<config>", "YAML file: a configuration, or a sweep of several rules (sweeps/ has some)")
-  .argument("[overrides...]", "key=a,b,c: the values to try; key=value holds for all")
+  .argument("[overrides...]", "key=a,b,c: the values to try; key=value applies to all")
   .option("--seeds <number>", "how many seeds to train with", wholeNumber(1, 100), 1)
   .option(
     "--hold-out <number>",
-    "test on the last so many pictures of probe.train, not on the test set",
+    "test on this many last pictures of probe.train instead of the test set",
     wholeNumber(1, 1e9),
   )
   .option(
@@ -283,9 +290,9 @@ command(
     positive,
   )
   .option("--only <pattern>", "tasks whose names match this regular expression; --list shows the names", pattern)
-  .option("--out <folder>", "where runs and results are kept (default: swept/<name>)", fromHome)
-  .option("--report <folder>", "where the report is put (default: report/ in --out)", fromHome)
-  .option("--records <folder>", "results that are taken and not made again", fromHome, "records")
+  .option("--out <folder>", "folder for runs and results (default: swept/<name>)", fromHome)
+  .option("--report <folder>", "folder for the report (default: report/ in --out)", fromHome)
+  .option("--records <folder>", "folder of results to reuse", fromHome, "records")
   .option("--jobs <number>", "tasks that run at once (default: one for each core)", wholeNumber(1, 256))
   .addOption(
     new Option("--launcher <name>", "where tasks run: on this machine, or as jobs of Slurm")
@@ -293,8 +300,8 @@ command(
       .default("local"),
   )
   .option("--list", "list the tasks and which are done; run nothing")
-  .option("--dry-run", "say what it will take; run nothing")
-  .option("--no-run", "make the report of what is there; run nothing")
+  .option("--dry-run", "print what it will take; run nothing")
+  .option("--no-run", "make the report from the results that exist; run nothing")
   .action(async (config, overrides, options) => {
     const { sweepCommand } = await import("./commands/sweep.ts");
     process.exitCode = await sweepCommand(config, overrides, options);
@@ -302,7 +309,7 @@ command(
 
 program
   .command("worker", { hidden: true })
-  .description("Do tasks of a reproduction's folder: what saccade reproduce starts.")
+  .description("Do tasks of a reproduction's folder; started by saccade reproduce.")
   .argument("<folder>")
   .argument("[keys...]")
   .addOption(shared.threads(""))
@@ -317,13 +324,13 @@ command(
   "tsne",
   "Draw every layer's representation by t-SNE, with numbers that say how far to trust the picture.",
   ["tsne runs/2026-11-24_10-00-00_quickstart_1a2b3c", "tsne runs/mine split=train --points 500 --perplexity 20"],
-  { seed: "seed of which pictures are taken (default: the run's)", ...device },
+  { seed: "seed of the choice of pictures (default: the run's)", ...device },
 )
-  .argument("<run>", "run folder, where figures/tsne.svg, tsne.png and tsne.json are put")
-  .argument("[dataset...]", "key=value as in a config's data section; it begins as the probe's test set")
-  .option("--points <number>", "pictures at most, chosen at random", wholeNumber(4, 20_000), 2000)
-  .option("--perplexity <number>", "neighbours that a picture has in effect", wholeNumber(1, 5000), 30)
-  .option("--groups <file>", "YAML with coarse groups of classes, like animals: [cat, dog]", fromHome)
+  .argument("<run>", "run folder; figures/tsne.svg, tsne.png and tsne.json are written into it")
+  .argument("[dataset...]", "key=value as in a config's data section (default: the probe's test set)")
+  .option("--points <number>", "maximum number of pictures, chosen at random", wholeNumber(4, 20_000), 2000)
+  .option("--perplexity <number>", "effective number of neighbours", wholeNumber(1, 5000), 30)
+  .option("--groups <file>", "YAML file with groups of classes, such as animals: [cat, dog]", fromHome)
   .action(async (run, dataset, options) => {
     const { tsneCommand } = await import("./commands/tsne.ts");
     process.exitCode = await tsneCommand(run, dataset, options);
@@ -346,7 +353,7 @@ command(
   "audit",
   "Report what each synapse must know to learn: the paper's four conditions, layer by layer.",
   ["audit configs/cifar-bp-block.yaml", "audit configs/quickstart.yaml update=RF learning=RLL --out figures"],
-  { seed: "seed of the weights, pictures and noise that confirm it (default: the config's)", ...device, plugin },
+  { seed: "seed of the weights, pictures and noise for its confirmation (default: the config's)", ...device, plugin },
 )
   .argument("<config>", "YAML file")
   .argument("[overrides...]", "key=value")
@@ -363,7 +370,7 @@ command(
   {},
 )
   .argument("<plugin>", "file or package")
-  .argument("[overrides...]", "key=value, of the small configuration that it is tried in")
+  .argument("[overrides...]", "key=value in the small configuration used for the tests")
   .action(async (plugin, overrides, options) => {
     const { checkCommand } = await import("./commands/check.ts");
     process.exitCode = await checkCommand(plugin, overrides, options);
@@ -371,7 +378,7 @@ command(
 
 command(
   "export",
-  "Take a run's encoder elsewhere: to PyTorch, to ONNX, or its embeddings to NumPy.",
+  "Export a run's encoder to PyTorch or ONNX, or its embeddings to NumPy.",
   [
     "export runs/mine --to weights.safetensors",
     "export runs/mine --to encoder.onnx --best",
@@ -380,13 +387,13 @@ command(
   device,
 )
   .argument("<run>", "run folder")
-  .argument("[dataset...]", "of embeddings: key=value as in a config's data section, which is where they begin")
+  .argument("[dataset...]", "for embeddings: key=value as in a config's data section (default: the run's)")
   .requiredOption(
     "--to <file>",
-    "what to write, by its ending: .safetensors, .onnx or .npz; it replaces an old one",
+    "output file; its extension decides the format: .safetensors, .onnx or .npz; an existing file is replaced",
     fromHome,
   )
-  .option("--best", "the best checkpoint by training loss, or by kNN (checkpointBest), not the newest")
+  .option("--best", "use the best checkpoint, by training loss or by kNN (checkpointBest), instead of the newest")
   .action(async (run, dataset, options) => {
     const { exportCommand } = await import("./commands/export.ts");
     process.exitCode = await exportCommand(run, dataset, options);
@@ -399,18 +406,21 @@ command(
   {},
 )
   .argument("<file>", "safetensors with the state_dict of the network")
-  .argument("[overrides...]", "key=value, above all valueRange and normalise: what pixels were in training")
+  .argument("[overrides...]", "key=value, above all valueRange and normalise: the pixel values in training")
   .requiredOption(
     "--network <name>",
     "cifar, cifar-strided, vgg6, vgg6-grey, mnist, tiny, or a YAML file with an encoder",
   )
-  .option("--prefix <text>", "what stands before the encoder's names: module.")
-  .option("--fold-batch-norm", "every BatchNorm follows its convolution directly, before the activation: fold it in")
-  .option("--batch-norm-epsilon <number>", "what it adds to the variance", positive, 1e-5)
-  .option("--leave-out <names>", "what lies behind the last block, by the beginnings of its names: fc,bn", (text) =>
+  .option("--prefix <text>", "prefix of the encoder's names, such as module.")
+  .option(
+    "--fold-batch-norm",
+    "fold every BatchNorm into its convolution; it must follow the convolution directly, before the activation",
+  )
+  .option("--batch-norm-epsilon <number>", "what BatchNorm adds to the variance", positive, 1e-5)
+  .option("--leave-out <names>", "first parts of the names of what comes after the last block: fc,bn", (text) =>
     text.split(","),
   )
-  .option("--runs <folder>", "where run folders are made", fromHome, "runs")
+  .option("--runs <folder>", "folder in which run folders are made", fromHome, "runs")
   .action(async (file, overrides, options) => {
     const { importCommand } = await import("./commands/import.ts");
     const { foldBatchNorm, batchNormEpsilon } = options;
@@ -463,13 +473,16 @@ const runs = command(
 
 command(
   "watch",
-  "Follow a run that goes on elsewhere: progress, loss, evaluations, X-ray.",
+  "Follow a run that another process trains: progress, loss, evaluations, X-ray.",
   ["watch runs/2026-11-24_10-00-00_quickstart_1a2b3c", "watch --once --json"],
   {},
 )
   .argument("[run]", "run folder (default: the newest of --runs)")
   .option("--runs <folder>", "where run folders are", fromHome, "runs")
-  .option("--once", "print how the run stands and end; else until the run ends, Ctrl-C ends the watching alone")
+  .option(
+    "--once",
+    "print the state of the run once; otherwise watch until the run ends (Ctrl-C ends only the watching)",
+  )
   .action(async (run, options) => {
     const { watchCommand } = await import("./commands/watch.ts");
     process.exitCode = await watchCommand(run, options);
@@ -489,19 +502,15 @@ const data = command(
   { seed: "seed of the views that show draws (default: the config's)", ...device, plugin },
 )
   .addArgument(new Argument("<what>", "list, get, check or show").choices(["list", "get", "check", "show"]))
-  .argument("[name]", "dataset; for show also a config, whose views are drawn as well")
+  .argument("[name]", "dataset; show also takes a config and draws its views")
   .argument("[overrides...]", "key=value, of a config")
-  .option(
-    "--from <place>",
-    "get: a folder with the files as published, or an address in place of the publishers'",
-    fromHome,
-  )
-  .option("--out <folder>", "show: where the pictures are put", fromHome, "figures")
+  .option("--from <place>", "get: folder with the published files, or an address instead of the publishers'", fromHome)
+  .option("--out <folder>", "show: folder for the pictures", fromHome, "figures")
   .addOption(
-    new Option(
-      "--deform <recipe>",
-      "show: also pictures beside the same deformed, as saccade robustness tests on",
-    ).choices(["cifar", "affine"]),
+    new Option("--deform <recipe>", "show: also draw pictures deformed as in saccade robustness").choices([
+      "cifar",
+      "affine",
+    ]),
   )
   .action(async (what, name, overrides, options) => {
     if (name === undefined && (what === "get" || what === "show"))
@@ -512,11 +521,11 @@ const data = command(
 
 command(
   "lab",
-  "Watch a network learn in a page: serves it to this machine's browser.",
+  "Watch a network learn in a page, which is served to this machine's browser.",
   ["lab", "lab --port 0 --no-open"],
   {},
 )
-  .option("--port <number>", "port on 127.0.0.1; 0: any that is free", wholeNumber(0, 65_535), 8421)
+  .option("--port <number>", "port on 127.0.0.1; 0: any free port", wholeNumber(0, 65_535), 8421)
   .option("--no-open", "do not open a browser")
   .action(async (options) => {
     const { labCommand } = await import("./commands/lab.ts");
@@ -525,7 +534,7 @@ command(
 
 command(
   "devices",
-  "List what can compute here, the SIMD that was chosen, and its speed.",
+  "List the devices of this machine, the SIMD version in use, and their speed.",
   ["devices", "devices --json"],
   {},
 ).action(async (options) => {

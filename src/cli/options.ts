@@ -9,7 +9,8 @@ import { SaccadeError, wrong } from "../program/errors.ts";
 import { parseYaml } from "../record/config-text.ts";
 import { describeData } from "../runs/configured-data.ts";
 import { loadPlugins } from "../runs/plugins.ts";
-import { type Config, override, parseConfig } from "../training/config.ts";
+import type { Config } from "../training/config.ts";
+import { override, parseConfig } from "../training/parse-config.ts";
 import type { DeviceName } from "./device-names.ts";
 
 export interface CommonOptions {

@@ -62,7 +62,7 @@ export async function runPlan(plan: Plan, store: Store, options: PlanOptions): P
   }).finally(table.close);
   for (const { task, message } of failures) say(`failed: ${task.title}: ${message}`);
   if (stopped !== undefined) {
-    say("stopped; the same command goes on where it was");
+    say("stopped; the same command resumes");
     return stopped;
   }
   return failures.length > 0 ? exitCodes.refused : undefined;

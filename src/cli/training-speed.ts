@@ -2,7 +2,7 @@
 
 import { randomStream } from "../program/random.ts";
 import { flopsPerStep, timeSteps } from "../runs/forecast.ts";
-import { parseConfig } from "../training/config.ts";
+import { parseConfig } from "../training/parse-config.ts";
 import { createTrainer } from "../training/trainer.ts";
 import { type CommonOptions, openBackend } from "./options.ts";
 

@@ -140,7 +140,7 @@ function xrayLines({ xray, xrayStep }: WatchedRun): string[] {
 /** How the watching ends, in a sentence. */
 export function endLine({ state, path, step, steps }: WatchedRun): string {
   if (state === "stopped")
-    return `stopped at step ${step}${steps === undefined ? "" : ` of ${steps}`}, and no process works on it; go on with: saccade train --resume ${shellWord(path)}`;
+    return `stopped at step ${step}${steps === undefined ? "" : ` of ${steps}`}, and no process works on it; resume with: saccade train --resume ${shellWord(path)}`;
   return `${state === "imported" ? "imported weights, which do not train" : "done"}; saccade runs show ${shellWord(path)}`;
 }
 

@@ -9,9 +9,10 @@ import { conditions } from "../program/audit.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain, formatBytes, formatCount } from "../program/explain.ts";
 import { auditConfigured } from "../training/audit-rule.ts";
-import { type Config, changedConfig, parseConfig } from "../training/config.ts";
+import type { Config } from "../training/config.ts";
 import { configuredModel, recordConfigured, smallestPicture } from "../training/configured-rule.ts";
-import { numerals, type Plugin, type PluginSource } from "../training/plugin.ts";
+import { changedConfig, parseConfig } from "../training/parse-config.ts";
+import { asPlugin, numerals, type Plugin, type PluginSource, whose } from "../training/plugin.ts";
 import { isOwn, learningNames, madeLoss } from "../training/registry.ts";
 import { createTrainer, type Trainer } from "../training/trainer.ts";
 import { checkClaimedGradient, checkIdentity, checkReference, type Said, type Subject } from "./check-step.ts";
@@ -77,7 +78,10 @@ export async function checkPlugin(
   };
   const [one, two] = [fast(1), fast(2)];
   const configured = (change: object = {}): Config => configFor(plugin, { ...plugin.check, ...set, ...change });
-  const sound = await check("written down", () => writtenDown(configured));
+  const sound = await check("written down", () => {
+    if (!isOwn(plugin)) asPlugin(plugin, whose(plugin));
+    return writtenDown(configured);
+  });
   if (sound) {
     const config = configured({ learning: learningsOf(configured)[0] });
     if (plugin.kind === "augmentation") {
@@ -212,7 +216,7 @@ function requireSame(
     const at = numbers.findIndex((value, i) => !Object.is(value, other?.[i]));
     if (at >= 0)
       throw new SaccadeError(
-        `${what} must give the same bytes, got ${name}[${at}] ${other?.[at]} instead of ${numbers[at]}; all that a rule keeps must be in its parameters, and all chance be keyed (randomStream, gaussianNoise)`,
+        `${what} must give the same bytes, got ${name}[${at}] ${other?.[at]} instead of ${numbers[at]}; all state of a rule must be in its parameters, and all random numbers must be keyed (randomStream, gaussianNoise)`,
       );
   }
 }
@@ -221,9 +225,9 @@ function requireSame(
 const least = 0.05;
 
 /**
- * Whether the loss falls on fixed batches, and whether the code is still worth more than guessing. So few steps make no code better, and may make it
- * somewhat worse than the random encoder's: of Saccade's own rules some do. This finds a rule that goes uphill, stands still or lets the code
- * collapse. A rule of which only the top layer learns passes: that is what identities are for.
+ * Whether the loss falls on fixed batches, and whether kNN on the representation still does better than guessing. So few steps do not improve
+ * a representation, and may make it somewhat worse than the random encoder's, as with some of Saccade's own rules. This finds a rule whose
+ * loss rises, stays, or lets the representation collapse. A rule of which only the top layer learns passes: identities are for that.
  */
 async function learns(configured: Configured, backend: Backend): Promise<string> {
   const [learning] = learningsOf(configured);
@@ -252,7 +256,7 @@ async function learns(configured: Configured, backend: Backend): Promise<string>
       ratios.push(ratio);
       if (!(ratio < 1 - least))
         throw new SaccadeError(
-          `the loss${layer === undefined ? "" : ` of layer ${layer}`} on the first two batches must fall by ${100 * least} % in ${trainer.totalSteps} steps, got ${percent(ratio)} of what it was; a learning rate for all rules may not be this one's: set optimiser.learningRate=…`,
+          `the loss${layer === undefined ? "" : ` of layer ${layer}`} on the first two batches must fall by ${100 * least} % in ${trainer.totalSteps} steps, got ${percent(ratio)} of what it was; if the default learning rate does not suit this rule, set optimiser.learningRate=…`,
         );
     }
     const names = new Set(synapsesOf(trainer.model).map(({ name }) => name));
@@ -261,7 +265,7 @@ async function learns(configured: Configured, backend: Backend): Promise<string>
     const read = `kNN answers ${percent(trained)}, from the random encoder ${percent(random)}`;
     if (trained < chance + Math.sqrt((chance * (1 - chance)) / tests))
       throw new SaccadeError(
-        `${read} of ${tests} pictures of 10 classes: no more than guessing, so the code has collapsed`,
+        `${read} of ${tests} pictures of 10 classes: no better than guessing, so the representation has collapsed`,
       );
     return `loss down to ${percent(Math.max(...ratios))} in ${trainer.totalSteps} steps; ${read}`;
   } finally {
@@ -308,8 +312,7 @@ async function audits(plugin: Plugin, config: Config, backend: Backend): Promise
   const wrongs = lessons.flatMap(({ layers }) =>
     layers.flatMap(({ layer, disagreements }) => disagreements.map((one) => `${layer}: ${one}`)),
   );
-  if (wrongs.length > 0)
-    throw new SaccadeError(`the intervention does not bear the verdicts out: ${wrongs.join("; ")}`);
+  if (wrongs.length > 0) throw new SaccadeError(`the intervention does not confirm the verdicts: ${wrongs.join("; ")}`);
   const claims = (plugin.kind === "update" ? plugin.claims?.conditions : undefined) ?? {};
   const said = conditions
     .map((condition, i) => `(${["i", "ii", "iii", "iv"][i]}) ${summary[condition].word}`)

@@ -159,6 +159,10 @@ export async function checkIdentity(subject: Subject): Promise<Said> {
     );
     for (const name of names) requireEqual(`the change of ${name}`, got.get(name), wanted.get(name));
     const moved = names.filter((name) => apart(free.get(name) as Numbers, wanted.get(name) as Numbers) > identical);
+    if (moved.length === 0)
+      throw new SaccadeError(
+        `identity shows nothing: the changes are ${identity.equals}'s with feedback of its own too; leave it out, or look whether the feedback is read at all`,
+      );
     const { forSteps = 0 } = identity;
     if (forSteps > 0) {
       await adamLosses(own, forSteps);
@@ -170,11 +174,8 @@ export async function checkIdentity(subject: Subject): Promise<Said> {
     const what =
       identity.whenFeedbackIs === "weights" ? "feedback = weights" : "the last feedback = the head's weights";
     const later = forSteps > 0 ? `, and after ${forSteps} steps` : "";
-    const else_ =
-      moved.length > 0
-        ? `; with feedback of its own ${moved.length} of ${names.length} changes are others`
-        : "; with any other feedback too";
-    return `with ${what} it is ${identity.equals}${later} (${config.learning})${else_}`;
+    const apartFrom = `; with feedback of its own ${moved.length} of ${names.length} changes are others`;
+    return `with ${what} it is ${identity.equals}${later} (${config.learning})${apartFrom}`;
   } finally {
     await own.engine.dispose();
     await bp.engine.dispose();

@@ -212,7 +212,7 @@ export function requireDeformation(
         throw wrong(operation, `deformation.${key}`, `a number from 0 to ${most[key]}`, value);
     }
   } else if (singles[kind as SingleKind].colour && channels === 1)
-    throw wrong(operation, "deformation.kind", `one of places, as ${name} has no colours`, kind);
+    throw wrong(operation, "deformation.kind", `one that moves pixels, because ${name} has no colours`, kind);
   const least = neutralStrength(deformation);
   const most = kind === "shear" ? 80 : Number.MAX_VALUE;
   for (const strength of strengths)

@@ -28,7 +28,7 @@ export async function openArrays(request: DatasetRequest, refuse: Refuse): Promi
     return refuse("file", "an .npz file, or folder a folder of .npy files", place === undefined ? "nothing" : "both");
   const arrays = file === undefined ? npyFolder(place) : await openNpz(place);
   if (valueRange !== undefined && !(valueRange[0] < valueRange[1]))
-    refuse("valueRange", "[low, high], what is black and what is white", `[${valueRange.join(", ")}]`);
+    refuse("valueRange", "[low, high], the values that are black and white", `[${valueRange.join(", ")}]`);
   const { named, images, labels } = choose(place, arrays, split, refuse);
   await requireNumbers(images);
   const header = await images.header();
@@ -49,12 +49,12 @@ export async function openArrays(request: DatasetRequest, refuse: Refuse): Promi
       width,
       channels,
     },
-    read: async ({ onNote }) => {
+    read: async ({ onWarning }) => {
       const numbers = npyNumbers(await images.read(count));
       const pixels = valueRange === undefined ? (numbers as Uint8Array) : toLevels(images.path, numbers, valueRange);
       if (valueRange === undefined && pixels.every((level) => level < unreached))
-        onNote?.(
-          `${images.path}: nothing in its pictures is brighter than level ${unreached - 1} of 255; of levels that end at 1, set valueRange: [0, 1]`,
+        onWarning?.(
+          `${images.path}: nothing in its pictures is brighter than level ${unreached - 1} of 255; for levels from 0 to 1, set valueRange: [0, 1]`,
         );
       return {
         pixels: channelsFirst ? channelsLast(pixels, height * width, channels) : pixels,
@@ -78,7 +78,7 @@ async function requireBytes({ path, header, read }: StoredArray): Promise<void> 
   const { type, kind, width } = await header();
   if (kind === "u" && width === 1) return;
   throw new SaccadeError(
-    `${path}: pictures must be bytes, 0 to 255 (uint8), or have a valueRange, got ${type} ${extentShown(npyNumbers(await read()))}; set valueRange: [low, high] to what is black and what is white in them, in every split alike`,
+    `${path}: pictures must be bytes, 0 to 255 (uint8), or have a valueRange, got ${type} ${extentShown(npyNumbers(await read()))}; set valueRange: [low, high] to the values that are black and white, the same in every split`,
   );
 }
 
@@ -181,13 +181,13 @@ function layoutOf(path: string, shape: readonly number[]): Layout {
   if (shape.length === 4 && a > 0 && b > 0 && c > 0) {
     if (colours(a) && colours(c))
       throw new SaccadeError(
-        `${path}: channels must be told from rows and columns by an extent of 1 or 3 first or last, got ${shown(shape)}, which has both; save pictures of one channel as [n, h, w], others larger than 3 × 3`,
+        `${path}: channels must be recognisable by a 1 or 3 at the first or last place of the shape, got ${shown(shape)}, which has it at both; save pictures of one channel as [n, h, w], others larger than 3 × 3`,
       );
     if (colours(c)) return { height: a, width: b, channels: c, channelsFirst: false };
     if (colours(a)) return { height: b, width: c, channels: a, channelsFirst: true };
   }
   throw new SaccadeError(
-    `${path}: pictures must be [n, h, w], [n, h, w, c] or [n, c, h, w] with 1 or 3 channels, got ${shown(shape)}; pictures of several sizes must be brought to one, a fourth channel left out`,
+    `${path}: pictures must be [n, h, w], [n, h, w, c] or [n, c, h, w] with 1 or 3 channels, got ${shown(shape)}; scale pictures of several sizes to one size, and leave out a fourth channel`,
   );
 }
 

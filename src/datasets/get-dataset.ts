@@ -98,7 +98,7 @@ function carriedLayout({ layouts }: Source, local: string): Layout {
       .map(({ name }) => name)
       .join(", "),
   );
-  throw new SaccadeError(`--from ${local}: must hold ${wanted.join(" or ")} as published, got a folder without`);
+  throw new SaccadeError(`--from ${local}: must hold ${wanted.join(" or ")} as published, got a folder without it`);
 }
 
 async function requireRight(
@@ -169,7 +169,7 @@ async function obtain(
   } catch (error) {
     if (!(error instanceof NoAddress)) throw error;
     throw new SaccadeError(
-      `${published.name}: was not to be had: ${error.message}; fetch ${addresses[0]}${published.name} by other means, put it into ${downloads} and run again: saccade data get ${name}`,
+      `${published.name}: could not be downloaded: ${error.message}; fetch ${addresses[0]}${published.name} in another way, put it into ${downloads} and run again: saccade data get ${name}`,
     );
   }
 }

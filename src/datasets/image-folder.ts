@@ -51,7 +51,7 @@ export async function openImageFolder(request: DatasetRequest, refuse: Refuse): 
   const listing = split === "unlabelled" ? listUnlabelled(chosen) : listClasses(chosen);
   if (listing.strange.length > 0 && !skipBroken)
     throw new SaccadeError(
-      `${chosen}: must hold pictures alone (.png, .jpg, .jpeg, .webp), got ${few(listing.strange.map(({ path }) => path))}; move them out, convert them, or set skipBroken: true`,
+      `${chosen}: must hold only pictures (.png, .jpg, .jpeg, .webp), got ${few(listing.strange.map(({ path }) => path))}; move them out, convert them, or set skipBroken: true`,
     );
   const pictures = listing.pictures.slice(0, limit);
   const name = chosen === folder ? split : basename(chosen);
@@ -99,7 +99,7 @@ function requireNoSplits(folder: string, names: readonly string[]): void {
   const found = lookLikeSplits(names);
   if (found.length > 0)
     throw new SaccadeError(
-      `${folder}: must hold folders of splits called ${allSplitNames.join(", ")}, or classes, got ${few(found)}, which look like splits; rename them so, in the folder of the dataset, or if they are classes, otherwise`,
+      `${folder}: must hold folders of splits called ${allSplitNames.join(", ")}, or classes, got ${few(found)}, which look like splits; if they are splits, give them these names, directly in the dataset's folder; if they are classes, rename them`,
     );
 }
 
@@ -109,18 +109,18 @@ function listClasses(folder: string): Listing {
   const folders = entries.flatMap(({ name, kind }) => (kind === "folder" ? [name] : []));
   if (folders.length === 0)
     throw new SaccadeError(
-      `${folder}: must hold a subfolder of pictures for each class, got none; put the pictures into such, or set split: unlabelled`,
+      `${folder}: must hold a subfolder of pictures for each class, got none; make them, or set split: unlabelled`,
     );
   if (flat.length > 0)
     throw new SaccadeError(
-      `${folder}: every picture must be in its class's subfolder, got ${few(flat)} beside them; move or remove them`,
+      `${folder}: every picture must be in its class's subfolder, got ${few(flat)}; move or remove them`,
     );
   requireNoSplits(folder, folders);
   const classes = folders.map((name) => name.normalize());
   const twice = classes.find((name, i) => classes.indexOf(name) < i);
   if (twice !== undefined)
     throw new SaccadeError(
-      `${folder}: must hold one folder for each class, got two called ${twice}, which differ in their Unicode normalisation alone; move them into one`,
+      `${folder}: must hold one folder for each class, got two called ${twice}, which differ only in their Unicode normalisation; move them into one`,
     );
   const found = folders.map((name) => walk(folder, name));
   const empty = classes.filter((_, label) => found[label].pictures.length === 0);
@@ -167,7 +167,9 @@ function walk(folder: string, below: string, above: readonly string[] = []): Fou
   const path = join(folder, below);
   const real = orSentence(path, () => realpathSync(path));
   if (above.includes(real))
-    throw new SaccadeError(`${path}: must not lead back to a folder that it is in, got a link to ${real}; remove it`);
+    throw new SaccadeError(
+      `${path}: must not link back to a folder that contains it, got a link to ${real}; remove it`,
+    );
   const entries = entriesOf(path).map(({ name, kind }) => ({ name: join(below, name), kind }));
   const here = sorted(entries.filter(({ kind }) => kind !== "folder"));
   const folders = entries.flatMap(({ name, kind }) => (kind === "folder" ? [basename(name)] : []));
@@ -228,7 +230,9 @@ function orSentence<T>(path: string, look: () => T): T {
     return look();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new SaccadeError(`${path}: cannot be read (${code}); pictures must be in folders that you may read`);
+    throw new SaccadeError(
+      `${path}: cannot be read (${code}); pictures must be in folders that you have permission to read`,
+    );
   }
 }
 
@@ -245,7 +249,7 @@ const unreached = 16;
 async function readListed(
   listing: Listing,
   { size, skipBroken, valueRange }: Ways,
-  { onPicture, onNote }: LoadEvents,
+  { onPicture, onNote, onWarning }: LoadEvents,
 ): ReturnType<OpenedDataset["read"]> {
   const { folder, classes, pictures, strange } = listing;
   const decoder = await pictureDecoder();
@@ -267,9 +271,11 @@ async function readListed(
     }
     try {
       writeCache(file, key, decoded);
-      onNote?.(`the decoded pictures are kept for later: ${formatBytes(decoded.pixels.byteLength)} in ${file}`);
+      onNote?.(`the decoded pictures are cached: ${formatBytes(decoded.pixels.byteLength)} in ${file}`);
     } catch (error) {
-      onNote?.(`the decoded pictures could not be kept, so they will be decoded anew: ${(error as Error).message}`);
+      onWarning?.(
+        `the decoded pictures could not be cached, so every run will decode them again: ${(error as Error).message}`,
+      );
     }
   }
   const { pixels, broken } = decoded;
@@ -290,20 +296,21 @@ async function readListed(
         `${folder}: every class must have pictures that can be read, got none in ${few(without)}; fill or remove the subfolder (${sentence})`,
       );
     const some = counts.filter(({ lost }) => lost > 0).map(({ name, all, lost }) => `${lost} of ${all} in ${name}`);
-    onNote?.(
+    onWarning?.(
       `${broken.length} of ${pictures.length} pictures cannot be read and are left out: ${sentence}; ${few(some)}`,
     );
   }
-  if (strange.length > 0) onNote?.(`left out, as they are no pictures: ${few(strange.map(({ path }) => path))}`);
+  if (strange.length > 0)
+    onWarning?.(`left out, because they are not pictures: ${few(strange.map(({ path }) => path))}`);
   const kept = pictures.filter((_, i) => !why.has(i));
   const isDark = valueRange === undefined && pixels.every((level) => level < unreached);
   if (isDark && (await decoder.isDeep(join(folder, kept[0].path))))
-    onNote?.(
-      `${folder}: nothing in its pictures is brighter than level ${unreached - 1} of 255; of 12 bits in files of 16, set valueRange: [0, 4095]`,
+    onWarning?.(
+      `${folder}: nothing in its pictures is brighter than level ${unreached - 1} of 255; for 12-bit pictures in 16-bit files, set valueRange: [0, 4095]`,
     );
   const leftOut = [
     ...broken.map(([i, reason]) => ({ ...pictures[i], why: reason })),
-    ...strange.map((one) => ({ ...one, why: "is no picture by its name" })),
+    ...strange.map((one) => ({ ...one, why: "is not a picture by its name" })),
   ];
   return {
     pixels,

@@ -19,7 +19,7 @@ export async function requirePublished(
   dataset: string,
   split: Split,
   folder: string,
-  { onNote }: LoadEvents,
+  { onWarning }: LoadEvents,
 ): Promise<void> {
   const found = findDataset(sources[dataset], folder);
   const files = found?.files.filter((file) => file.split === split && file.size !== undefined) ?? [];
@@ -38,9 +38,9 @@ export async function requirePublished(
     }
     if (md5 !== undefined) unknown.push(file);
   }
-  memory.keep(onNote);
+  memory.keep(onWarning);
   if (unknown.length > 0)
-    onNote?.(
+    onWarning?.(
       `${few(unknown.map(({ path }) => path))}: not as published, by checksum (saccade data check ${dataset} says more); taken as ${unknown.length === 1 ? "it is" : "they are"}`,
     );
 }
@@ -71,7 +71,7 @@ function recall(folder: string) {
       return sums;
     },
     /** Remembers in the first place that takes it. */
-    keep: (onNote: LoadEvents["onNote"]): void => {
+    keep: (onWarning: LoadEvents["onWarning"]): void => {
       if (!changed) return;
       const text = `${JSON.stringify(Object.fromEntries(known), null, 1)}\n`;
       let why = "";
@@ -84,7 +84,7 @@ function recall(folder: string) {
           return false;
         }
       });
-      if (!kept) onNote?.(`checksums could not be kept, so they will be computed anew: ${why}`);
+      if (!kept) onWarning?.(`checksums could not be stored, so they will be computed again each time: ${why}`);
     },
   };
 }

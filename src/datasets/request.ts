@@ -39,8 +39,10 @@ export type Refuse = (argument: string, wanted: string, got: unknown, mend?: str
 export interface LoadEvents {
   /** Pictures decoded so far, of how many. */
   readonly onPicture?: (done: number, total: number) => void;
-  /** What a person should know of what was loaded. */
+  /** Where decoded pictures are cached. */
   readonly onNote?: (sentence: string) => void;
+  /** What may be wrong with what was loaded, or was left out of it. */
+  readonly onWarning?: (sentence: string) => void;
 }
 
 /** A researcher's own dataset that was looked at; reading brings as many images as described, fewer where broken ones are left out. */

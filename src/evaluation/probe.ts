@@ -6,7 +6,8 @@ import { type ImageSet, requireLabels, requireSameClasses } from "../data/images
 import { type Encoder, layerWidth } from "../encoders/encoder.ts";
 import { wrong } from "../program/errors.ts";
 import type { Normalise } from "../program/views.ts";
-import { parseProbeOptions, type readOutNames } from "../training/config.ts";
+import type { readOutNames } from "../training/config.ts";
+import { parseProbeOptions } from "../training/parse-config.ts";
 import { type AugmentedProbeOptions, augmentedProbe } from "./augmented-probe.ts";
 import {
   encoderFeatures,

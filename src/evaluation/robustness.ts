@@ -6,7 +6,7 @@ import type { Backend } from "../backends/backend.ts";
 import { type Deformation, type DeformationKind, neutralStrength, requireDeformation } from "../data/deformations.ts";
 import { type ImageSet, requireLabels, requireSameClasses } from "../data/images.ts";
 import { wrong } from "../program/errors.ts";
-import { parseProbeOptions } from "../training/config.ts";
+import { parseProbeOptions } from "../training/parse-config.ts";
 import { deform, deformationText } from "./deform.ts";
 import { encoderFeatures, type Features, type FrozenEncoder, pixelFeatures } from "./features.ts";
 import { type Answerer, type Lessons, learn } from "./learnt.ts";

@@ -71,7 +71,7 @@ function requireRows(rows: Float32Array, n: number, width: number): void {
   const bad = rows.findIndex((value) => !Number.isFinite(value));
   if (bad >= 0) throw wrong("tsne", `row ${Math.floor(bad / width)}`, "finite", rows[bad]);
   if (rows.every((value, at) => value === rows[at % width]))
-    throw wrong("tsne", "rows", "different from each other", `${n} equal ones`, "an encoder that has collapsed");
+    throw wrong("tsne", "rows", "different from each other", `${n} equal ones`, "the encoder has collapsed");
 }
 
 function randomStart(n: number, seed: number): Float64Array {

@@ -30,7 +30,7 @@ export function foldBatchNorm(
     if (found === undefined) return new Float32Array(outputs).fill(otherwise);
     if (found.shape.join() !== String(outputs))
       throw new SaccadeError(
-        `${path}: ${name}.${end} must be [${outputs}], as the convolution before it has outputs, got [${found.shape.join(", ")}]; --leave-out ${name} if it lies behind the last block`,
+        `${path}: ${name}.${end} must be [${outputs}], the outputs of the convolution before it, got [${found.shape.join(", ")}]; --leave-out ${name} if it comes after the last block`,
       );
     return found.data;
   };

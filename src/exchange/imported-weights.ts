@@ -156,7 +156,7 @@ function pairNorms(
     if (!isBatchNorm(ends)) continue;
     if (pairs.some((pair) => pair.block === block.name))
       throw new SaccadeError(
-        `${path}: ${block.name} must have one BatchNorm behind it, got two; --leave-out the one that lies behind the last block`,
+        `${path}: ${block.name} must have one BatchNorm after it, got two; --leave-out the one that comes after the last block`,
       );
     const found = ends.flatMap((end): [string, Array32][] => {
       const whole = `${prefix}${name}.${end}`;
@@ -217,10 +217,12 @@ function requireBehind(
     const shown = `${members.slice(0, 3).join(", ")}${members.length > 3 ? ` and ${members.length - 3} more` : ""}`;
     const mend = isBatchNorm(ends)
       ? foldBatchNorm === undefined
-        ? `where every BatchNorm follows its convolution directly, before the activation, set --fold-batch-norm; if this one lies behind the last block, --leave-out ${key}`
-        : `its name must say which convolution it follows, as bn1 does for conv1; if it lies behind the last block, --leave-out ${key}`
-      : `if it lies behind the last block, or computes nothing, set --leave-out ${key}; else the encoder is not ${encoder.name}`;
-    throw new SaccadeError(`${path}: all that the blocks compute must be taken, got ${shown} beside them; ${mend}`);
+        ? `if every BatchNorm follows its convolution directly, before the activation, set --fold-batch-norm; if this one comes after the last block, --leave-out ${key}`
+        : `its name must say which convolution it follows, as bn1 does for conv1; if it comes after the last block, --leave-out ${key}`
+      : `if it comes after the last block, or computes nothing, set --leave-out ${key}; else the encoder is not ${encoder.name}`;
+    throw new SaccadeError(
+      `${path}: must hold nothing else that could change what the blocks compute, got ${shown}; ${mend}`,
+    );
   }
 }
 

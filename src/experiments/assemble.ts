@@ -123,13 +123,21 @@ function doneWords(tasks: readonly Planned[], outcomes: readonly Outcome[], { se
 /** Counts of the claims, and of every table its best row beside the random encoder. */
 function resultWords(parts: readonly ExperimentReport[]): string[] {
   const claims = parts.flatMap((part) => part.claims);
-  const count = (wanted: Decision | undefined): number => claims.filter(({ decision }) => decision === wanted).length;
-  const unmeasured = count(undefined);
+  const counted = (wanted: Decision | undefined, one: string, several: string): string => {
+    const count = claims.filter(({ decision }) => decision === wanted).length;
+    return `${count} ${count === 1 ? one : several}`;
+  };
+  const unmeasured = claims.some(({ decision }) => decision === undefined);
   return [
     ...(claims.length === 0
       ? []
       : [
-          `Of ${claims.length} claims of the paper ${count("holds")} hold here, ${count("does not hold")} do not, and ${count("not decided")} are not decided by these runs${unmeasured > 0 ? `; ${unmeasured} were not measured` : ""}.`,
+          `Claims of the paper: ${[
+            counted("holds", "holds", "hold"),
+            counted("does not hold", "does not hold", "do not hold"),
+            counted("not decided", "is not decided by these runs", "are not decided by these runs"),
+            ...(unmeasured ? [counted(undefined, "was not measured", "were not measured")] : []),
+          ].join(", ")}.`,
         ]),
     ...parts.flatMap(({ title, tables }) => tables.slice(0, 1).flatMap((table) => bestRow(title.split(":")[0], table))),
   ];

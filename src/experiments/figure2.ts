@@ -6,8 +6,9 @@ import { loadDataset } from "../datasets/datasets.ts";
 import { networks } from "../encoders/networks.ts";
 import { pictureGrid } from "../figures/picture-grid.ts";
 import { firstViews } from "../runs/data-figures.ts";
-import { type Config, parseConfig } from "../training/config.ts";
+import type { Config } from "../training/config.ts";
 import { configuredModel } from "../training/configured-rule.ts";
+import { parseConfig } from "../training/parse-config.ts";
 import type { Experiment } from "./experiment.ts";
 import { pictures, type Study } from "./study.ts";
 

@@ -80,7 +80,7 @@ export const figure7: Experiment = {
       if (drawn.length === 0) return { text: [], tables: [], claims: [], figures: [], ledger: [] };
       const [labels] = probe.labelsPerClass;
       const svg = await layerPanels({
-        title: "What each layer is worth",
+        title: "Accuracy of each layer",
         caption: `accuracy in %, ${labels === "all" ? "all labels" : `${labels} labels a class`}, ${probe.test.limit ?? "all"} test pictures`,
         layers,
         panels: drawn,

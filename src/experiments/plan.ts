@@ -66,6 +66,6 @@ export function missing(
   const needed = new Set(wanted.flatMap(({ needs }) => (needs === undefined || hasEncoder(needs) ? [] : [needs])));
   const todo = tasks.filter((planned) => needed.has(planned.key) || wanted.includes(planned));
   if (only && todo.length === 0 && !tasks.some(({ title }) => only.test(title)))
-    throw wrong("reproduce", "--only", "a pattern that fits some task", only.source, "--list shows their names");
+    throw wrong("reproduce", "--only", "a pattern that matches a task", only.source, "--list shows their names");
   return todo;
 }

@@ -99,6 +99,9 @@ export async function planRobustness(
   const { readOuts, labelsPerClass } = probe;
   const columns = [0, 1].flatMap((strength) => [...readOuts, "own" as const].map((readOut) => ({ strength, readOut })));
   const labelsText = (labels: number | "all"): string => (labels === "all" ? "all labels" : `${labels} labels a class`);
+  /** A row's title, with its labels where rows differ in them. */
+  const titled = (title: string, labels: number | "all"): string =>
+    labelsPerClass.length > 1 ? `${title}, ${labelsText(labels)}` : title;
 
   return {
     runsOf: (read, title, labels, strength) => {
@@ -121,7 +124,7 @@ export async function planRobustness(
         });
       const floor = (title: string, subject: string): TableRow[] =>
         labelsPerClass.map((labels) => ({
-          title: `${title}, ${labelsText(labels)}`,
+          title: titled(title, labels),
           floor: true,
           notes: [],
           cells: cells("random", subject, labels),
@@ -137,7 +140,7 @@ export async function planRobustness(
           ...floor("pixels", "pixels"),
           ...rows.flatMap(({ title, labelsPerClass: own }): TableRow[] =>
             (own === undefined ? labelsPerClass : [own]).map((labels) => ({
-              title: own === undefined ? `${title}, ${labelsText(labels)}` : title,
+              title: own === undefined ? titled(title, labels) : title,
               notes: [],
               cells: cells(title, "trained", labels),
             })),

@@ -100,7 +100,7 @@ function parseJson(path: string): unknown {
     return JSON.parse(readText(path));
   } catch (error) {
     if (error instanceof SyntaxError)
-      throw new SaccadeError(`${path}: is not JSON; remove it, and what it held is done again`);
+      throw new SaccadeError(`${path}: is not JSON; remove it, and its results will be computed again`);
     throw error;
   }
 }
@@ -121,7 +121,7 @@ export function readRecords(folder: string): Map<string, Outcome> {
         const outcome = JSON.parse(line) as Outcome;
         found.set(outcome.key, outcome);
       } catch {
-        throw new SaccadeError(`${file}: line ${i + 1} is not JSON; remove it, and what it held is done again`);
+        throw new SaccadeError(`${file}: line ${i + 1} is not JSON; remove it, and its results will be computed again`);
       }
     }
   return found;

@@ -4,7 +4,8 @@ import { z } from "zod";
 import { describeDataset } from "../datasets/known-datasets.ts";
 import { wrong } from "../program/errors.ts";
 import { costOf } from "../runs/forecast.ts";
-import { type Config, override, type ProbeConfig, parseConfig } from "../training/config.ts";
+import type { Config, ProbeConfig } from "../training/config.ts";
+import { override, parseConfig } from "../training/parse-config.ts";
 import type { Plugin } from "../training/plugin.ts";
 import type { Row } from "./rows.ts";
 
@@ -100,7 +101,7 @@ export async function sweepRows(
     }
   const { probe } = configOf([...sweep.set, ...ofRule[0].own]);
   if (probe === undefined)
-    throw wrong("sweep", sweep.base, "a configuration with a probe section, which says how runs are read out", "none");
+    throw wrong("sweep", sweep.base, "a configuration with a probe section, which says how runs are evaluated", "none");
   return { rows, probe };
 }
 

@@ -1,4 +1,4 @@
-// A comparison of encoders as one picture: the pairs of views that they learn from, which pictures a code holds to be alike, and what is read
+// A comparison of encoders as one picture: the pairs of views that they learn from, which pictures a representation finds similar, and what is read
 // out of each.
 
 import { pixelImage } from "./pixels.ts";
@@ -61,7 +61,7 @@ export async function comparisonFigure(figure: ComparisonFigure): Promise<string
   };
   await section(`1. ${figure.views.heading}`, figure.views.note, (top) => drawViews(figure.views, top));
   await section(
-    "2. What it then holds to be alike",
+    "2. Which pictures it then finds similar",
     "Beside each picture the most similar others; framed: of the same class",
     (top) => drawAlike(figure.alike, top),
   );

@@ -41,7 +41,7 @@ function drawLayers(groups: Groups, { chance, test, options }: ProbeReport): Pro
   const layers = [...new Set(all.flatMap(({ layer }) => layer ?? []))];
   const spread = options.seeds > 1 ? ", mean ± sd over draws of labels" : "";
   return layerPanels({
-    title: `What each layer is worth: ${test}`,
+    title: `Accuracy of each layer: ${test}`,
     caption: `accuracy in %${spread}`,
     layers,
     panels: [...groups].map(([heading, means]) => ({

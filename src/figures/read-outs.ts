@@ -1,4 +1,4 @@
-// What a code is worth: accuracies as bars in groups, one group a read-out, with error bars and the chance level.
+// The quality of a representation: accuracies as bars in groups, one group a read-out, with error bars and the chance level.
 
 import { wrong } from "../program/errors.ts";
 import { plotMarkup } from "./plot.ts";

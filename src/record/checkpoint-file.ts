@@ -134,7 +134,7 @@ export function decodeCheckpoint(bytes: Uint8Array, path: string, crc32: Crc32):
       throw new SaccadeError(
         `${path}: ${name} must read pictures of ${count} channels, got ${stored.shape[1]} columns; the file is damaged`,
       );
-    requireNumbers(path, name, stored.data, "the training had gone wrong when it was written");
+    requireNumbers(path, name, stored.data, "the training had diverged when it was written");
     const { shape, data } = fromTorch(stored, count);
     state.set(name, data);
     shapes.set(name, shape);

@@ -110,7 +110,7 @@ function createInverse(
     throw wrong(
       "DTP",
       below.name,
-      "a block whose units are each activated by itself, for an inverse to end in the same activation",
+      "a block with an activation unit by unit, in which the inverse above it can end",
       "a triangle",
       "take relu, or another update",
     );

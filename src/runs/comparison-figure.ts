@@ -1,4 +1,4 @@
-// The picture of a comparison: what a rule is shown, which pictures its code holds to be alike beside the random encoder's, and the accuracies.
+// The picture of a comparison: what a rule is shown, which pictures its representation finds similar beside the random encoder's, and the accuracies.
 
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
@@ -42,7 +42,7 @@ const names: Readonly<Record<ReadOut, string>> = {
   kNN: "k nearest neighbours",
 };
 
-/** What a code holds to be alike: of each picture that is asked for, the nearest ones of a pool. */
+/** Which pictures a representation finds similar: of each picture that is asked for, the nearest ones of a pool. */
 export interface Alike {
   readonly pool: ImageSet;
   readonly nearest: readonly (readonly number[])[];

@@ -11,10 +11,13 @@ import { type HeldOut, heldOutReadOuts } from "../evaluation/held-out.ts";
 import { nearestFolder } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
 import { explain, formatBytes } from "../program/explain.ts";
+import { fuse } from "../program/fusion.ts";
 import { mean } from "../program/mean.ts";
+import { planMemory } from "../program/plan.ts";
 import { recordProgram } from "../program/program.ts";
 import { bytesOf, persistent } from "../program/tensor.ts";
 import { healthEvery } from "../record/bookkeeping.ts";
+import type { RecordedRule } from "../rules/rule.ts";
 import { embeddingHealth } from "../training/alarms.ts";
 import type { Config } from "../training/config.ts";
 import { configuredModel, recordConfigured, type TrainingShape } from "../training/configured-rule.ts";
@@ -63,8 +66,12 @@ const [evaluationLine, scoreLine, scoreEvent] = [80, 80, 120];
  */
 export function needsOf(trainer: Trainer, dataset: ImageSet, probe = 0, fromStep = 0, evaluation = 0): Needs {
   const { config, recorded, totalSteps, stepsPerEpoch } = trainer;
-  const checkpoint = recorded.state.reduce((sum, tensor) => sum + bytesOf(tensor), 0);
-  const training = trainer.bytes - dataset.pixels.byteLength + checkpointCopies * checkpoint + evaluation;
+  // The rules that interventions make of it may ask for more.
+  const steps = config.interventions?.map(({ step }) => step + 1) ?? [];
+  const rules = [...new Set([recorded, ...steps.map(trainer.ruleOf)])];
+  const checkpoint = Math.max(...rules.map(({ state }) => state.reduce((sum, tensor) => sum + bytesOf(tensor), 0)));
+  const later = rules.length > 1 ? Math.max(...rules.map(arenaBytes)) - arenaBytes(recorded) : 0;
+  const training = trainer.bytes + later - dataset.pixels.byteLength + checkpointCopies * checkpoint + evaluation;
 
   const left = totalSteps - fromStep;
   const written = 1 + Math.ceil(left / (config.checkpointEvery * stepsPerEpoch));
@@ -85,6 +92,10 @@ export function needsOf(trainer: Trainer, dataset: ImageSet, probe = 0, fromStep
     disk: { ...disk, total: disk.checkpoints + disk.metrics + disk.events + disk.figures },
   };
 }
+
+/** Bytes of a rule's tensors within an engine. */
+const arenaBytes = ({ lessons }: RecordedRule): number =>
+  planMemory(lessons.map(({ program }) => ({ program, stages: fuse(program) }))).totalBytes;
 
 /** X-rays of a run of so many steps; those at its two ends look at every lesson. */
 function looksOf({ xrayEvery }: Config, steps: number): { all: number; between: number } {

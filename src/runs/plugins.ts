@@ -1,6 +1,6 @@
 // Loads plugins: files, or packages, that a command line names. Nothing else makes a file run: no configuration, no run folder.
 
-import { existsSync, readFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync } from "node:fs";
 import { createRequire, findPackageJSON, registerHooks } from "node:module";
 import { basename, dirname, join, relative, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -34,6 +34,12 @@ function find(name: string, from: string): { readonly path: string; readonly sou
   const isFile = /^[./~]|\.[cm]?[jt]s$/.test(name);
   const path = isFile ? resolve(from, fromHome(name)) : entryOf(name, from);
   if (!existsSync(path)) throw new SaccadeError(`--plugin ${name}: there is no such file`);
+  if (statSync(path).isDirectory())
+    throw new SaccadeError(
+      `--plugin ${name}: must be a file or a package, got a folder; give the path of the rule's file`,
+    );
+  if (isFile && !/\.[cm]?[jt]s$/.test(path))
+    throw new SaccadeError(`--plugin ${name}: must be a module, .ts or .js, got ${basename(path)}`);
   const bytes = readFileSync(path);
   if (isFile) return { path, source: { file: basename(path), sha256: checksum(bytes) } };
   const manifest = findPackageJSON(pathToFileURL(path)) ?? join(dirname(path), "package.json");
@@ -53,7 +59,7 @@ function entryOf(name: string, from: string): string {
     return createRequire(join(from, "package.json")).resolve(name);
   } catch {
     throw new SaccadeError(
-      `--plugin ${name}: no such package is installed in ${from} or above it; a file is written with its ending: ./${name}.ts`,
+      `--plugin ${name}: no such package is installed in ${from} or above it; a file is given by its path with its extension, as ./my-rule.ts`,
     );
   }
 }

@@ -21,13 +21,13 @@ export const imported = "imported";
 export function requireTrained(run: RunFolder, from: Checkpoint): void {
   if (from.config === imported)
     throw new SaccadeError(
-      `${run.path}: must be a run that was trained here, got imported weights without an optimiser's state; saccade probe measures them`,
+      `${run.path}: must be a run that was trained here, got imported weights without an optimiser's state; saccade probe evaluates them`,
     );
 }
 
 /**
  * Refuses to go on under another configuration or on other pictures, to an end that lies behind, or beside metrics that are not whole. What
- * comes back are notes: of what the run will lack, or cannot know.
+ * comes back are warnings: of what the run will lack, or cannot know.
  */
 export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, from: Checkpoint): string[] {
   if (from.config !== configKey(config)) {
@@ -35,10 +35,10 @@ export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, f
     throw new SaccadeError(
       differing.length > 0
         ? `${from.path}: was written by another configuration: ${differing.join(", ")}; leave it as it is, or start a new run`
-        : `${from.path}: was written by another configuration than config.yaml holds now; put that file back as it was`,
+        : `${from.path}: was written by another configuration than the present config.yaml; restore that file`,
     );
   }
-  const notes = checkData(run, dataset);
+  const warnings = checkData(run, dataset);
   const { step } = from.position;
   const { totalSteps } = runLength(config, dataset);
   if (step > totalSteps) {
@@ -47,7 +47,7 @@ export function checkResume(run: RunFolder, config: Config, dataset: ImageSet, f
       `${run.path}: epochs must be at least ${least}, as ${step} steps are done, got ${config.epochs}`,
     );
   }
-  return [...notes, ...checkMetrics(run, from)];
+  return [...warnings, ...checkMetrics(run, from)];
 }
 
 /** Of the runs under `root` that have this very configuration, the newest that `isDone` does not call done after its newest checkpoint. */

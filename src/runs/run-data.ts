@@ -33,7 +33,7 @@ export function checkData(run: RunFolder, dataset: ImageSet): string[] {
   const file = dataFile(run);
   if (!isRecorded(run))
     return [
-      `${file}: there is none, so nobody knows whether the pictures are those that the run began with; from here on it holds those of now`,
+      `${file}: is missing, so nobody knows whether the pictures are those that the run began with; from now on the run requires the present ones`,
     ];
   const text = readText(file);
   let record: { readonly name?: string; readonly count?: number; readonly sha256?: string } | undefined;
@@ -42,11 +42,11 @@ export function checkData(run: RunFolder, dataset: ImageSet): string[] {
   } catch {}
   if (typeof record?.sha256 !== "string")
     throw new SaccadeError(
-      `${file}: must say what the run learns from, got something else; remove it to go on without knowing whether the pictures are the same`,
+      `${file}: must describe the pictures that the run learns from, got something else; remove it to resume without knowing whether the pictures are the same`,
     );
   if (record.sha256 !== checksumOf(dataset))
     throw new SaccadeError(
-      `${run.path}: must go on with the pictures that it began with, ${record.count} of ${record.name}, got ${dataset.count} others of ${dataset.name}; put them back, or start a new run`,
+      `${run.path}: must be resumed with the pictures that it began with, ${record.count} of ${record.name}, got ${dataset.count} others of ${dataset.name}; restore them, or start a new run`,
     );
   return [];
 }

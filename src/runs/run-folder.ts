@@ -12,7 +12,8 @@ import type { Checkpoint } from "../record/checkpoint-file.ts";
 import { asItWas, configText, parseYaml } from "../record/config-text.ts";
 import { isCounted, type Metric, parseMetrics } from "../record/metrics.ts";
 import { learnings } from "../rules/learning.ts";
-import { type Config, parseConfig } from "../training/config.ts";
+import type { Config } from "../training/config.ts";
+import { parseConfig } from "../training/parse-config.ts";
 import type { Plugin } from "../training/plugin.ts";
 import type { LayerNumbers } from "../training/xray.ts";
 import { writeEnvironment } from "./environment.ts";
@@ -111,26 +112,26 @@ export function readMetrics(run: RunFolder): Metric[] {
  */
 export function checkMetrics(run: RunFolder, { path, position: { step }, metrics: wanted = 0 }: Checkpoint): string[] {
   if (!existsSync(run.metrics))
-    return [`${run.metrics}: there is none, so the run's numbers and figures begin after step ${step}`];
+    return [`${run.metrics}: is missing, so the run's numbers and figures begin after step ${step}`];
   const metrics = readMetrics(run);
   const steps = metrics.map((metric) => metric.step);
   const back = steps.findIndex((at, i) => i > 0 && at < steps[i - 1]);
   if (back >= 0)
     throw new SaccadeError(
-      `${run.metrics}: line ${back + 1} must be of step ${steps[back - 1]} or later, got step ${steps[back]}; take out what is there twice`,
+      `${run.metrics}: line ${back + 1} must be of step ${steps[back - 1]} or later, got step ${steps[back]}; remove the duplicate lines`,
     );
   const lineOf = new Map<string, number>();
   for (const [i, metric] of metrics.entries()) {
     const text = JSON.stringify(metric);
     const first = lineOf.get(text);
     if (first !== undefined)
-      throw new SaccadeError(`${run.metrics}: line ${i + 1} is line ${first} again; take out what is there twice`);
+      throw new SaccadeError(`${run.metrics}: line ${i + 1} is line ${first} again; remove the duplicate lines`);
     lineOf.set(text, i + 1);
   }
   const lines = metrics.filter((metric) => metric.step <= step && isCounted(metric)).length;
   if (lines < wanted)
     throw new SaccadeError(
-      `${run.metrics}: must have ${wanted} lines up to step ${step}, as ${path} says, got ${lines}; put it back as it was, or set it aside and the run goes on without`,
+      `${run.metrics}: must have ${wanted} lines up to step ${step}, as ${path} says, got ${lines}; restore it, or move it away to resume the run without it`,
     );
   return [];
 }

@@ -109,7 +109,7 @@ function removeStale(path: string, what: string): void {
   if (text === undefined) return;
   const holder = holderOf(text);
   if (holder === undefined)
-    throw new SaccadeError(`${what}: ${path} does not say who holds the run; remove it if no other process does`);
+    throw new SaccadeError(`${what}: ${path} does not say which process uses the run; remove it if none does`);
   const { pid, host, started } = holder;
   const here = job();
   // Slurm ends a job everywhere before it starts it again.
@@ -120,7 +120,7 @@ function removeStale(path: string, what: string): void {
     );
   if (!requeued && alive(holder))
     throw new SaccadeError(
-      `${what}: is in use by process ${pid} since ${started}; wait for it or end it; if it is no saccade, remove ${path}`,
+      `${what}: is in use by process ${pid} since ${started}; wait for it or end it; if it is not a saccade process, remove ${path}`,
     );
   // Two processes may find the same stale lock: the later one must not remove what the earlier has put in its place.
   const aside = `${path}.${process.pid}`;

@@ -38,7 +38,7 @@ export async function openEvents(
   run: RunFolder,
   config: Config,
   upTo: number,
-  onNote?: (sentence: string) => void,
+  onWarning?: (sentence: string) => void,
 ): Promise<EventLog> {
   const folder = join(run.path, "tensorboard");
   const before = eventFiles(folder);
@@ -46,7 +46,7 @@ export async function openEvents(
   const { seen, damage } = newest === undefined ? { seen: [] } : readEvents(join(folder, newest), upTo);
   const metrics = readMetrics(run);
   const loss = damage ?? lostHistograms(folder, seen, metrics, upTo);
-  if (loss) onNote?.(`${loss}; its numbers are written again from metrics.jsonl`);
+  if (loss) onWarning?.(`${loss}; its numbers are written again from metrics.jsonl`);
   // Of metrics.jsonl that has gone this file alone has the numbers.
   const first = metrics[0]?.step ?? Number.POSITIVE_INFINITY;
   const pictured = new Set(seen.filter(({ holds }) => holds === "images").map(({ step }) => step));
@@ -107,7 +107,7 @@ function readEvents(file: string, upTo: number): { seen: SeenEvent[]; damage?: s
   const seen = events.filter(({ step }) => step <= upTo);
   return damaged === undefined
     ? { seen }
-    : { seen, damage: `${file}: is damaged at byte ${damaged}, so histograms and pictures that stood there are lost` };
+    : { seen, damage: `${file}: is damaged at byte ${damaged}, so histograms and pictures there are lost` };
 }
 
 /** Every X-ray has histograms beside its line of metrics: what is lost of them to a step. */

@@ -35,7 +35,7 @@ export interface TrainOptions {
   readonly onEvaluation?: (evaluation: Evaluation) => void;
   readonly onAlarm?: (message: string) => void;
   /** What a run that goes on has lost, or cannot know. */
-  readonly onNote?: (sentence: string) => void;
+  readonly onWarning?: (sentence: string) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
   readonly signal?: AbortSignal;
   /** Whether the run's figures are drawn; default true. */
@@ -51,11 +51,11 @@ export interface TrainResult {
 }
 
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config, dataset, backend, run, from, heldOut, onStep, onEvaluation, onAlarm, onNote, signal } = options;
+  const { config, dataset, backend, run, from, heldOut, onStep, onEvaluation, onAlarm, onWarning, signal } = options;
   const { figures = true } = options;
   if (config.evaluateEvery && !heldOut)
     throw wrong("train", "heldOut", "the pictures that evaluateEvery measures on", "none", "holdOut makes them");
-  if (from) for (const note of checkResume(run, config, dataset, from)) onNote?.(note);
+  if (from) for (const warning of checkResume(run, config, dataset, from)) onWarning?.(warning);
   const trainer = options.trainer ?? (await createTrainer({ config, dataset, backend }));
   const key = configKey(config);
   const started = performance.now();
@@ -97,7 +97,7 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     // Metrics that are gone are so from here on: after a kill before the next checkpoint nobody is asked for them again.
     if (from?.metrics && !existsSync(run.metrics)) await save(keep([]));
     const before = await truncateMetrics(run, kept);
-    if (config.logs.tensorboard) events = await openEvents(run, config, kept, onNote);
+    if (config.logs.tensorboard) events = await openEvents(run, config, kept, onWarning);
     const books = keep(before);
     if (!from || !isRecorded(run)) await recordData(run, dataset);
     if (!from) {

@@ -1,14 +1,14 @@
-// Alarms: numbers that are not numbers, embeddings that collapse to a point or to a few directions, and a loss that runs away.
+// Alarms: numbers that are not finite, embeddings that collapse to a point or to a few directions, and a loss that diverges.
 
 import { SaccadeError } from "../program/errors.ts";
 import { requireNumbers } from "../program/finite.ts";
 import { mean } from "../program/mean.ts";
 import type { Config } from "./config.ts";
 
-/** A run whose numbers are none any more: what it would end in is known, and training on would not mend it. */
+/** A run whose numbers are no longer finite: training on would not repair it. */
 export class DivergedError extends SaccadeError {}
 
-/** What makes numbers grow without end. */
+/** What to do about numbers that grow without end. */
 const mend = "lower optimiser.learningRate, or look at the loss's margins and at valueRange";
 
 export interface Health {
@@ -120,8 +120,12 @@ export function watchLosses({ update }: Pick<Config, "update">): LossWatch {
       if (last.length < runaway.window || now <= runaway.most * first || newer < older) return undefined;
       const whose = layer === undefined ? "the loss" : `the loss of layer ${layer}`;
       const fixed = update === "RF" || update === "DFA";
-      const follow = fixed ? ", or feedback that learns with its weights (update=URF)" : "";
-      return `${whose} has run away: it began at ${first.toPrecision(3)} and is ${now.toPrecision(3)} on average now; what usually mends it is a smaller optimiser.learningRate (a third, a tenth), a warm-up (optimiser.schedule.warmup=50)${follow}`;
+      const mends = [
+        "a smaller optimiser.learningRate (a third, a tenth)",
+        "a warm-up (optimiser.schedule.warmup=50)",
+        ...(fixed ? ["feedback that learns with its weights (update=URF)"] : []),
+      ];
+      return `${whose} is diverging: it began at ${first.toPrecision(3)} and is ${now.toPrecision(3)} on average now; try ${mends.slice(0, -1).join(", ")} or ${mends.at(-1)}`;
     },
   };
 }

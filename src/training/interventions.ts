@@ -5,7 +5,8 @@ import { layerOf } from "../encoders/model.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
 import { randomStream } from "../program/random.ts";
 import type { Tensor } from "../program/tensor.ts";
-import { type Config, changedConfig, type Intervention } from "./config.ts";
+import type { Config, Intervention } from "./config.ts";
+import { changedConfig } from "./parse-config.ts";
 
 /** What a run is between two interventions: a configuration, and the layers that do not learn. */
 export interface Stage {

@@ -1,6 +1,7 @@
 // What a rule, a loss or an augmentation brings to be named in a configuration: Saccade's own and a stranger's alike.
 
 import type { OwnAugmentation } from "../data/augmentation.ts";
+import { nearest } from "../data/nearest.ts";
 import type { Loss, LossInput } from "../losses/loss.ts";
 import type { Condition } from "../program/audit.ts";
 import { SaccadeError, wrong } from "../program/errors.ts";
@@ -159,7 +160,65 @@ export function asPlugin(value: unknown, where: string): Plugin {
     );
   if (key !== undefined && (typeof key !== "string" || !/^[A-Za-z]\w*$/.test(key)))
     throw wrong(where, "key", "a word of letters, digits and _, or left out", shown(key));
+  requireKnown(where, "", plugin, parts[kind as Plugin["kind"]]);
+  if (plugin.learningFeedback !== undefined) requireFlag(where, "learningFeedback", plugin.learningFeedback);
+  requireIdentity(where, plugin.identity);
+  requireClaims(where, kind as Plugin["kind"], plugin.claims);
   return plugin as unknown as Plugin;
+}
+
+const named = ["kind", "name", "schema", "refuses", "check", "source", "create"] as const;
+/** What a plugin may have: a misspelt claim would be no claim, and pass. */
+const parts: Readonly<Record<Plugin["kind"], readonly string[]>> = {
+  update: [...named, "key", "learningFeedback", "identity", "claims"],
+  loss: [...named, "claims"],
+  augmentation: named,
+};
+
+function requireKnown(where: string, within: string, group: unknown, known: readonly string[]): object {
+  if (typeof group !== "object" || group === null)
+    throw wrong(where, within, `a group of ${known.join(", ")}`, shown(group));
+  const stray = Object.keys(group).find((own) => !known.includes(own));
+  if (stray === undefined) return group;
+  const close = nearest(stray, known);
+  const path = within === "" ? stray : `${within}.${stray}`;
+  throw new SaccadeError(
+    `${where}: unknown key "${path}"${close ? `, did you mean "${close}"?` : ""} (known: ${known.join(", ")})`,
+  );
+}
+
+function requireFlag(where: string, argument: string, value: unknown): void {
+  if (typeof value !== "boolean") throw wrong(where, argument, "true or false", shown(value));
+}
+
+function requireIdentity(where: string, identity: unknown): void {
+  if (identity === undefined) return;
+  const own: Partial<Record<keyof Identity, unknown>> = requireKnown(where, "identity", identity, [
+    "whenFeedbackIs",
+    "equals",
+    "forSteps",
+  ]);
+  if (own.whenFeedbackIs !== "weights" && own.whenFeedbackIs !== "head")
+    throw wrong(where, "identity.whenFeedbackIs", "weights or head", shown(own.whenFeedbackIs));
+  if (own.equals !== "BP") throw wrong(where, "identity.equals", "BP", shown(own.equals));
+  const { forSteps = 0 } = own;
+  if (!(Number.isInteger(forSteps) && (forSteps as number) >= 0))
+    throw wrong(where, "identity.forSteps", "a whole number of steps, or left out", shown(forSteps));
+}
+
+function requireClaims(where: string, kind: Plugin["kind"], claims: unknown): void {
+  if (claims === undefined) return;
+  const own: Partial<Record<keyof UpdateClaims, unknown>> = requireKnown(
+    where,
+    "claims",
+    claims,
+    kind === "update" ? ["gradient", "conditions"] : ["gradient"],
+  );
+  if (own.gradient !== undefined) requireFlag(where, "claims.gradient", own.gradient);
+  if (own.conditions === undefined) return;
+  const conditions = requireKnown(where, "claims.conditions", own.conditions, Object.keys(numerals));
+  for (const [numeral, claimed] of Object.entries(conditions))
+    requireFlag(where, `claims.conditions.${numeral}`, claimed);
 }
 
 const shown = (value: unknown): string =>

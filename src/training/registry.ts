@@ -292,7 +292,7 @@ export function requireEntry<Kind extends Plugin["kind"]>(kind: Kind, config: Na
   if (entry) return entry;
   const { file = "FILE", package: of } = config.plugins?.[name] ?? {};
   throw new SaccadeError(
-    `${kind} ${name} is a plugin's, and a file runs only where it is named; pass --plugin ${of ?? file}`,
+    `${kind} ${name} is a plugin, which is executed only if the command line names it; pass --plugin ${of ?? file}`,
   );
 }
 
@@ -302,7 +302,7 @@ export const isOwn = (entry: Plugin): boolean => [...updates, ...losses].some((o
 function defaultsOf({ name, schema }: Plugin, given: object = {}): unknown {
   if (schema === undefined) return given;
   const parsed = schema.safeParse(given);
-  if (!parsed.success) throw new SaccadeError(`${name}: has keys without a default, and they are not given`);
+  if (!parsed.success) throw new SaccadeError(`${name}: needs keys that have no default and are not given`);
   return parsed.data;
 }
 

@@ -89,6 +89,9 @@ export interface Trainer {
 /** First word of every path of random numbers that draw pairs of rows. */
 const pairDraws = 0x9a12;
 
+/** Which layer each step of a run is about is counted before the first: some seconds for as many, and no machine makes them in a day. */
+const mostSteps = 1e8;
+
 /** Steps that a configuration makes of a dataset. */
 export function runLength(
   config: Config,
@@ -166,6 +169,8 @@ export async function createTrainer({ config, dataset, backend, encoder, ...own 
   const sizes: ViewSizes = { from: dataset, to: model.encoder };
   const [{ recorded: first }] = stages;
   const totalSteps = stepsPerEpoch * config.epochs * first.lessons.length;
+  if (totalSteps > mostSteps)
+    throw wrong("train", "epochs", `such that the run has at most ${mostSteps} steps`, totalSteps, "lower epochs");
   for (const [i, { step }] of (config.interventions ?? []).entries())
     if (step >= totalSteps)
       throw wrong("train", `interventions.${i}.step`, `below ${totalSteps}, the steps of the run`, step);

@@ -105,7 +105,7 @@ console.log(JSON.stringify(all));
     "SaccadeError: --plugin ./missing.ts: there is no such file",
     expect.stringMatching(/^SaccadeError: --plugin untold: within node_modules Node runs JavaScript alone; /),
     expect.stringMatching(
-      /^SaccadeError: --plugin no-such-package: no such package is installed in .*; a file is written with its ending: \.\/no-such-package\.ts$/,
+      /^SaccadeError: --plugin no-such-package: no such package is installed in .*; a file is given by its path with its extension, as \.\/my-rule\.ts$/,
     ),
   ]);
 });
@@ -168,14 +168,14 @@ logs: { tensorboard: false }
   });
   const on = (...words: string[]) => saccade("train", "--resume", path, "epochs=2", "--threads", "1", ...words);
   expect(on().stderr).toContain(
-    "update Own is a plugin's, and a file runs only where it is named; pass --plugin own.ts",
+    "update Own is a plugin, which is executed only if the command line names it; pass --plugin own.ts",
   );
   write("own.ts", `${rule("Own")}// Another file.\n`);
   expect(on("--plugin", "./own.ts")).toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
       new RegExp(
-        `update Own must be the file with SHA-256 ${sha256.slice(0, 12)}…, got .* \\(own\\.ts\\); put the file back`,
+        `update Own must be the file with SHA-256 ${sha256.slice(0, 12)}…, got .* \\(own\\.ts\\); restore the file`,
       ),
     ),
   });

@@ -377,7 +377,7 @@ describe("input that is refused", () => {
     const before = existsSync(join(root, "runs")) ? readdirSync(join(root, "runs")) : [];
     const { code, stdout, stderr } = await saccade(...words);
     expect({ code, stdout }, stderr).toEqual({ code: 1, stdout: "" });
-    expect(stderr).toMatch(/^(note: [^\n]+: not as published, [^\n]+\n)?saccade: [^\n]+\n$/);
+    expect(stderr).toMatch(/^(warning: [^\n]+: not as published, [^\n]+\n)?saccade: [^\n]+\n$/);
     expect(stderr).toMatch(sentence);
     expect(existsSync(join(root, "runs")) ? readdirSync(join(root, "runs")) : [], "no folder is left behind").toEqual(
       before,
@@ -388,7 +388,7 @@ describe("input that is refused", () => {
     [
       "a configuration beside --resume",
       () => ["train", quick, "--resume", trainedRun, "epochs=9"],
-      "--resume: the configuration must be left out, as a run has its own, got configs/quickstart.yaml; changes go as key=value",
+      "--resume: the configuration must be left out, because a run has its own, got configs/quickstart.yaml; give changes as key=value",
     ],
     [
       "a configuration that is not YAML",
@@ -502,9 +502,9 @@ describe("train", () => {
     child.stderr?.once("data", () => child.kill("SIGTERM"));
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).toBe(143);
-    expect(stderr).toContain("stopping after this step, with a checkpoint; again to stop at once");
+    expect(stderr).toContain("stopping after this step, with a checkpoint; signal again to stop at once");
     const [, steps, run] =
-      /^stopped {2}after (\d+) steps?; go on with: saccade train --resume (\S+)$/m.exec(stdout) ?? [];
+      /^stopped {2}after (\d+) steps?; resume with: saccade train --resume (\S+)$/m.exec(stdout) ?? [];
     expect(Number(steps)).toBeGreaterThan(0);
     expect(readdirSync(join(root, run, "checkpoints")).at(-1)).toBe(`step-${steps.padStart(8, "0")}.safetensors`);
     // Not to the configured end, which is far; to the second epoch after the stop.
@@ -571,7 +571,7 @@ describe("export and import", () => {
     expect(await saccade("train", "--resume", run)).toEqual({
       code: 1,
       stdout: "",
-      stderr: `saccade: ${run}: must be a run that was trained here, got imported weights without an optimiser's state; saccade probe measures them\n`,
+      stderr: `saccade: ${run}: must be a run that was trained here, got imported weights without an optimiser's state; saccade probe evaluates them\n`,
     });
   });
 
@@ -788,7 +788,7 @@ describe("a run that is resumed", () => {
     expect(await saccade("train", "--resume", path, "epochs=2", "--no-probe")).toEqual({
       code: 1,
       stdout: "",
-      stderr: `saccade: ${path}/metrics.jsonl: ${sentence.replace("PATH", path)}; put it back as it was, or set it aside and the run goes on without\n`,
+      stderr: `saccade: ${path}/metrics.jsonl: ${sentence.replace("PATH", path)}; restore it, or move it away to resume the run without it\n`,
     });
     expect(readFileSync(inside("metrics.jsonl"), "utf8")).toBe(text);
     expect(readdirSync(inside(), { recursive: true }).sort()).toEqual(before);
@@ -801,7 +801,7 @@ describe("a run that is resumed", () => {
     const text = readFileSync(inside("metrics.jsonl"), "utf8");
     writeFileSync(inside("metrics.jsonl"), text.slice(text.indexOf("\n") + 1));
     expect((await saccade("train", "--resume", path, "--no-probe")).stderr).toBe(
-      `saccade: ${path}/metrics.jsonl: must have 4 lines up to step 2, as ${path}/checkpoints/step-00000002.safetensors says, got 3; put it back as it was, or set it aside and the run goes on without\n`,
+      `saccade: ${path}/metrics.jsonl: must have 4 lines up to step 2, as ${path}/checkpoints/step-00000002.safetensors says, got 3; restore it, or move it away to resume the run without it\n`,
     );
   });
 
@@ -812,7 +812,7 @@ describe("a run that is resumed", () => {
     expect(await saccade("train", "--resume", path, "epochs=2", "--no-probe")).toEqual({
       code: 1,
       stdout: "",
-      stderr: `saccade: ${path}/metrics.jsonl: line 5 must be of step 2 or later, got step 0; take out what is there twice\n`,
+      stderr: `saccade: ${path}/metrics.jsonl: line 5 must be of step 2 or later, got step 0; remove the duplicate lines\n`,
     });
     expect(readFileSync(inside("metrics.jsonl"), "utf8")).toBe(text + text);
     const [first, second, ...rest] = text.split("\n");
@@ -820,7 +820,7 @@ describe("a run that is resumed", () => {
     expect(await saccade("train", "--resume", path, "epochs=2", "--no-probe")).toEqual({
       code: 1,
       stdout: "",
-      stderr: `saccade: ${path}/metrics.jsonl: line 3 is line 2 again; take out what is there twice\n`,
+      stderr: `saccade: ${path}/metrics.jsonl: line 3 is line 2 again; remove the duplicate lines\n`,
     });
   });
 
@@ -841,7 +841,7 @@ describe("a run that is resumed", () => {
     const text = readFileSync(inside("metrics.jsonl"), "utf8");
     rmSync(inside("metrics.jsonl"));
     expect(await notesOf(path, "epochs=2")).toEqual([
-      `note: ${path}/metrics.jsonl: there is none, so the run's numbers and figures begin after step 2`,
+      `warning: ${path}/metrics.jsonl: is missing, so the run's numbers and figures begin after step 2`,
     ]);
     expect(stepsIn(inside("metrics.jsonl"))).toEqual([3, 4, 4]);
     expect(await notesOf(path, "epochs=3")).toEqual([]);
@@ -869,7 +869,7 @@ describe("a run that is resumed", () => {
     const record = readFileSync(inside("data.json"), "utf8");
     rmSync(inside("data.json"));
     expect(await notesOf(path, "epochs=2")).toEqual([
-      `note: ${path}/data.json: there is none, so nobody knows whether the pictures are those that the run began with; from here on it holds those of now`,
+      `warning: ${path}/data.json: is missing, so nobody knows whether the pictures are those that the run began with; from now on the run requires the present ones`,
     ]);
     expect(readFileSync(inside("data.json"), "utf8")).toBe(record);
     expect(await notesOf(path, "epochs=3")).toEqual([]);
@@ -879,7 +879,7 @@ describe("a run that is resumed", () => {
     const { path, inside } = digitsCopy("events-lost");
     rmSync(inside("tensorboard"), { recursive: true });
     expect(await notesOf(path, "epochs=2")).toEqual([
-      `note: ${path}/tensorboard: lacks the histograms of 2 of 2 X-rays, lost or not asked for, and perhaps pictures; its numbers are written again from metrics.jsonl`,
+      `warning: ${path}/tensorboard: lacks the histograms of 2 of 2 X-rays, lost or not asked for, and perhaps pictures; its numbers are written again from metrics.jsonl`,
     ]);
   });
 
@@ -890,7 +890,7 @@ describe("a run that is resumed", () => {
     bytes[20] ^= 1;
     writeFileSync(inside("tensorboard", name), bytes);
     expect(await notesOf(path, "epochs=2")).toEqual([
-      `note: ${path}/tensorboard/${name}: is damaged at byte 0, so histograms and pictures that stood there are lost; its numbers are written again from metrics.jsonl`,
+      `warning: ${path}/tensorboard/${name}: is damaged at byte 0, so histograms and pictures there are lost; its numbers are written again from metrics.jsonl`,
     ]);
   });
 });
@@ -909,7 +909,7 @@ describe("a stop", () => {
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).toBe(129);
     const [, steps, run] =
-      /^stopped {2}after (\d+) steps?; go on with: saccade train --resume '(.+)'$/m.exec(stdout) ?? [];
+      /^stopped {2}after (\d+) steps?; resume with: saccade train --resume '(.+)'$/m.exec(stdout) ?? [];
     expect(run).toMatch(/^my runs\/[^/]+$/);
     expect(readdirSync(join(root, run, "checkpoints")).at(-1)).toBe(`step-${steps.padStart(8, "0")}.safetensors`);
   });
@@ -921,7 +921,7 @@ describe("a stop", () => {
     child.kill("SIGINT");
     const { code, stderr } = await ended;
     expect(code, stderr).toBe(130);
-    expect(stderr).toContain(`stopped the probe; measure with: saccade probe ${run}\n`);
+    expect(stderr).toContain(`stopped the probe; start it again with: saccade probe ${run}\n`);
     expect(readdirSync(join(root, run)).sort()).toEqual([
       "checkpoints",
       "config.yaml",
@@ -938,12 +938,17 @@ describe("a run that is damaged", () => {
   test.each([
     ["a line that is null", "metrics.jsonl", "null\n", /metrics\.jsonl: line 1 is not a line of metrics, got null; /],
     ["a line without a step", "metrics.jsonl", '{"kind":"step"}\n', /metrics\.jsonl: line 1 is not a line of metrics/],
-    ["a probe that is cut short", "probe.json", '{"scores": [', /probe\.json: not JSON; measure again: saccade probe /],
+    [
+      "a probe that is cut short",
+      "probe.json",
+      '{"scores": [',
+      /probe\.json: not JSON; evaluate again: saccade probe /,
+    ],
     [
       "a probe without scores",
       "probe.json",
       "{}",
-      /probe\.json: is not a probe's report; measure again: saccade probe /,
+      /probe\.json: is not a probe's report; evaluate again: saccade probe /,
     ],
     ["a folder as configuration", "config.yaml", undefined, /config\.yaml: cannot be read: .*EISDIR/],
     ["a folder as metrics", "metrics.jsonl", undefined, /metrics\.jsonl: cannot be read: .*EISDIR/],
@@ -967,7 +972,7 @@ describe("a run that is damaged", () => {
       "export",
       /step-00000009\.safetensors: conv1\.weight must be \[3, 3, 1, 32\], got \[3, 3, 3, 32\]; the checkpoint is of/,
     ],
-    ["train", /step-00000009\.safetensors: was written by another configuration than config\.yaml holds now; /],
+    ["train", /step-00000009\.safetensors: was written by another configuration than the present config\.yaml; /],
   ])("by another network's checkpoint is refused with one sentence: %s", async (command, sentence) => {
     const { path, inside } = digitsCopy(`damaged/${command} of another network`);
     cpSync(

@@ -23,7 +23,7 @@ import type { Evaluation } from "../../src/record/metrics.ts";
 import { followMetrics } from "../../src/runs/follow-metrics.ts";
 import { appendMetric, createRun, type RunFolder, runFolder } from "../../src/runs/run-folder.ts";
 import { watchRun } from "../../src/runs/watched-run.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 const main = resolve("dist/cli/main.js");
 let root: string;
@@ -234,7 +234,7 @@ describe("what is shown", () => {
     const run = await make("ends");
     learn(run, 1, 40);
     expect(endLine(watchRun(run.path)())).toBe(
-      `stopped at step 40 of 80, and no process works on it; go on with: saccade train --resume ${run.path}`,
+      `stopped at step 40 of 80, and no process works on it; resume with: saccade train --resume ${run.path}`,
     );
     learn(run, 41, 80);
     expect(endLine(watchRun(run.path)())).toBe(`done; saccade runs show ${run.path}`);
@@ -289,7 +289,7 @@ describe("the command", () => {
     other.kill("SIGKILL");
     expect(await code).toBe(1);
     expect(stdout()).toMatch(
-      /\nstopped at step 20 of 80, and no process works on it; go on with: saccade train --resume \S+\n$/,
+      /\nstopped at step 20 of 80, and no process works on it; resume with: saccade train --resume \S+\n$/,
     );
     expect(existsSync(join(run.path, "lock.json")), "it leaves the lock").toBe(true);
   });

@@ -120,6 +120,15 @@ describe("a fault is found:", () => {
       "the identity sets the feedback of conv2 to conv2.weight, [3, 3, 4, 5], and there is none of that name and shape (feedback: myconv2.feedback.weight",
     ],
     [
+      "an identity that holds with any feedback, which counts for nothing",
+      carried((step, _trace, _signal, of) => (synapses) => {
+        const b = carriedBy(of)(synapses);
+        return step.record.combine({ a: synapses.weight, b }, { alpha: 1, beta: 0 }, { y: `${b.name} unread` }).y;
+      }),
+      "identity",
+      "identity shows nothing: the changes are BP's with feedback of its own too",
+    ],
+    [
       "a gradient that is claimed and is none",
       withChanges((changes) => changes),
       "gradient",

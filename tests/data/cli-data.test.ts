@@ -161,7 +161,7 @@ test("get says which file to fetch and where to put it, and leaves nothing", asy
   const address = await serve((_, response) => response.writeHead(404).end());
   const { code, stdout, stderr } = await data("get", "cifar-10", "--from", address);
   expect(stderr).toBe(
-    `saccade: cifar-10-binary.tar.gz: was not to be had: ${address}cifar-10-binary.tar.gz answered 404; fetch https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz by other means, put it into ${join(folder, "downloads", "cifar-10-batches-bin")} and run again: saccade data get cifar-10\n`,
+    `saccade: cifar-10-binary.tar.gz: could not be downloaded: ${address}cifar-10-binary.tar.gz answered 404; fetch https://www.cs.toronto.edu/~kriz/cifar-10-binary.tar.gz in another way, put it into ${join(folder, "downloads", "cifar-10-batches-bin")} and run again: saccade data get cifar-10\n`,
   );
   expect([code, stdout]).toEqual([1, ""]);
   expect(readdirSync(folder)).toEqual(["downloads"]);
@@ -218,7 +218,7 @@ test("get goes through a proxy that the environment names", async () => {
   expect(await start(["get", "stl-10"], { http_proxy: "nonsense" }).ended).toMatchObject({
     code: 1,
     stderr:
-      "saccade: saccade data get: http_proxy and https_proxy must be addresses of a proxy, as http://host:3128, got nonsense\n",
+      "saccade: saccade data get: http_proxy and https_proxy must be addresses of a proxy, such as http://host:3128, got nonsense\n",
   });
 });
 
@@ -271,7 +271,7 @@ test.each([
   [
     ["list", "--from", "x"],
     1,
-    /^saccade: saccade data: --from must be left out, or go with get, got --from with list\n$/,
+    /^saccade: saccade data: --from must be left out, except for get, got --from with list\n$/,
   ],
   [["get", "mnist", "emnist-letters"], 1, /arguments must be one dataset, got \[mnist, emnist-letters\]/],
   [["get", "mnist", "--from", "nowhere"], 1, /^saccade: --from nowhere: must be a folder .*, got no such folder\n$/],

@@ -300,7 +300,7 @@ describe(".npy", () => {
   ])("no array by its header: %j", (header) => {
     const path = write("odd.npy", spelt(header, six));
     expect(() => readNpy(path)).toThrow(
-      `${path}: its header must name a plain array, got another; save it with numpy.save`,
+      `${path}: its header must describe a plain array, got something else; save it with numpy.save`,
     );
   });
 
@@ -310,7 +310,7 @@ describe(".npy", () => {
   ])("a type that is neither numbers nor text is named: %s", (type, shown) => {
     const path = write("odd.npy", spelt(`{'descr': ${type}, 'fortran_order': False, 'shape': (6,), }`, six));
     expect(() => readNpy(path)).toThrow(
-      `${path}: must hold plain numbers or text, got the type ${shown}; save x.astype(str) of dates and the like, of records each field`,
+      `${path}: must hold plain numbers or text, got the type ${shown}; save dates and the like as x.astype(str), and records field by field`,
     );
   });
 

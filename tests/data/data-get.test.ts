@@ -214,7 +214,7 @@ const status =
   };
 
 const byHand = (base: string): string =>
-  `; fetch ${base}small.tar.gz by other means, put it into ${join(folder, "downloads", "small-bin")} and run again: saccade data get small`;
+  `; fetch ${base}small.tar.gz in another way, put it into ${join(folder, "downloads", "small-bin")} and run again: saccade data get small`;
 
 async function refusal(from: Source, options: Partial<GetOptions> = {}): Promise<string> {
   const { message, name } = await get(from, options).then(
@@ -260,14 +260,14 @@ describe("from a server", () => {
   test("says where it broke off", async () => {
     const { address } = await serve(good({ cut: half }));
     expect(await refusal(source(address), { tries: 1 })).toBe(
-      `small.tar.gz: was not to be had: ${address}small.tar.gz broke off after ${half} of ${whole} bytes (ECONNRESET)${byHand(address)}`,
+      `small.tar.gz: could not be downloaded: ${address}small.tar.gz broke off after ${half} of ${whole} bytes (ECONNRESET)${byHand(address)}`,
     );
   });
 
   test("goes on in another process", async () => {
     const { address, asked } = await serve(good({ cut: half }), status(404), good());
     expect(await refusal(source(address))).toBe(
-      `small.tar.gz: was not to be had: ${address}small.tar.gz answered 404${byHand(address)}`,
+      `small.tar.gz: could not be downloaded: ${address}small.tar.gz answered 404${byHand(address)}`,
     );
     await get(source(address));
     expectPlaced();
@@ -277,7 +277,7 @@ describe("from a server", () => {
   test("gives up where the line breaks again and again", async () => {
     const { address, asked } = await serve(good({ cut: half }), (request) => request.socket.destroy());
     expect(await refusal(source(address))).toBe(
-      `small.tar.gz: was not to be had: ${address}small.tar.gz does not answer (ECONNRESET)${byHand(address)}`,
+      `small.tar.gz: could not be downloaded: ${address}small.tar.gz does not answer (ECONNRESET)${byHand(address)}`,
     );
     expect(asked).toHaveLength(3);
   });
@@ -320,7 +320,7 @@ describe("from a server", () => {
   test("refuses other bytes of the right length", async () => {
     const { address, asked } = await serve(good({ bytes: noise(whole, 5) }));
     expect(await refusal(source(address))).toBe(
-      `small.tar.gz: was not to be had: ${address}small.tar.gz sends other bytes: their MD5 is ${md5(noise(whole, 5))}, published is ${published.md5}${byHand(address)}`,
+      `small.tar.gz: could not be downloaded: ${address}small.tar.gz sends other bytes: their MD5 is ${md5(noise(whole, 5))}, published is ${published.md5}${byHand(address)}`,
     );
     expect(asked).toHaveLength(1);
     expect(tree()).toEqual(["downloads", "downloads/small-bin"]);
@@ -333,7 +333,7 @@ describe("from a server", () => {
       response.on("close", () => clearInterval(timer));
     });
     expect(await refusal(source(length.address, flood.address))).toBe(
-      `small.tar.gz: was not to be had: ${length.address}small.tar.gz has ${whole + 1} bytes where ${whole} are published; ${flood.address}small.tar.gz sends more than the ${whole} bytes that are published${byHand(length.address)}`,
+      `small.tar.gz: could not be downloaded: ${length.address}small.tar.gz has ${whole + 1} bytes where ${whole} are published; ${flood.address}small.tar.gz sends more than the ${whole} bytes that are published${byHand(length.address)}`,
     );
     expect(tree()).toEqual(["downloads", "downloads/small-bin"]);
   });
@@ -359,7 +359,7 @@ describe("from a server", () => {
       response.write(tarball.subarray(0, 100));
     });
     expect(await refusal(source(mute.address, slow.address), { tries: 1, patience: 400 })).toBe(
-      `small.tar.gz: was not to be had: ${mute.address}small.tar.gz does not answer (silent for 0.4 s); ${slow.address}small.tar.gz broke off after 100 of ${whole} bytes (silent for 0.4 s)${byHand(mute.address)}`,
+      `small.tar.gz: could not be downloaded: ${mute.address}small.tar.gz does not answer (silent for 0.4 s); ${slow.address}small.tar.gz broke off after 100 of ${whole} bytes (silent for 0.4 s)${byHand(mute.address)}`,
     );
   });
 
@@ -383,7 +383,7 @@ describe("from a server", () => {
 
   test("says where nobody answers, which file to fetch and where to put it", async () => {
     expect(await refusal(nobody)).toBe(
-      `small.tar.gz: was not to be had: http://127.0.0.1:9/small.tar.gz cannot be reached (ECONNREFUSED)${byHand("http://127.0.0.1:9/")}`,
+      `small.tar.gz: could not be downloaded: http://127.0.0.1:9/small.tar.gz cannot be reached (ECONNREFUSED)${byHand("http://127.0.0.1:9/")}`,
     );
     writeFileSync(join(folder, "downloads", "small-bin", "small.tar.gz"), tarball);
     await get(nobody);
@@ -507,7 +507,7 @@ describe("from a folder, onto a disk", () => {
 
   test("refuses other bytes, and a folder without", async () => {
     expect(await refusal(nobody, { from: carried })).toBe(
-      `--from ${carried}: must hold small.tar.gz as published, got a folder without`,
+      `--from ${carried}: must hold small.tar.gz as published, got a folder without it`,
     );
     expect(await refusal(nobody, { from: join(carried, "x") })).toBe(
       `--from ${join(carried, "x")}: must be a folder with the files as they are published, or an http or https address, got no such folder`,
@@ -770,7 +770,7 @@ describe("checkDataset", () => {
     ]);
     const path = join(folder, "EMNIST/raw/emnist-digits-train-images-idx3-ubyte.gz");
     writeFileSync(path, readFileSync(path).subarray(0, 30));
-    expect((await faults())[0]).toMatch(/^reading: must be a whole gzip file, got a damaged one/);
+    expect((await faults())[0]).toMatch(/^reading: must be an intact gzip file, got a damaged one/);
   });
 
   test("says presence alone where a split is not whole", async () => {

@@ -85,7 +85,7 @@ describe("readIdx", () => {
     {
       fault: "gzip-cut",
       bytes: gzipSync(whole).subarray(0, 18),
-      says: "must be a whole gzip file, got a damaged one (unexpected end of file); fetch the file again",
+      says: "must be an intact gzip file, got a damaged one (unexpected end of file); fetch the file again",
     },
   ])("refuses a file that is $fault", ({ fault, bytes, says }) => {
     const path = write(`idx/${fault}`, bytes);
@@ -144,7 +144,7 @@ describe("a file that cannot be read is a sentence", () => {
     const path = join(folder, `${name}-folder`);
     mkdirSync(path);
     expect(() => read(path)).toThrow(
-      new SaccadeError(`${path}: cannot be read (EISDIR); it must be a file that you may read`),
+      new SaccadeError(`${path}: cannot be read (EISDIR); it must be a file that you have permission to read`),
     );
   });
 
@@ -152,7 +152,9 @@ describe("a file that cannot be read is a sentence", () => {
   test.skipIf(why).each(Object.entries(readers))(`%s without permission${why}`, (name, read) => {
     const path = write(`${name}-locked`, record(1));
     chmodSync(path, 0);
-    expect(() => read(path)).toThrow(`${path}: cannot be read (EACCES); it must be a file that you may read`);
+    expect(() => read(path)).toThrow(
+      `${path}: cannot be read (EACCES); it must be a file that you have permission to read`,
+    );
   });
 });
 

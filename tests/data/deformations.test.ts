@@ -312,7 +312,7 @@ describe("is refused with a sentence", () => {
   const run = (deformation: Deformation, strength = 1) =>
     deform(grey, deformation, { strength, seed: 0 }, referenceBackend);
   test.each([
-    [either("hue"), 30, /kind must be one of places, as noise has no colours, got hue/],
+    [either("hue"), 30, /kind must be one that moves pixels, because noise has no colours, got hue/],
     [{ ...cifarDeformation, share: 2 }, 1, /deformation\.share must be a number from 0 to 1, got 2/],
     [{ ...cifarDeformation, perturb: Number.NaN }, 1, /deformation\.perturb must be a number from 0 to 2, got NaN/],
     [cifarDeformation, -1, /the strength of cifar must be a number of at least 0, got -1/],

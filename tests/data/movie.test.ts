@@ -15,7 +15,7 @@ import { recordProgram } from "../../src/program/program.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { persistent } from "../../src/program/tensor.ts";
 import { auditVerdicts } from "../../src/training/audit-rule.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer, type Trainer } from "../../src/training/trainer.ts";
 
 const { frames, fixation } = movieClip;
@@ -277,7 +277,7 @@ describe("training from the movie", () => {
     [{ loss: { negatives: 5, gap: 3 } }, "loss.gap is for negativesReading past, got paper-text; leave it out"],
     [
       { loss: { negativesReading: "past" } },
-      "loss.negatives must be a number under negativesReading past, got all; say how long the buffer is",
+      "loss.negatives must be a number under negativesReading past, got all; give the length of the buffer",
     ],
     [
       { loss: { negatives: 6, negativesReading: "past", gap: 8, spacing: 8 }, batch: 48 },

@@ -118,7 +118,7 @@ test("a dry run says that it keeps the decoded pictures, and leaves nothing else
   const { code, stderr } = await saccade(...words);
   expect(code, stderr).toBe(0);
   const made = (readdirSync(root, { recursive: true }) as string[]).filter((path) => !before.includes(path));
-  const told = [...stderr.matchAll(/^note: the decoded pictures are kept for later: [\d.]+ KiB in (.+)$/gm)];
+  const told = [...stderr.matchAll(/^note: the decoded pictures are cached: [\d.]+ KiB in (.+)$/gm)];
   expect(told.map(([, path]) => path).sort()).toEqual(made.map((path) => join(root, path)).sort());
   expect((await saccade(...words)).stderr).not.toContain("kept");
 });
@@ -150,14 +150,14 @@ test("a run does not go on when its pictures have changed, but does when they ha
   expect([code, stderr.replaceAll(`${root}/`, "")]).toEqual([
     1,
     expect.stringMatching(
-      /^decoding: [\s\S]+saccade: runs\/\S+: must go on with the pictures that it began with, 16 of moved train, got 16 others of moved train; put them back, or start a new run\n$/,
+      /^decoding: [\s\S]+saccade: runs\/\S+: must be resumed with the pictures that it began with, 16 of moved train, got 16 others of moved train; restore them, or start a new run\n$/,
     ),
   ]);
   expect(readFileSync(join(run, "metrics.jsonl")).equals(before)).toBe(true);
   const record = readFileSync(join(run, "data.json"));
   writeFileSync(join(run, "data.json"), record.subarray(0, 20));
   expect((await saccade("train", "--resume", run, "epochs=2", "data.folder=elsewhere")).stderr).toMatch(
-    /data\.json: must say what the run learns from, got something else; remove it to go on/,
+    /data\.json: must describe the pictures that the run learns from, got something else; remove it to resume/,
   );
   writeFileSync(join(run, "data.json"), record);
   await output("train", "--resume", run, "epochs=2", "--no-probe", "data.folder=elsewhere");
@@ -209,14 +209,17 @@ test("pictures of another size than the network's input are said to be, and how 
   writeLarge();
   const viewsOf = async (...words: string[]): Promise<string | undefined> =>
     /^views +(.*)$/m.exec(await output("train", "large.yaml", ...words))?.[1];
-  expect(await viewsOf()).toBe("pictures of 48×48 are brought to 16×16 by the views");
+  expect(await viewsOf()).toBe("pictures of 48×48 are scaled to 16×16 in the views");
   expect(await viewsOf("augmentation={kind: none}")).toBe("the middle 16×16 of pictures of 48×48");
   const patches = ["augmentation={kind: patches, crop: 40, size: 16, stride: 4}", "loss={kind: clappPatches}"];
   expect(await viewsOf(...patches, "learning=GLL")).toBeUndefined();
   expect(await viewsOf("data={dataset: procedural-objects, limit: 8, size: 16}")).toBeUndefined();
   const run = runOf(await output("train", "large.yaml"));
   const { code, stderr } = await saccade("export", run, "--to", "large-embeddings.npz");
-  expect([code, stderr.split("\n")[0]]).toEqual([0, "note: the encoder reads the middle 16×16 of pictures of 48×48"]);
+  expect([code, stderr.split("\n")[0]]).toEqual([
+    0,
+    "warning: the encoder reads the middle 16×16 of pictures of 48×48",
+  ]);
 });
 
 test.each([
@@ -317,7 +320,7 @@ describe("refused before anything is written", () => {
     [
       "no such folder",
       ["data.folder=nowhere"],
-      /nowhere: cannot be read \(ENOENT\); pictures must be in folders that you may read/,
+      /nowhere: cannot be read \(ENOENT\); pictures must be in folders that you have permission to read/,
     ],
     [
       "a probe whose test set has other classes",
@@ -361,17 +364,17 @@ test("broken pictures that are left out are said to be", async () => {
   const refused = await saccade(...words);
   expect([refused.code, refused.stderr]).toEqual([
     1,
-    expect.stringMatching(/saccade: hurt\/train\/cat\/3\.png: must begin as a PNG, JPEG or WebP picture/),
+    expect.stringMatching(/saccade: hurt\/train\/cat\/3\.png: must be a PNG, JPEG or WebP picture/),
   ]);
   const { code, stdout, stderr } = await saccade(...words, "data.skipBroken=true");
   expect(code, stderr).toBe(0);
   expect(stdout).toMatch(/^data +hurt train: 15 images/m);
-  expect(stderr).toMatch(/^note: 1 of 16 pictures cannot be read and are left out: hurt\/train\/cat\/3\.png/m);
+  expect(stderr).toMatch(/^warning: 1 of 16 pictures cannot be read and are left out: hurt\/train\/cat\/3\.png/m);
   const record = JSON.parse(readFileSync(join(runOf(stdout), "data.json"), "utf8"));
   expect(record).toMatchObject({
     count: 15,
     byClass: { unlabelled: { pictures: 15, leftOut: 1 } },
-    leftOut: [{ file: "cat/3.png", class: "unlabelled", why: expect.stringMatching(/^must begin as a PNG/) }],
+    leftOut: [{ file: "cat/3.png", class: "unlabelled", why: expect.stringMatching(/^must be a PNG/) }],
   });
   const probed = [
     "data.folder=pictures",
@@ -383,7 +386,7 @@ test("broken pictures that are left out are said to be", async () => {
   expect(JSON.parse(readFileSync(join(measured, "probe.json"), "utf8")).leftOut).toEqual({
     train: {
       byClass: { cat: { pictures: 7, leftOut: 1 }, dog: { pictures: 8, leftOut: 0 } },
-      leftOut: [{ file: "cat/3.png", class: "cat", why: expect.stringMatching(/^must begin as a PNG/) }],
+      leftOut: [{ file: "cat/3.png", class: "cat", why: expect.stringMatching(/^must be a PNG/) }],
     },
     test: {},
   });

@@ -229,45 +229,33 @@ describe("a picture is decoded", () => {
     return file;
   }
   test.each<[string, () => Promise<Uint8Array> | Uint8Array, string]>([
-    [
-      "a bomb of pixels",
-      bomb,
-      "one: must have at most 134217728 pixels (2²⁷), got more; scale it down, or take it out",
-    ],
-    [
-      "nothing",
-      () => new Uint8Array(),
-      "one: must begin as a PNG, JPEG or WebP picture, got an empty file; take it out",
-    ],
+    ["a bomb of pixels", bomb, "one: must have at most 134217728 pixels (2²⁷), got more; scale it down or remove it"],
+    ["nothing", () => new Uint8Array(), "one: must be a PNG, JPEG or WebP picture, got an empty file; take it out"],
     [
       "a drawing that calls itself a picture",
       () => Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"></svg>'),
-      "one: must begin as a PNG, JPEG or WebP picture, got a page of HTML or XML; fetch the file again",
+      "one: must be a PNG, JPEG or WebP picture, got a page of HTML or XML; fetch the file again",
     ],
     [
       "a pointer of Git LFS",
       () => Buffer.from("version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n"),
-      "one: must begin as a PNG, JPEG or WebP picture, got a pointer of Git LFS; fetch what it stands for: git lfs pull",
+      "one: must be a PNG, JPEG or WebP picture, got a pointer of Git LFS; fetch what it stands for: git lfs pull",
     ],
     [
       "a PNG that a transfer has taken for text",
       () => Buffer.from(png(4, 4, rgb).toString("latin1").replaceAll("\r\n", "\n"), "latin1"),
-      "one: must begin as a PNG, JPEG or WebP picture, got a PNG whose line ends were changed, as a transfer as text does; copy it again, as binary",
+      "one: must be a PNG, JPEG or WebP picture, got a PNG whose line ends were changed, as a transfer as text does; copy it again, as binary",
     ],
-    [
-      "a GIF",
-      () => raw(4, 4, rgb).gif().toBuffer(),
-      "one: must begin as a PNG, JPEG or WebP picture, got a GIF; convert it",
-    ],
+    ["a GIF", () => raw(4, 4, rgb).gif().toBuffer(), "one: must be a PNG, JPEG or WebP picture, got a GIF; convert it"],
     [
       "a TIFF",
       () => raw(4, 4, rgb).tiff().toBuffer(),
-      "one: must begin as a PNG, JPEG or WebP picture, got a TIFF; convert it",
+      "one: must be a PNG, JPEG or WebP picture, got a TIFF; convert it",
     ],
     [
       "other bytes",
       () => Buffer.from("other bytes"),
-      "one: must begin as a PNG, JPEG or WebP picture, got something else; convert it, or take it out",
+      "one: must be a PNG, JPEG or WebP picture, got something else; convert it, or take it out",
     ],
     [
       "a JPEG cut short",
@@ -277,9 +265,9 @@ describe("a picture is decoded", () => {
             .jpeg()
             .toBuffer()
         ).subarray(0, -500),
-      "one: must be a whole picture, got a damaged one (VipsJpeg: premature end of JPEG image); mend it",
+      "one: must be an intact picture, got a damaged one (VipsJpeg: premature end of JPEG image); repair it",
     ],
-    ["a PNG cut short", () => png(4, 4, rgb).subarray(0, -20), "one: must be a whole picture, got a damaged one ("],
+    ["a PNG cut short", () => png(4, 4, rgb).subarray(0, -20), "one: must be an intact picture, got a damaged one ("],
   ])("%s is refused", async (_, bytes, wanted) => {
     const sentence = await refusal(decoder.decode(write("one", await bytes()), 4));
     expect(sentence.slice(0, wanted.length)).toBe(wanted);
@@ -346,7 +334,7 @@ describe("of damage that libjpeg only warns of", () => {
     "a JPEG%s that is cut short anywhere is refused, also where an end marker was put behind it",
     async (_, options, change) => {
       const bytes = change(await jpeg(options));
-      const sentence = /^cut: must be a whole picture, got a damaged one \(.+\); mend it, or take it out$/;
+      const sentence = /^cut: must be an intact picture, got a damaged one \(.+\); repair it or remove it$/;
       for (let cut = 60; cut < bytes.length - 20; cut += 211)
         for (const end of [[], [0xff, 0xd9]]) {
           // Of a progressive one a scan that is missing as a whole is no damage: it is less sharp.
@@ -378,7 +366,7 @@ describe("of damage that libjpeg only warns of", () => {
           for (const size of [16, 100, 256]) {
             const path = write("cut", Buffer.concat([whole.subarray(0, -cut), Buffer.from(end)]));
             expect(await refusal(decoder.decode(path, size)), `${cut}, ${end}, ${size}`).toMatch(
-              /^cut: must be a whole picture, got a damaged one \(.+\); mend it, or take it out$/,
+              /^cut: must be an intact picture, got a damaged one \(.+\); repair it or remove it$/,
             );
           }
     },
@@ -389,7 +377,7 @@ describe("of damage that libjpeg only warns of", () => {
     const start = spectral(whole) + 3;
     const bytes = Buffer.concat([whole.subarray(0, start + 100), whole.subarray(start + 160)]);
     expect(await refusal(decoder.decode(write("holed", bytes), 64))).toMatch(
-      /^holed: must be a whole picture, got a damaged one \(VipsJpeg: Corrupt JPEG data: [a-zA-Z ]+\)/,
+      /^holed: must be an intact picture, got a damaged one \(VipsJpeg: Corrupt JPEG data: [a-zA-Z ]+\)/,
     );
   });
 
@@ -497,12 +485,17 @@ describe("a folder of pictures", () => {
     expect([set.classes.join(), ...firstBytes(set)]).toEqual(["a,b", 5, 5]);
     symlinkSync(join(root, "links"), join(root, "links/a/back"));
     expect(await refusal(loadDataset(folderRequest("links")))).toMatch(
-      /^links\/a\/back\/a: must not lead back to a folder that it is in, got a link to .*links\/a; remove it$/,
+      /^links\/a\/back\/a: must not link back to a folder that contains it, got a link to .*links\/a; remove it$/,
     );
   });
 
   test.each<[string, () => void, Partial<DatasetRequest>, string]>([
-    ["of no folder", () => {}, {}, "bad: cannot be read (ENOENT); pictures must be in folders that you may read"],
+    [
+      "of no folder",
+      () => {},
+      {},
+      "bad: cannot be read (ENOENT); pictures must be in folders that you have permission to read",
+    ],
     [
       "no folder given",
       () => {},
@@ -513,13 +506,13 @@ describe("a folder of pictures", () => {
       "a file",
       () => write("bad", ""),
       {},
-      "bad: cannot be read (ENOTDIR); pictures must be in folders that you may read",
+      "bad: cannot be read (ENOTDIR); pictures must be in folders that you have permission to read",
     ],
     [
       "no classes",
       () => write("bad/1.png", plain(1)),
       {},
-      "bad: must hold a subfolder of pictures for each class, got none; put the pictures into such, or set split: unlabelled",
+      "bad: must hold a subfolder of pictures for each class, got none; make them, or set split: unlabelled",
     ],
     [
       "a picture beside the classes",
@@ -528,7 +521,7 @@ describe("a folder of pictures", () => {
         write("bad/a/1.png", plain(1));
       },
       {},
-      "bad: every picture must be in its class's subfolder, got 1.png beside them; move or remove them",
+      "bad: every picture must be in its class's subfolder, got 1.png; move or remove them",
     ],
     [
       "an empty class",
@@ -553,7 +546,7 @@ describe("a folder of pictures", () => {
         for (const name of ["x.txt", "y.txt", "z.txt"]) write(`bad/a/${name}`, "");
       },
       {},
-      "bad: must hold pictures alone (.png, .jpg, .jpeg, .webp), got a/1.gif, a/x.txt, a/y.txt and 1 more; move them out, convert them, or set skipBroken: true",
+      "bad: must hold only pictures (.png, .jpg, .jpeg, .webp), got a/1.gif, a/x.txt, a/y.txt and 1 more; move them out, convert them, or set skipBroken: true",
     ],
     [
       "a link that leads nowhere",
@@ -562,7 +555,7 @@ describe("a folder of pictures", () => {
         symlinkSync(join(root, "nowhere"), join(root, "bad/a/2.png"));
       },
       {},
-      "bad: must hold pictures alone (.png, .jpg, .jpeg, .webp), got a/2.png; move them out, convert them, or set skipBroken: true",
+      "bad: must hold only pictures (.png, .jpg, .jpeg, .webp), got a/2.png; move them out, convert them, or set skipBroken: true",
     ],
     [
       "splits beside classes",
@@ -603,7 +596,7 @@ describe("a folder of pictures", () => {
       write("locked/a/1.png", plain(1));
       chmodSync(join(root, "locked/a"), 0);
       expect(await refusal(loadDataset(folderRequest("locked")))).toBe(
-        "locked/a: cannot be read (EACCES); pictures must be in folders that you may read",
+        "locked/a: cannot be read (EACCES); pictures must be in folders that you have permission to read",
       );
       chmodSync(join(root, "locked/a"), 0o700);
     },
@@ -630,21 +623,23 @@ describe("a folder of pictures", () => {
     for (let i = 0; i < 4; i++) write(`broken/a/${i}.png`, i % 2 === 0 ? plain(i) : plain(i).subarray(0, -30));
     write("broken/b/0.png", plain(9));
     expect(await refusal(loadDataset(folderRequest("broken")))).toMatch(
-      /^broken\/a\/1\.png: must be a whole picture, got a damaged one \(.+\); mend it, or take it out; the same of a\/3\.png; or set skipBroken: true$/,
+      /^broken\/a\/1\.png: must be an intact picture, got a damaged one \(.+\); repair it or remove it; the same of a\/3\.png; or set skipBroken: true$/,
     );
     write("broken/b/notes.txt", "");
     for (const way of ["decoded", "kept"]) {
       const notes: string[] = [];
       const set = await loadDataset(folderRequest("broken", { skipBroken: true }), {
-        onNote: (note) => /are kept/.test(note) || notes.push(note.replaceAll(`${root}/`, "")),
+        onWarning: (note) => notes.push(note.replaceAll(`${root}/`, "")),
       });
       expect([set.count, ...firstBytes(set), ...set.labels], way).toEqual([3, 0, 9, 2, 0, 1, 0]);
-      expect(notes[0]).toMatch(/^2 of 5 pictures cannot be read and are left out: broken\/a\/1\.png: must be a whole/);
-      expect(notes.slice(1)).toEqual(["left out, as they are no pictures: b/notes.txt"]);
+      expect(notes[0]).toMatch(
+        /^2 of 5 pictures cannot be read and are left out: broken\/a\/1\.png: must be an intact/,
+      );
+      expect(notes.slice(1)).toEqual(["left out, because they are not pictures: b/notes.txt"]);
     }
     write("allbroken/a/1.png", "x");
     expect(await refusal(loadDataset(folderRequest("allbroken", { skipBroken: true })))).toMatch(
-      /^allbroken: must hold pictures that can be read, got none; allbroken\/a\/1\.png: must begin as a PNG/,
+      /^allbroken: must hold pictures that can be read, got none; allbroken\/a\/1\.png: must be a PNG/,
     );
   });
 
@@ -657,7 +652,7 @@ describe("a folder of pictures", () => {
     for (const way of ["decoded", "kept"]) {
       const notes: string[] = [];
       const set = await loadDataset(folderRequest("many-broken", { skipBroken: true }), {
-        onNote: (note) => notes.push(note.replaceAll(`${root}/`, "")),
+        onWarning: (note) => notes.push(note.replaceAll(`${root}/`, "")),
       });
       const leftOut = set.leftOut ?? [];
       const broken = leftOut.filter(({ file }) => file.endsWith(".png"));
@@ -672,13 +667,13 @@ describe("a folder of pictures", () => {
       for (const { file, class: name, why } of broken) {
         expect(file.startsWith(`${name}/`)).toBe(true);
         expect(why).toMatch(
-          /^must be a whole picture, got a damaged one \((vipspng: .+|in its header)\); mend it, or take it out$/,
+          /^must be an intact picture, got a damaged one \((vipspng: .+|in its header)\); repair it or remove it$/,
         );
       }
       expect(leftOut.find(({ file }) => file.endsWith(".txt"))).toEqual({
         file: "bee/notes.txt",
         class: "bee",
-        why: "is no picture by its name",
+        why: "is not a picture by its name",
       });
       expect(notes.find((note) => note.startsWith("40 of 70"))).toMatch(
         /^40 of 70 pictures cannot be read and are left out: many-broken\/ant\/00\.png: .+; 14 of 24 in ant, 13 of 23 in bee, 13 of 23 in cat$/,
@@ -691,7 +686,7 @@ describe("a folder of pictures", () => {
     write("hollow/bee/1.png", "text");
     write("hollow/bee/2.png", plain(2).subarray(0, -30));
     expect(await refusal(loadDataset(folderRequest("hollow", { skipBroken: true })))).toMatch(
-      /^hollow: every class must have pictures that can be read, got none in bee; fill or remove the subfolder \(hollow\/bee\/1\.png: must begin as a PNG.*\)$/,
+      /^hollow: every class must have pictures that can be read, got none in bee; fill or remove the subfolder \(hollow\/bee\/1\.png: must be a PNG.*\)$/,
     );
     write("hollow/bee/3.png", plain(3));
     expect((await loadDataset(folderRequest("hollow", { skipBroken: true }))).count).toBe(2);
@@ -705,7 +700,7 @@ describe("a folder of pictures", () => {
     write("called/a/2.png", plain(1).subarray(0, -30));
     const noted = async (folder: string): Promise<string | undefined> => {
       const notes: string[] = [];
-      await loadDataset(folderRequest(folder, { skipBroken: true }), { onNote: (note) => notes.push(note) });
+      await loadDataset(folderRequest(folder, { skipBroken: true }), { onWarning: (note) => notes.push(note) });
       return notes.find((note) => /cannot be read/.test(note))?.replaceAll(`${root}/`, "");
     };
     expect(await noted("called")).toMatch(/left out: called\/a\/2\.png: must/);
@@ -766,7 +761,7 @@ describe("a folder of pictures", () => {
   ])("%s would be classes, and are refused", async (_, paths, where, names) => {
     rmSync(join(root, "hidden"), { recursive: true, force: true });
     for (const [i, path] of paths.entries()) write(`hidden/${path}/1.png`, plain(i));
-    const sentence = `hidden${where}: must hold folders of splits called train, training, test, testing, val, valid, validation, unlabelled, unlabeled, or classes, got ${names}, which look like splits; rename them so, in the folder of the dataset, or if they are classes, otherwise`;
+    const sentence = `hidden${where}: must hold folders of splits called train, training, test, testing, val, valid, validation, unlabelled, unlabeled, or classes, got ${names}, which look like splits; if they are splits, give them these names, directly in the dataset's folder; if they are classes, rename them`;
     expect(await refusal(loadDataset(folderRequest("hidden")))).toBe(sentence);
     // Pictures without labels would be the test pictures too.
     if (where !== "/train")
@@ -807,9 +802,9 @@ describe("a folder of pictures", () => {
       ),
     );
     const notes: string[] = [];
-    await loadDataset(folderRequest("deep"), { onNote: (note) => notes.push(note.replaceAll(`${root}/`, "")) });
+    await loadDataset(folderRequest("deep"), { onWarning: (note) => notes.push(note.replaceAll(`${root}/`, "")) });
     expect(notes).toContain(
-      "deep: nothing in its pictures is brighter than level 15 of 255; of 12 bits in files of 16, set valueRange: [0, 4095]",
+      "deep: nothing in its pictures is brighter than level 15 of 255; for 12-bit pictures in 16-bit files, set valueRange: [0, 4095]",
     );
     for (const range of [
       [0, 65536],
@@ -842,7 +837,7 @@ describe("a folder of pictures", () => {
     expect(firstBytes(test)).toEqual([4, 5, 3]);
     write(`accents/test/${composed}/1.png`, plain(1));
     expect(await refusal(loadDataset(folderRequest("accents", { split: "test" })))).toBe(
-      `accents/test: must hold one folder for each class, got two called ${composed}, which differ in their Unicode normalisation alone; move them into one`,
+      `accents/test: must hold one folder for each class, got two called ${composed}, which differ only in their Unicode normalisation; move them into one`,
     );
   });
 
@@ -864,6 +859,7 @@ describe("decoded pictures are kept", () => {
     const set = await loadDataset(folderRequest("kept", more), {
       onPicture: () => decoded++,
       onNote: (note) => notes.push(note),
+      onWarning: (warning) => notes.push(warning),
     });
     return { decoded, notes, values: firstBytes(set) };
   };
@@ -879,7 +875,7 @@ describe("decoded pictures are kept", () => {
     make();
     const { decoded, notes, values } = await load();
     expect([decoded, ...values]).toEqual([2, 1, 2]);
-    expect(notes).toEqual([`the decoded pictures are kept for later: 384 B in ${join(kept, files()[0])}`]);
+    expect(notes).toEqual([`the decoded pictures are cached: 384 B in ${join(kept, files()[0])}`]);
     expect(await load()).toEqual({ decoded: 0, notes: [], values: [1, 2] });
     expect((await load({ size: 16 })).decoded).toBe(2);
     expect((await load({ limit: 1 })).decoded).toBe(1);
@@ -946,7 +942,7 @@ describe("decoded pictures are kept", () => {
     const { decoded, notes, values } = await load();
     expect([decoded, ...values]).toEqual([2, 1, 2]);
     expect(notes).toHaveLength(1);
-    expect(notes[0]).toMatch(/^the decoded pictures could not be kept, so they will be decoded anew: E/);
+    expect(notes[0]).toMatch(/^the decoded pictures could not be cached, so every run will decode them again: E/);
   });
 });
 
@@ -1121,13 +1117,13 @@ describe("arrays", () => {
         save({ x: npy("|u1", [1, 2, 2], Buffer.of(0, most, 0, 1)), y: i8(0) });
         const {
           pixels: [, level],
-        } = await loadDataset(arrays(), { onNote: (note) => notes.push(note) });
+        } = await loadDataset(arrays(), { onWarning: (note) => notes.push(note) });
         expect(level).toBe(most);
       }
       expect(notes.map((note) => note.replaceAll(`${root}/`, ""))).toEqual(
         [1, 15].map(
           () =>
-            "a.npz: x: nothing in its pictures is brighter than level 15 of 255; of levels that end at 1, set valueRange: [0, 1]",
+            "a.npz: x: nothing in its pictures is brighter than level 15 of 255; for levels from 0 to 1, set valueRange: [0, 1]",
         ),
       );
     });
@@ -1156,7 +1152,7 @@ describe("arrays", () => {
       );
       save({ x, y });
       expect(await refusal(loadDataset(arrays({ valueRange: [255, 0] })))).toBe(
-        "loadDataset: valueRange must be [low, high], what is black and what is white, got [255, 0]",
+        "loadDataset: valueRange must be [low, high], the values that are black and white, got [255, 0]",
       );
       expect(await refusal(loadDataset({ dataset: "mnist", split: "train", valueRange: [0, 1] }))).toBe(
         "loadDataset: valueRange must be left out for mnist, got [0, 1]; it is for image-folder",
@@ -1172,7 +1168,7 @@ describe("arrays", () => {
     ])("without which they are refused, with what is in them: %s", async (type, content, extent) => {
       save({ x: content, y: i8(0) });
       expect(await refusal(describeDataset(arrays()))).toBe(
-        `a.npz: x: pictures must be bytes, 0 to 255 (uint8), or have a valueRange, got ${type} ${extent}; set valueRange: [low, high] to what is black and what is white in them, in every split alike`,
+        `a.npz: x: pictures must be bytes, 0 to 255 (uint8), or have a valueRange, got ${type} ${extent}; set valueRange: [low, high] to the values that are black and white, the same in every split`,
       );
     });
   });
@@ -1235,13 +1231,13 @@ describe("arrays", () => {
       "channels that may be rows",
       { x: npy("|u1", [1, 3, 8, 3], Buffer.alloc(72)), y: i8(0) },
       {},
-      "a.npz: x: channels must be told from rows and columns by an extent of 1 or 3 first or last, got [1, 3, 8, 3], which has both; save pictures of one channel as [n, h, w], others larger than 3 × 3",
+      "a.npz: x: channels must be recognisable by a 1 or 3 at the first or last place of the shape, got [1, 3, 8, 3], which has it at both; save pictures of one channel as [n, h, w], others larger than 3 × 3",
     ],
     [
       "four channels",
       { x: npy("|u1", [1, 8, 8, 4], Buffer.alloc(256)), y: i8(0) },
       {},
-      "a.npz: x: pictures must be [n, h, w], [n, h, w, c] or [n, c, h, w] with 1 or 3 channels, got [1, 8, 8, 4]; pictures of several sizes must be brought to one, a fourth channel left out",
+      "a.npz: x: pictures must be [n, h, w], [n, h, w, c] or [n, c, h, w] with 1 or 3 channels, got [1, 8, 8, 4]; scale pictures of several sizes to one size, and leave out a fourth channel",
     ],
     [
       "no pictures",
@@ -1350,14 +1346,14 @@ describe("arrays", () => {
     whole[place] ^= 1;
     write("a.npz", whole);
     expect(await refusal(loadDataset(arrays()))).toBe(
-      "a.npz: must be a whole .npz file, got a damaged one (another checksum); save it again with numpy.savez",
+      "a.npz: must be an intact .npz file, got a damaged one (another checksum); save it again with numpy.savez",
     );
     // The directory says that 4 GiB are in a few hundred bytes.
     const bomb = npz({ x, y }, true);
     bomb.writeUInt32LE(0xfffffff0, bomb.indexOf("PK\x01\x02") + 24);
     write("a.npz", bomb);
     expect(await refusal(loadDataset(arrays()))).toMatch(
-      /^a\.npz: must be a whole \.npz file, got a damaged one \(4294967280 bytes in \d+\); save it again with numpy\.savez$/,
+      /^a\.npz: must be an intact \.npz file, got a damaged one \(4294967280 bytes in \d+\); save it again with numpy\.savez$/,
     );
     write("a.npz", x);
     expect(await refusal(loadDataset(arrays()))).toBe(
@@ -1369,10 +1365,10 @@ describe("arrays", () => {
     );
     write("a.npz", pixels);
     expect(await refusal(loadDataset(arrays()))).toBe(
-      "a.npz: must be a whole .npz file, got a damaged one (End of central directory record signature not found); save it again with numpy.savez",
+      "a.npz: must be an intact .npz file, got a damaged one (End of central directory record signature not found); save it again with numpy.savez",
     );
     expect(await refusal(loadDataset(arrays({ file: join(root, "none.npz") })))).toBe(
-      "none.npz: cannot be read (ENOENT); it must be a file that you may read",
+      "none.npz: cannot be read (ENOENT); it must be a file that you have permission to read",
     );
   });
 

@@ -53,7 +53,7 @@ async function load(dataset = "mnist", split: "train" | "test" = "train"): Promi
   const notes: string[] = [];
   const { count } = await loadDataset(
     { dataset, split, folder },
-    { onNote: (note) => notes.push(note.replaceAll(`${root}/`, "")) },
+    { onWarning: (note) => notes.push(note.replaceAll(`${root}/`, "")) },
   );
   return { count, notes };
 }
@@ -211,7 +211,7 @@ test("where nothing may be written to, that is said", async () => {
   writeFileSync(place, "a file where the folder should be");
   const { notes } = await load();
   expect(notes).toEqual([
-    expect.stringMatching(/^checksums could not be kept, so they will be computed anew: E/),
+    expect.stringMatching(/^checksums could not be stored, so they will be computed again each time: E/),
     note,
   ]);
 });

@@ -8,8 +8,8 @@ import { copyPictures, greyscale, type ImageSet } from "../../src/data/images.ts
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { loadDataset } from "../../src/datasets/datasets.ts";
 import { describeData } from "../../src/runs/configured-data.ts";
-import { parseConfig } from "../../src/training/config.ts";
 import { configuredModel, recordConfigured } from "../../src/training/configured-rule.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer } from "../../src/training/trainer.ts";
 
 const resident = proceduralObjects({ split: "unlabelled", count: 90, seed: 4, size: 16 });

@@ -25,8 +25,9 @@ import { recordRule } from "../../src/rules/rule.ts";
 import { learningRows, type PreparedUpdate, type Update } from "../../src/rules/update.ts";
 import { intervene } from "../../src/training/audit-intervention.ts";
 import { auditConfigured, confirmed, disagreements, startValues } from "../../src/training/audit-rule.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
 import { configuredRule } from "../../src/training/configured-rule.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 const configured = (settings: object): Config =>
   parseConfig(

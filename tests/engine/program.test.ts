@@ -32,8 +32,8 @@ import {
   sizeOf,
   type Tensor,
 } from "../../src/program/tensor.ts";
-import { parseConfig } from "../../src/training/config.ts";
 import { recordConfigured } from "../../src/training/configured-rule.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 /** The programs of a configuration's steps on a dataset of so many images, as `saccade explain` has them. */
 function stepsOf(change: object, count = 500): Program[] {

@@ -14,7 +14,7 @@ import {
 } from "../../src/backends/wasm/simd.ts";
 import { tryKernels } from "../../src/backends/wasm/simd-trial.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer } from "../../src/training/trainer.ts";
 import { wideObstacle } from "../support/backends.ts";
 

@@ -17,7 +17,7 @@ import { layerPanels } from "../../src/figures/layer-panels.ts";
 import { drawProbeFigure } from "../../src/figures/probe-figure.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { configKey } from "../../src/runs/resume.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 /** Noise, brighter class by class. */
 function pictures(count: number, seed: number): ImageSet {
@@ -113,7 +113,7 @@ describe("a probe of every layer", () => {
     try {
       await drawProbeFigure(folder, all);
       const svg = readFileSync(join(folder, "probe.svg"), "utf8");
-      for (const word of ["What each layer is worth", "kNN, 4 a class", "conv2", "random", "pixels", "chance"])
+      for (const word of ["Accuracy of each layer", "kNN, 4 a class", "conv2", "random", "pixels", "chance"])
         expect(svg).toContain(word);
       expect(svg).not.toMatch(/NaN|undefined/);
     } finally {

@@ -18,7 +18,7 @@ import { type RobustnessOptions, type RobustnessReport, robustness } from "../..
 import { drawDeformed, robustnessFigure } from "../../src/figures/robustness-figures.ts";
 import { strengthCurves } from "../../src/figures/strength-curves.ts";
 import { ownClassifier } from "../../src/runs/own-classifier.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer } from "../../src/training/trainer.ts";
 
 const solids = (split: "train" | "test", count: number): ImageSet =>

@@ -159,14 +159,14 @@ test("a BatchNorm between the blocks is refused, and folded in where it is said 
   const refused = await saccade("import", file, "--network", "tiny");
   expect([refused.code, refused.stdout]).toEqual([1, ""]);
   expect(refused.stderr).toMatch(
-    /^saccade: normed\.safetensors: all that the blocks compute must be taken, got bn1\.weight, .*set --fold-batch-norm/,
+    /^saccade: normed\.safetensors: must hold nothing else that could change what the blocks compute, got bn1\.weight, .*set --fold-batch-norm/,
   );
   expect(runs()).toEqual([]);
   const normalise = "normalise={mean: [.5, .4, .3], std: [.2, .25, .3]}";
   const folded = await saccade("import", file, "--network", "tiny", "--fold-batch-norm", normalise, "--json");
   expect(folded.code, folded.stderr).toBe(0);
   expect(folded.stderr).toBe(
-    "folded: bn1 into conv1, bn2 into conv2, bn3 into conv3\nleft out: fc.weight; the encoder has none\nnote: before normalise, pixel values 0 and 255 are taken as 0 and 1, as nothing else is said; else give valueRange=[low,high]\n",
+    "folded: bn1 into conv1, bn2 into conv2, bn3 into conv3\nleft out: fc.weight; the encoder has none\nwarning: no valueRange is given, so before normalise pixel values 0 and 255 are taken as 0 and 1; otherwise give valueRange=[low,high]\n",
   );
   const { run, ...said } = JSON.parse(folded.stdout);
   expect(said).toEqual({
@@ -205,7 +205,7 @@ test("a BatchNorm between the blocks is refused, and folded in where it is said 
 test("what no range is given for is taken as [0, 1], which is said; a file and the command line must not contradict each other", async () => {
   const file = store("plain.safetensors", convolutions());
   const note =
-    "note: pixel values 0 and 255 are taken as 0 and 1 in training, as nothing else is said; else give valueRange=[-1,1] or the like, or normalise='{mean: […], std: […]}'\n";
+    "warning: no valueRange is given, so pixel values 0 and 255 are taken as 0 and 1 in training; otherwise give valueRange=[-1,1] or the like, or normalise='{mean: […], std: […]}'\n";
   const silent = await saccade("import", file, "--network", "tiny");
   expect([silent.code, silent.stderr]).toEqual([0, note]);
   expect((await saccade("import", file, "--network", "tiny", "valueRange=[0,1]")).stderr).toBe("");
@@ -231,7 +231,7 @@ test("names with something before them are found by --prefix, which the refusal 
     "saccade: prefixed.safetensors: conv1.weight must be [16, 3, 3, 3], as network tiny has it, got nothing; set --prefix state_dict.module.\n",
   );
   expect((await saccade("import", file, "--network", "tiny", "--prefix", "state_dict.module.")).stderr).toMatch(
-    /all that the blocks compute must be taken, got epoch beside them; if it lies behind the last block, or computes nothing, set --leave-out epoch;/,
+    /must hold nothing else that could change what the blocks compute, got epoch; if it comes after the last block, or computes nothing, set --leave-out epoch;/,
   );
   const words = ["--prefix", "state_dict.module.", "--leave-out", "epoch", "valueRange=[0,1]"];
   const { code, stdout, stderr } = await saccade("import", file, "--network", "tiny", ...words, "--json");

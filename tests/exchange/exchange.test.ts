@@ -730,42 +730,34 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
     [
       "a BatchNorm",
       norm("bn2", 64, 4),
-      "got bn2.weight, bn2.bias, bn2.running_mean and 2 more beside them; where every BatchNorm follows its convolution directly, before the activation, set --fold-batch-norm; if this one lies behind the last block, --leave-out bn2",
+      "got bn2.weight, bn2.bias, bn2.running_mean and 2 more; if every BatchNorm follows its convolution directly, before the activation, set --fold-batch-norm; if this one comes after the last block, --leave-out bn2",
     ],
     [
       "a BatchNorm within a block",
       norm("conv2.norm", 64, 4),
-      "got conv2.norm.weight, conv2.norm.bias, conv2.norm.running_mean and 2 more beside them; where every BatchNorm",
+      "got conv2.norm.weight, conv2.norm.bias, conv2.norm.running_mean and 2 more; if every BatchNorm",
     ],
     [
       "a PReLU",
       { "act1.weight": array([1]) },
-      "got act1.weight beside them; if it lies behind the last block, or computes nothing, set --leave-out act1; else the encoder is not mnist",
+      "got act1.weight; if it comes after the last block, or computes nothing, set --leave-out act1; else the encoder is not mnist",
     ],
-    [
-      "a GroupNorm",
-      { "gn1.weight": array([32]), "gn1.bias": array([32]) },
-      "got gn1.weight, gn1.bias beside them; if it",
-    ],
-    ["a convolution more", { "conv4.weight": array([128, 128, 3, 3]) }, "got conv4.weight beside them; if it"],
-    ["a shortcut", { "shortcut.weight": array([64, 32, 1, 1]) }, "got shortcut.weight beside them; if it"],
+    ["a GroupNorm", { "gn1.weight": array([32]), "gn1.bias": array([32]) }, "got gn1.weight, gn1.bias; if it"],
+    ["a convolution more", { "conv4.weight": array([128, 128, 3, 3]) }, "got conv4.weight; if it"],
+    ["a shortcut", { "shortcut.weight": array([64, 32, 1, 1]) }, "got shortcut.weight; if it"],
     [
       "squeeze and excitation",
       { "se2.fc1.weight": linear(4, 64), "se2.fc2.weight": linear(64, 4) },
-      "got se2.fc1.weight, se2.fc2.weight beside them; if it",
+      "got se2.fc1.weight, se2.fc2.weight; if it",
     ],
-    ["weight normalisation", { "conv1.weight_g": array([32, 1, 1, 1]) }, "got conv1.weight_g beside them; if it"],
-    ["a scale of the block's own", { scale: array([128]) }, "got scale beside them; if it"],
-    ["means of the inputs", { mean: array([1, 1, 1, 1]), std: array([1, 1, 1, 1]) }, "got mean beside them; if it"],
-    [
-      "a linear layer that does not read the features",
-      { "fc.weight": linear(10, 128) },
-      "got fc.weight beside them; if it",
-    ],
+    ["weight normalisation", { "conv1.weight_g": array([32, 1, 1, 1]) }, "got conv1.weight_g; if it"],
+    ["a scale of the block's own", { scale: array([128]) }, "got scale; if it"],
+    ["means of the inputs", { mean: array([1, 1, 1, 1]), std: array([1, 1, 1, 1]) }, "got mean; if it"],
+    ["a linear layer that does not read the features", { "fc.weight": linear(10, 128) }, "got fc.weight; if it"],
   ])("with %s between the blocks are refused, unless it is known to lie elsewhere", (_, more, sentence) => {
     const path = stored("more", { ...convolutions(), ...more });
     expect(() => readStateDict(path, networks.mnist)).toThrow(
-      `${path}: all that the blocks compute must be taken, ${sentence}`,
+      `${path}: must hold nothing else that could change what the blocks compute, ${sentence}`,
     );
     const groups = [...new Set(Object.keys(more).map((name) => name.split(".")[0]))];
     expect(readStateDict(path, networks.mnist, { leaveOut: groups }).leftOut).toEqual(Object.keys(more));
@@ -786,7 +778,7 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
     );
     const even = stored("even", { ...convolutions(), ...norm("bns.0", 32, 1) });
     expect(() => readStateDict(even, networks.mnist, { foldBatchNorm: 1e-5 })).toThrow(
-      "its name must say which convolution it follows, as bn1 does for conv1; if it lies behind the last block, --leave-out bns",
+      "its name must say which convolution it follows, as bn1 does for conv1; if it comes after the last block, --leave-out bns",
     );
     const half = stored("half", {
       ...convolutions(),
@@ -861,7 +853,7 @@ torch.save({"state_dict": {"conv1.weight": torch.ones(1)}, "more": Evil()}, "evi
       // A norm that stands beside the prefix may be between the blocks all the same.
       const beside = stored("prefixed", { ...convolutions(prefix), ...norm("norms1", 32, 2) });
       expect(() => readStateDict(beside, networks.mnist, { prefix })).toThrow(
-        "all that the blocks compute must be taken, got norms1.weight",
+        "must hold nothing else that could change what the blocks compute, got norms1.weight",
       );
     },
   );

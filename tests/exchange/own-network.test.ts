@@ -23,7 +23,7 @@ import { SaccadeError } from "../../src/program/errors.ts";
 import { configText } from "../../src/record/config-text.ts";
 import { latestCheckpoint, saveCheckpoint } from "../../src/runs/checkpoints.ts";
 import { ownClassifier } from "../../src/runs/own-classifier.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { decodeSafetensors } from "../../src/training/safetensors.ts";
 import { createTrainer } from "../../src/training/trainer.ts";
 import { compare } from "../support/tolerances.ts";

@@ -9,7 +9,7 @@ import { parse } from "yaml";
 import type { Features } from "../../src/evaluation/features.ts";
 import { nearestRows } from "../../src/runs/comparison-figure.ts";
 import { costOf } from "../../src/runs/forecast.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 const main = resolve("dist/cli/main.js");
 const configs = ["configs/quickstart.yaml", "configs/plausible.yaml"];
@@ -146,7 +146,7 @@ describe("two configurations", () => {
   test("of other seeds are refused, and a run takes no change", async () => {
     const [run] = runs();
     const other = await saccade("compare", run, paths[1], ...small, "seed=3");
-    expect(other.stderr).toMatch(/^saccade: compare: .* is a run, which is as it is; leave encoder=tiny out\n$/);
+    expect(other.stderr).toMatch(/^saccade: compare: .* is a run, which cannot be changed; leave encoder=tiny out\n$/);
     expect(other.code).toBe(1);
     const apart = await saccade("compare", run, paths[1]);
     expect(apart.stderr).toMatch(

@@ -153,7 +153,7 @@ describe("tasks", () => {
     expect(todo([run.key], [])).toEqual(["a run", "its read-outs"]);
     expect(todo([], [], /read-outs/)).toEqual(["a run", "its read-outs"]);
     expect(todo([], [], /a run/)).toEqual(["a run"]);
-    expect(() => todo([], [], /nothing/)).toThrow(/--only must be a pattern that fits some task, got nothing/);
+    expect(() => todo([], [], /nothing/)).toThrow(/--only must be a pattern that matches a task, got nothing/);
   });
 });
 

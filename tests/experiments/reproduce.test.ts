@@ -89,7 +89,7 @@ test("every cell and figure runs; stopped in mid-run it goes on and ends in the 
     kill("SIGINT");
   });
   expect(stopped.code).toBe(130);
-  expect(stopped.err).toContain("the same command goes on where it was");
+  expect(stopped.err).toContain("the same command resumes");
   const before = readdirSync(place("all/results")).length;
   expect(before).toBeGreaterThanOrEqual(5);
 
@@ -165,7 +165,7 @@ test("what cannot be done is said in a sentence, and the rest is done", { timeou
     place("no"),
   ]);
   expect(nowhere.code).toBe(1);
-  expect(nowhere.err).toContain("--only must be a pattern that fits some task, got no such cell");
+  expect(nowhere.err).toContain("--only must be a pattern that matches a task, got no such cell");
   expect(existsSync(place("no"))).toBe(false);
   const pattern = await saccade(["reproduce", "table1", "--only", "("]);
   expect(pattern.code).toBe(2);
@@ -201,7 +201,7 @@ test("a dataset that is missing is said once, with the command that gets it", as
   expect(said).toContain(
     "left out: table2: STL-10 is not here; fetch it: saccade data get stl-10, or take rendered solids of 96 × 96 pixels instead: --substitute",
   );
-  expect(said).toContain("nothing of what was asked for can be run here");
+  expect(said).toContain("none of the requested tasks can be run here");
   expect(said.endsWith("1")).toBe(true);
 });
 

@@ -265,7 +265,7 @@ describe("refusals", () => {
   test("sbatch's own, in its words", async () => {
     stub("sbatch", 'echo "sbatch: error: invalid partition specified: cpu" >&2; exit 1');
     await refused(
-      "--launcher slurm: sbatch does not take the jobs: sbatch: error: invalid partition specified: cpu; what your cluster asks for, such as a partition or a time, goes into --slurm-options",
+      "--launcher slurm: sbatch refuses the jobs: sbatch: error: invalid partition specified: cpu; give what your cluster requires, such as a partition or a time, in --slurm-options",
     );
   });
 
@@ -303,7 +303,7 @@ describe("refusals", () => {
     const { code, told } = await reproduce();
     expect(code).toBe(1);
     expect(oneLine(told)).toContain(
-      "squeue does not say what is in the queue: squeue: error: Unable to contact slurm controller; try again when it does",
+      "squeue does not answer: squeue: error: Unable to contact slurm controller; try again later",
     );
     expect(readdirSync(inFolder("calls"))).toHaveLength(3);
   });

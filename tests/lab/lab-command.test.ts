@@ -80,7 +80,7 @@ test("a port that is taken is refused in a sentence, and Ctrl-C ends it as done"
     told += bytes;
   });
   expect(await ended(second)).toBe(1);
-  expect(told).toBe(`saccade: lab: port ${port} is taken; --port takes another, 0 any that is free\n`);
+  expect(told).toBe(`saccade: lab: port ${port} is in use; choose another with --port, or 0 for any free one\n`);
   child.kill("SIGINT");
   expect(await ended(child)).toBe(0);
 });

@@ -3,7 +3,7 @@
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import type { Raw } from "../../web/configuration.ts";
 import { toHash } from "../../web/share.ts";
 import {
@@ -141,6 +141,26 @@ describe.skipIf(skipped)(inChromium, () => {
       await page.getByLabel("KP", { exact: true }).check({ force: true });
       await eventually(() => hashOf(page).update).toBe("KP");
       expect(hashOf(page).interventions).toBeUndefined();
+    });
+  });
+
+  test("one step is taken apart, the next one too, and after an intervention once it has been taken", async () => {
+    await withPage({ hash: toHash({ ...small, epochs: 500 }) }, async (page) => {
+      await ready(page);
+      await page.getByText("One step, taken apart").click();
+      await page.getByText("Let it take one step.").waitFor();
+      await takeSteps(page, 0, 1);
+      const told = page.locator(".apart-steps figcaption");
+      await page.getByText(/Here B is [\d.]+ away, so its gate is/).waitFor();
+      const first = await told.allTextContents();
+      expect(first).toHaveLength(7);
+      await takeSteps(page, 1, 2);
+      await eventually(async () => JSON.stringify(await told.allTextContents()) === JSON.stringify(first)).toBe(false);
+      await press(page, "RF");
+      await page.getByText("The error of A").waitFor();
+      await takeSteps(page, 2, 3);
+      await page.getByText("The error comes down by RF; a synapse").waitFor();
+      expect(await violations(page)).toEqual([]);
     });
   });
 

@@ -4,7 +4,7 @@ import { gzipSync } from "node:zlib";
 import type { Page, Route } from "playwright-core";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import type { Raw } from "../../web/configuration.ts";
 import { toHash } from "../../web/share.ts";
 import {
@@ -77,6 +77,8 @@ describe.skipIf(skipped)(inChromium, () => {
       await page.getByText("All four of the paper’s conditions hold").waitFor();
       expect(hashOf(page)).toMatchObject({ update: "URF", learning: "GLL", loss: { gradientBlock: true } });
 
+      // A pointer that the page scrolls under asks about what comes to lie there.
+      await page.mouse.move(0, 0);
       await page.getByLabel("DTP", { exact: true }).focus();
       await page.getByText("targets travel between layers").waitFor();
       await page.getByLabel("DTP", { exact: true }).click({ force: true });
@@ -222,7 +224,7 @@ describe.skipIf(skipped)(inChromium, () => {
     let holding = true;
     const before = async (page: Page): Promise<void> => {
       await page.route(
-        /\/(audit|readings|curves|network|angles|learnt|rule|intervene|stages|story)-/,
+        /\/(audit|readings|curves|network|angles|learnt|rule|intervene|stages|stories|apart)-/,
         async (route) => {
           if (holding) held.push(route);
           else await route.continue();

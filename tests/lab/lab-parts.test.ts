@@ -7,12 +7,14 @@ import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { type Features, pixelFeatures } from "../../src/evaluation/features.ts";
 import { kNearest } from "../../src/evaluation/knn.ts";
 import { randomStream } from "../../src/program/random.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { lossNames } from "../../src/training/registry.ts";
 import { base, type Raw, withLoss, withNetwork, withPart } from "../../web/configuration.ts";
 import { niceScale } from "../../web/parts/chart.tsx";
+import { smoothed } from "../../web/parts/curves.tsx";
 import { fromHash, toHash } from "../../web/share.ts";
 import { accuracyOf } from "../../web/work/accuracy.ts";
+import { firstError } from "../../web/work/apart.ts";
 import { parseForPage } from "../../web/work/limits.ts";
 import { fitted, overPlaces, planeOf } from "../../web/work/map.ts";
 import { toYaml } from "../../web/yaml.ts";
@@ -103,6 +105,13 @@ test("accuracy by class adds up to what kNearest says", async () => {
   expect(right).toBeCloseTo(60 * all, 9);
 });
 
+test("the curve of the loss begins anew where the run was changed, and is an average elsewhere", () => {
+  const points = [4, 4, 4, 1, 1].map((loss, i) => [i + 1, loss] as const);
+  const told = (marks: { step: number; text: string }[]) => smoothed(points, marks).map(([, value]) => value);
+  expect(told([{ step: 3, text: "loss negatives 0" }])).toEqual([4, 4, 4, 1, 1]);
+  expect(told([])[3]).toBeCloseTo(3.7, 9);
+});
+
 describe("the map", () => {
   const random = randomStream(5, 1);
   const rows = Float32Array.from({ length: 40 * 6 }, (_, i) => random.normal() * (1 + (i % 6)));
@@ -143,3 +152,46 @@ test.each([
   [0, 947, [0, 250, 500, 750, 1000]],
   [-3, 12, [-5, 0, 5, 10, 15]],
 ])("ticks from %s to %s", (low, high, ticks) => expect(niceScale(low, high, 4).ticks).toEqual(ticks));
+
+describe("one step, taken apart", () => {
+  const [n, width] = [6, 8];
+  const random = randomStream(9, 2);
+  const numbers = Float32Array.from({ length: 2 * n * width }, () => random.normal());
+
+  /** The paper's equation 2, transcribed, with an anchor's negatives the next `reach` views. */
+  function loss(of: Float64Array, m1: number, m2: number, reach: number): number {
+    const row = (i: number): Float64Array => of.subarray(i * width, (i + 1) * width);
+    const apart = (s: number, t: number): number =>
+      row(s).reduce((sum, value, k) => sum + Math.abs(value - row(n + t)[k]), 0);
+    let sum = 0;
+    for (let s = 0; s < n; s++) {
+      sum += Math.max(0, apart(s, s) - m1);
+      for (let i = 1; i <= reach; i++) sum += Math.max(0, m2 - apart(s, (s + i) % n));
+    }
+    return sum;
+  }
+
+  test.each([
+    [2, false],
+    [2, true],
+    [5, false],
+    [5, true],
+    [0, false],
+  ])(
+    "the error of the first picture against %s strangers is the loss’s slope; gradient block %s",
+    (reach, gradientBlock) => {
+      const [m1, m2] = [2, 9.5];
+      const error = firstError({ numbers, width }, { m1, m2, gradientBlock, reach });
+      const row = gradientBlock ? n : 0;
+      for (let k = 0; k < width; k++) {
+        const at = (by: number): number => {
+          const moved = Float64Array.from(numbers);
+          moved[row * width + k] += by;
+          return loss(moved, m1, m2, reach);
+        };
+        expect((at(1e-6) - at(-1e-6)) / 2e-6).toBeCloseTo(error[k], 5);
+      }
+      expect(error.some((value) => value !== 0)).toBe(true);
+    },
+  );
+});

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseValue } from "../../src/cli/options.ts";
-import { override, parseConfig } from "../../src/training/config.ts";
+import { override, parseConfig } from "../../src/training/parse-config.ts";
 
 const pages = ["README.md", "CONTRIBUTING.md", ...globSync("docs/*.md")].map((path) => ({
   path,
@@ -88,7 +88,7 @@ describe("quoted commands", () => {
     const main = ["dist/cli/main.js", ...words, "--from", empty];
     const { stderr } = spawnSync(process.execPath, main, { env, encoding: "utf8" });
     rmSync(empty, { recursive: true });
-    expect(stderr).toMatch(/^saccade: --from .*: must hold .* as published, got a folder without\n$/);
+    expect(stderr).toMatch(/^saccade: --from .*: must hold .* as published, got a folder without it\n$/);
   });
 
   // Under Slurm tests/experiments/slurm-reproduce.test.ts runs it.

@@ -8,8 +8,9 @@ import { pairings } from "../../src/data/pairing.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { networks } from "../../src/encoders/networks.ts";
 import { type ProbeOptions, probe } from "../../src/evaluation/probe.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
 import { configuredPairs } from "../../src/training/configured-rule.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import {
   type Combination,
   combinations,

@@ -19,7 +19,7 @@ import { kolenPollack } from "../../src/rules/kolen-pollack.ts";
 import { signSymmetricFeedback } from "../../src/rules/sign-symmetry.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { auditConfigured } from "../../src/training/audit-rule.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { expectGradients } from "../support/step-gradients.ts";
 
 /** Every step that may follow a convolution, one twice; a picture that is no square, an even kernel, a stride beyond it, hidden layers. */
@@ -139,7 +139,7 @@ describe("DFA and DTP with hidden layers in the head", () => {
   test("DTP refuses a triangle below a block, and a block that nothing inverts, by their names", async () => {
     await expect(randomStep(dtp)).rejects.toThrow(
       new SaccadeError(
-        "DTP: conv1 must be a block whose units are each activated by itself, for an inverse to end in the same activation, got a triangle; take relu, or another update",
+        "DTP: conv1 must be a block with an activation unit by unit, in which the inverse above it can end, got a triangle; take relu, or another update",
       ),
     );
     const deep = { ...odd, blocks: [odd.blocks[1], { ...odd.blocks[2], after: [] }] };

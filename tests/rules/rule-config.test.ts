@@ -1,7 +1,7 @@
 // From words to a rule: presets, sections that belong to one update, and every sentence of a refused combination.
 
 import { describe, expect, test } from "vitest";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { learningNames, lossNames, refusal, updateNames } from "../../src/training/registry.ts";
 
 const parse = (more: object) =>

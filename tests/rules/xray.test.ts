@@ -18,8 +18,9 @@ import { type LayerXray, recordXray } from "../../src/rules/xray.ts";
 import { latestCheckpoint } from "../../src/runs/checkpoints.ts";
 import { createRun, readMetrics } from "../../src/runs/run-folder.ts";
 import { train } from "../../src/runs/train.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
 import { configuredRule } from "../../src/training/configured-rule.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer, type Trainer } from "../../src/training/trainer.ts";
 import {
   angle,

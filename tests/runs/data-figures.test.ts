@@ -7,7 +7,7 @@ import type { ImageSet } from "../../src/data/images.ts";
 import { proceduralMovie, proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { pictureGrid } from "../../src/figures/picture-grid.ts";
 import { contactSheet, firstViews } from "../../src/runs/data-figures.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer } from "../../src/training/trainer.ts";
 
 /** Pictures of one level each: 10 · label + how many of its class came before. */

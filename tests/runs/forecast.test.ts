@@ -24,7 +24,8 @@ import {
   roomFor,
   timeSteps,
 } from "../../src/runs/forecast.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer, type Trainer } from "../../src/training/trainer.ts";
 
 const data = { dataset: "procedural-objects", split: "unlabelled", size: 16, limit: 40 } as const;
@@ -72,6 +73,19 @@ describe("memory", () => {
       },
       backend,
     );
+  });
+
+  test("is that of the rule that asks for most, where an intervention sets another", async () => {
+    const [bp, dtp] = [await needs({}), await needs({ update: "DTP" })];
+    const later = await needs({ interventions: [{ step: 3, set: { update: "DTP" } }] });
+    expect(dtp.disk.checkpoints).toBeGreaterThan(bp.disk.checkpoints);
+    expect(later.disk.checkpoints).toBe(dtp.disk.checkpoints);
+    // The kernels' scratch is that of the first rule.
+    expect(later.memory.training).toBeGreaterThan(0.9 * dtp.memory.training);
+    expect(later.memory.training).toBeLessThan(1.1 * dtp.memory.training);
+    expect(later.memory.training).toBeGreaterThan(1.2 * bp.memory.training);
+    const back = await needs({ update: "DTP", interventions: [{ step: 3, set: { update: "BP" } }] });
+    expect(back.memory.training).toBe(dtp.memory.training);
   });
 
   test("grows with the batch, and is the probe's where that takes more", async () => {

@@ -180,7 +180,7 @@ test(`a run killed ${kills} times, wherever it was, ends as if it had not been`,
   }
   const { code, stderr } = await saccade(...auto("killed", ...longer));
   expect(code, stderr).toBe(0);
-  expect(stderr).not.toContain("note: ");
+  expect(stderr).not.toMatch(/^(note|warning): /m);
   expectUndisturbed(only("killed"), long);
   expect(lines.size, `it died after ${[...lines]} lines of metrics`).toBeGreaterThan(kills / 4);
 }, 600_000);
@@ -498,7 +498,7 @@ describe("a signal", () => {
     child.kill("SIGTERM");
     const { code, stdout, stderr } = await ended;
     expect(code, stderr).toBe(143);
-    expect(stdout).toMatch(/^stopped {2}after 32 steps; go on with: /m);
+    expect(stdout).toMatch(/^stopped {2}after 32 steps; resume with: /m);
     expect(existsSync(join(run, "lock.json"))).toBe(false);
     const probing = start(auto("drawn"));
     await appears(join(run, "probe.json"));

@@ -11,7 +11,8 @@ import { latestCheckpoint } from "../../src/runs/checkpoints.ts";
 import { costOf } from "../../src/runs/forecast.ts";
 import { createRun, readMetrics } from "../../src/runs/run-folder.ts";
 import { train } from "../../src/runs/train.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer } from "../../src/training/trainer.ts";
 
 const root = mkdtempSync(join(tmpdir(), "saccade-interventions-"));

@@ -36,7 +36,8 @@ import {
   truncateMetrics,
 } from "../../src/runs/run-folder.ts";
 import { lockRun } from "../../src/runs/run-lock.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import {
   decodeSafetensors,
   encodeSafetensors,
@@ -257,8 +258,8 @@ describe("the lock of a run", () => {
       lock(1, "elsewhere"),
       /is in use by process 1 on elsewhere since 2026-11-24; if that has ended/,
     ],
-    ["nobody", "", /lock\.json does not say who holds the run; remove it if no other process does$/],
-    ["null", "null", /lock\.json does not say who holds the run/],
+    ["nobody", "", /lock\.json does not say which process uses the run; remove it if none does$/],
+    ["null", "null", /lock\.json does not say which process uses the run/],
   ])("of %s holds", (name, text, sentence) => {
     const run = locked(`lock of ${name}`, text);
     expect(() => lockRun(run)).toThrow(sentence);
@@ -791,7 +792,7 @@ describe("a checkpoint", () => {
     writeFileSync(path, encodeSafetensors({ tensors: spoilt, metadata: { ...metadata, crc32 } }));
     expect(() => latestCheckpoint(join(root, "wrong"))).toThrow(
       new SaccadeError(
-        `${path}: head.weight must be finite, got NaN; the training had gone wrong when it was written; remove it to go on from step-00000001.safetensors`,
+        `${path}: head.weight must be finite, got NaN; the training had diverged when it was written; remove it to go on from step-00000001.safetensors`,
       ),
     );
   });

@@ -20,7 +20,7 @@ import { removeRuns } from "../../src/cli/commands/remove-runs.ts";
 import { lossCurves } from "../../src/figures/loss-curve.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { appendMetric, createRun } from "../../src/runs/run-folder.ts";
-import { parseConfig } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 vi.mock("node:fs", { spy: true });
 afterEach(() => vi.restoreAllMocks());
@@ -143,7 +143,7 @@ describe("list", () => {
     const { code, stdout, stderr } = saccade("runs", "list", "--runs", "list");
     expect({ code, stderr }).toEqual({
       code: 0,
-      stderr: `left out: ${damaged}/probe.json: is not a probe's report; measure again: saccade probe ${damaged}\n`,
+      stderr: `left out: ${damaged}/probe.json: is not a probe's report; evaluate again: saccade probe ${damaged}\n`,
     });
     expect(stdout).toMatch(/^run +what +epochs +state +loss +probe %$/m);
     for (const [path, text] of [
@@ -331,7 +331,7 @@ describe("rm", () => {
       ],
       [
         held,
-        `${held}: is in use by process ${process.pid} since 2026-11-26; wait for it or end it; if it is no saccade, remove ${held}/lock.json`,
+        `${held}: is in use by process ${process.pid} since 2026-11-26; wait for it or end it; if it is not a saccade process, remove ${held}/lock.json`,
       ],
     ])
       expect(saccade("runs", "rm", sound, path, "--yes")).toEqual(refused(sentence));
@@ -390,7 +390,7 @@ describe("rm", () => {
     expect(aside).toMatch(/^\.removed-[0-9a-f]{8}$/);
     expect(partly).toEqual(
       new SaccadeError(
-        `${path}: cannot be removed whole: EBUSY: resource busy or locked; remove what is left in ${join(root, "kept", aside)}`,
+        `${path}: cannot be removed completely: EBUSY: resource busy or locked; remove what is left in ${join(root, "kept", aside)}`,
       ),
     );
   });

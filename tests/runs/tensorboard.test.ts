@@ -14,7 +14,8 @@ import { appendMetric, createRun, type RunFolder, readMetrics, runFolder } from 
 import { crc32c, decodeEvents } from "../../src/runs/tensorboard/event-file.ts";
 import { histogram, openEvents } from "../../src/runs/tensorboard.ts";
 import { train } from "../../src/runs/train.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 let root: string;
 /** Three steps an epoch, two epochs, X-rays at 0, 2, 4 and 6; all layers by random feedback. */
@@ -399,7 +400,7 @@ describe("a run that was stopped", () => {
       const notes: string[] = [];
       await openEvents(run, configured(), 4, (note) => notes.push(note));
       expect(notes).toEqual([
-        `${file}: is damaged at byte ${first.at}, so histograms and pictures that stood there are lost; its numbers are written again from metrics.jsonl`,
+        `${file}: is damaged at byte ${first.at}, so histograms and pictures there are lost; its numbers are written again from metrics.jsonl`,
       ]);
       expect(heldIn(fileOf(run))).toHaveLength(left * later.length);
       expect(scalarsOf(run)).toEqual(expectedScalars(run));

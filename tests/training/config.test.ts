@@ -10,7 +10,8 @@ import { networkOf } from "../../src/encoders/networks.ts";
 import { decodeText } from "../../src/files/files.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { configText, parseYaml } from "../../src/record/config-text.ts";
-import { type Config, override, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { override, parseConfig } from "../../src/training/parse-config.ts";
 
 const shipped = globSync("configs/*.yaml").sort();
 
@@ -401,7 +402,7 @@ probe: &probe
 
   test("do not go through a value that has no keys", () => {
     expect(refusal(() => withOverrides("batch.size=3"))).toBe(
-      "override: batch must be a group of keys for batch.size, got 10; set it whole: batch=…",
+      "override: batch must be a group of keys for batch.size, got 10; set it as a whole: batch=…",
     );
     expect(refusal(() => withOverrides("valueRange=[0, 1]", "valueRange.low=3"))).toMatch(
       /^override: valueRange must be a group of keys for valueRange\.low, got \[0,1\]/,

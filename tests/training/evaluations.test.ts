@@ -22,7 +22,8 @@ import { configKey } from "../../src/runs/resume.ts";
 import { createRun, type RunFolder, readMetrics } from "../../src/runs/run-folder.ts";
 import { decodeEvents } from "../../src/runs/tensorboard/event-file.ts";
 import { type TrainOptions, train } from "../../src/runs/train.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 
 const rendered = (limit: number) => ({ dataset: "procedural-objects", split: "train", size: 16, limit }) as const;
 const raw = {
@@ -242,11 +243,11 @@ describe("a configuration", () => {
   test.each([
     [
       { checkpointBest: "kNN" },
-      "checkpointBest kNN needs evaluateEvery, by which it is measured, got none; set evaluateEvery=1",
+      "checkpointBest kNN needs evaluateEvery, which measures it, got none; set evaluateEvery=1",
     ],
     [
       { checkpointBest: "kNN", evaluateEvery: 3, checkpointEvery: 2 },
-      "evaluateEvery must be a multiple of checkpointEvery = 2 under checkpointBest kNN, so that what is measured is kept, got 3",
+      "evaluateEvery must be a multiple of checkpointEvery = 2 under checkpointBest kNN, so that the evaluated checkpoint is kept, got 3",
     ],
     [
       { probe: undefined, evaluateEvery: 1 },

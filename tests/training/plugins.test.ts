@@ -13,8 +13,9 @@ import { randomFeedback } from "../../src/rules/feedback.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { configKey } from "../../src/runs/resume.ts";
 import { fingerprint } from "../../src/runs/run-folder.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
 import { configuredModel, recordConfigured } from "../../src/training/configured-rule.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import {
   type AugmentationPlugin,
   asPlugin,
@@ -107,7 +108,7 @@ describe("a configuration", () => {
     expect(configText(read)).toBe(text);
     expect(fingerprint(read)).toBe(fingerprint(config));
     expect(() => madeUpdate(read)).toThrow(
-      "update MyRule is a plugin's, and a file runs only where it is named; pass --plugin mine.ts",
+      "update MyRule is a plugin, which is executed only if the command line names it; pass --plugin mine.ts",
     );
   });
 
@@ -153,7 +154,7 @@ describe("a configuration", () => {
     [
       { update: "MyRule", plugins: { MyRule: { kind: "update", sha256: "f".repeat(64) } } },
       [mine],
-      "update MyRule must be the file with SHA-256 ffffffffffff…, got 0123456789ab… (mine.ts); put the file back as it was, or start a new run",
+      "update MyRule must be the file with SHA-256 ffffffffffff…, got 0123456789ab… (mine.ts); restore the file, or start a new run",
     ],
     [{}, [{ ...mine, name: "RF" }], "update RF (mine.ts): its name is taken; give it one that is not BP, RF"],
     [{}, [mine, mine], "update MyRule (mine.ts): its name is taken"],
@@ -208,6 +209,7 @@ describe("what is trained", () => {
 });
 
 describe("what is no plugin", () => {
+  const whole = { kind: "update", name: "A", create() {} };
   test.each<[unknown, string]>([
     [undefined, 'mine.ts: its default export must be a plugin, got none; write export default { kind: "update"'],
     [() => {}, "mine.ts: its default export must be a plugin, got function"],
@@ -218,6 +220,27 @@ describe("what is no plugin", () => {
     [{ kind: "update", name: "A" }, "mine.ts: create must be a function from the options, got nothing"],
     [{ kind: "update", name: "A", create() {}, schema: {} }, "mine.ts: schema must be one of zod's, with a safeParse"],
     [{ kind: "update", name: "A", create() {}, refuses: "no" }, "mine.ts: refuses must be a function, or left out"],
+    [{ ...whole, claim: {} }, 'mine.ts: unknown key "claim", did you mean "claims"? (known: kind, name, '],
+    [{ ...whole, kind: "loss", identity: {} }, 'mine.ts: unknown key "identity" (known: kind, name, '],
+    [{ ...whole, learningFeedback: "yes" }, 'mine.ts: learningFeedback must be true or false, got "yes"'],
+    [{ ...whole, identity: "BP" }, 'mine.ts: identity must be a group of whenFeedbackIs, equals, forSteps, got "BP"'],
+    [
+      { ...whole, identity: { whenFeedbackIs: "foo", equals: "BP" } },
+      'whenFeedbackIs must be weights or head, got "foo"',
+    ],
+    [{ ...whole, identity: { whenFeedbackIs: "head", equals: "DFA" } }, 'identity.equals must be BP, got "DFA"'],
+    [
+      { ...whole, identity: { whenFeedbackIs: "head", equals: "BP", forStep: 5 } },
+      'unknown key "identity.forStep", did you mean "forSteps"?',
+    ],
+    [
+      { ...whole, identity: { whenFeedbackIs: "head", equals: "BP", forSteps: 0.5 } },
+      "identity.forSteps must be a whole number of steps, or left out, got number",
+    ],
+    [{ ...whole, claims: { condition: {} } }, 'unknown key "claims.condition", did you mean "conditions"?'],
+    [{ ...whole, claims: { conditions: { v: true } } }, 'unknown key "claims.conditions.v"'],
+    [{ ...whole, claims: { conditions: { iii: "no" } } }, 'claims.conditions.iii must be true or false, got "no"'],
+    [{ ...whole, kind: "loss", claims: { conditions: {} } }, 'unknown key "claims.conditions" (known: gradient)'],
   ])("%j is refused", (value, sentence) => {
     expect(() => asPlugin(value, "mine.ts")).toThrow(sentence);
   });

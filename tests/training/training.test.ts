@@ -26,7 +26,8 @@ import {
   watchCollapse,
   watchLosses,
 } from "../../src/training/alarms.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { decodeSafetensors } from "../../src/training/safetensors.ts";
 import { createTrainer } from "../../src/training/trainer.ts";
 
@@ -476,7 +477,7 @@ describe("a loss that runs away", () => {
     const told: string[] = [];
     const undisturbed = await trained(configured(wild), { onAlarm: (message) => told.push(message) });
     expect(told).toEqual([
-      expect.stringMatching(/^the loss has run away: .* smaller optimiser\.learningRate .* \(update=URF\)$/),
+      expect.stringMatching(/^the loss is diverging: .* smaller optimiser\.learningRate .* \(update=URF\)$/),
     ]);
     const alarms = readMetrics(undisturbed.run).filter(({ kind }) => kind === "alarm");
     expect(alarms).toMatchObject([{ about: "loss", message: told[0] }]);
@@ -499,7 +500,7 @@ describe("a loss that runs away", () => {
     // The mean of the last twenty passes 50 when twelve of them are 80, and layer 2 does not reach 100.
     const alarms = Array.from({ length: 20 }, () => [see(80, 1), see(80, 2)]);
     expect(alarms.findIndex(([one]) => one !== undefined)).toBe(11);
-    expect(alarms[11][0]).toMatch(/^the loss of layer 1 has run away: it began at 10\.0 and is 52\.0 on average now; /);
+    expect(alarms[11][0]).toMatch(/^the loss of layer 1 is diverging: it began at 10\.0 and is 52\.0 on average now; /);
     expect(alarms.every(([, two]) => two === undefined)).toBe(true);
     expect(alarms[11][0]).not.toContain("URF");
   });
@@ -680,6 +681,14 @@ describe("a trainer", () => {
       await trainer.dispose();
     },
   );
+
+  test("has no more steps than can be counted before the first", async () => {
+    await expect(open(bars(20), { epochs: 1e9 })).rejects.toThrow(
+      new SaccadeError(
+        "train: epochs must be such that the run has at most 100000000 steps, got 2000000000; lower epochs",
+      ),
+    );
+  });
 
   test("reads labels that a class has, where its loss reads any", async () => {
     const odd = { ...bars(20), labels: new Int32Array(20).fill(1, 19) };

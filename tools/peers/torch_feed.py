@@ -57,17 +57,20 @@ class Epochs:
     def __init__(self):
         self.learner = None
 
-    def answer(self, network, images, batches, workers, threads, margins):
+    def answer(self, network, images, batches, workers, threads, margins, device="cpu"):
         torch.set_num_threads(threads)
         if self.learner is None:
-            self.learner = Learner(network, "eager", margins)
+            self.learner = Learner(network, "eager", margins, device)
             for _ in range(WARM_UP):
-                self.learner.step(torch.rand(2 * images, *PICTURES[network]))
+                self.learner.step(torch.rand(2 * images, *PICTURES[network], device=device))
         pairs = Pairs(network, min(images, 500), images * batches)
-        loader = DataLoader(pairs, batch_size=images, shuffle=True, num_workers=workers, drop_last=True)
+        pin = device == "cuda"
+        loader = DataLoader(
+            pairs, batch_size=images, shuffle=True, num_workers=workers, drop_last=True, pin_memory=pin
+        )
         start = time.perf_counter()
         for a, b in loader:
-            self.learner.step(torch.cat([a, b]))
+            self.learner.step(torch.cat([a, b]).to(device, non_blocking=True))
         return {"seconds": [round(time.perf_counter() - start, 5)]}
 
 
@@ -78,6 +81,7 @@ def main():
     parser.add_argument("--images", type=int, default=500)
     parser.add_argument("--batches", type=int, default=5)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     if options.serve:

@@ -1,11 +1,12 @@
 """Times training steps of the paper's networks in PyTorch, for `npm run bench`: forward, contrastive hinge with all
-negatives, backward, Adam; on 2·images views that already lie in memory. No biases.
+negatives, backward, Adam; on 2·images views that already lie in memory, or with "augment" on views that each step makes of
+pictures in the device's memory. No biases. On "cuda" TF32 is as PyTorch has it.
 
     python3 tools/peers/torch_step.py --network cifar --images 500 --threads 2 --steps 5 --mode eager
 
 prints one line of JSON with the wall-clock seconds of every step. With --serve, each line of JSON on the standard
-input is such a request, {"network", "images", "threads", "mode", "steps", "margins": {"m1", "m2"}}, and is answered by
-one line. A network in a new mode is warmed up first.
+input is such a request, {"network", "images", "threads", "mode", "steps", "margins": {"m1", "m2"}, "device", "augment"},
+and is answered by one line. A network in a new mode is warmed up first.
 """
 
 import argparse
@@ -17,9 +18,12 @@ import time
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch_views import VIEWS
 
 WARM_UP = 1
 MODES = ["eager", "channels-last", "compile"]
+# Sides of the pictures that views are made of.
+SIDES = {"cifar": 32, "vgg6": 96, "mnist": 28}
 PICTURES = {"cifar": (3, 32, 32), "vgg6": (3, 64, 64), "mnist": (1, 28, 28)}
 
 
@@ -68,9 +72,9 @@ def hinge(embeddings, m1, m2):
 class Learner:
     """A network with its optimiser, in one mode; `step` trains on one batch of views and returns the loss."""
 
-    def __init__(self, name, mode, margins):
+    def __init__(self, name, mode, margins, device="cpu"):
         torch.manual_seed(0)
-        model = network(name)
+        model = network(name).to(device)
         if mode == "channels-last":
             model = model.to(memory_format=torch.channels_last)
         self.format = torch.channels_last if mode == "channels-last" else torch.contiguous_format
@@ -95,26 +99,38 @@ class Steps:
     def __init__(self):
         self.key, self.learners, self.views = None, {}, None
 
-    def answer(self, network, images, threads, mode, steps, margins):
+    def answer(self, network, images, threads, mode, steps, margins, device="cpu", augment=False):
         torch.set_num_threads(threads)
-        if self.key != (network, images, threads):
-            self.key, self.learners = (network, images, threads), {}
-            # Two noisy copies of each picture, so that gates of both kinds open.
-            pictures = torch.rand(images, *PICTURES[network])
-            self.views = torch.cat([pictures, 0.8 * pictures + 0.2 * torch.rand_like(pictures)])
+        key = (network, images, threads, device, augment)
+        if self.key != key:
+            self.key, self.learners = key, {}
+            self.views = self.maker(network, images, device, augment)
         new = mode not in self.learners
         if new:
-            self.learners[mode] = Learner(network, mode, margins)
+            self.learners[mode] = Learner(network, mode, margins, device)
         learner = self.learners[mode]
-        views = self.views.to(memory_format=learner.format)
         for _ in range(WARM_UP if new else 0):
-            learner.step(views)
+            learner.step(self.views(learner.format))
         seconds = []
         for _ in range(steps):
             start = time.perf_counter()
-            learner.step(views)
+            # Reading the loss waits for all that is queued on a GPU.
+            learner.step(self.views(learner.format))
             seconds.append(round(time.perf_counter() - start, 5))
         return {"seconds": seconds}
+
+    @staticmethod
+    def maker(network, images, device, augment):
+        channels, side, _ = PICTURES[network]
+        if augment:
+            shape = (images, channels, SIDES[network], SIDES[network])
+            pictures = torch.randint(0, 256, shape, dtype=torch.uint8, device=device)
+            view = VIEWS[network]
+            return lambda memory: torch.cat([view(pictures, side), view(pictures, side)]).to(memory_format=memory)
+        # Two noisy copies of each picture, so that gates of both kinds open.
+        pictures = torch.rand(images, *PICTURES[network], device=device)
+        views = torch.cat([pictures, 0.8 * pictures + 0.2 * torch.rand_like(pictures)])
+        return lambda memory: views.to(memory_format=memory)
 
 
 def serve(answer):
@@ -135,6 +151,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--mode", choices=MODES, default="eager")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--augment", action="store_true")
     options = parser.parse_args()
     if options.serve:
         serve(Steps().answer)

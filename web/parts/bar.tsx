@@ -65,7 +65,7 @@ function PlayButton() {
 const number = new Intl.NumberFormat("en");
 
 function Where() {
-  const { made, step: at, totalSteps, viewsPerSecond, layer, ended, engine } = run.value;
+  const { made, step: at, totalSteps, viewsPerSecond, layer, ended, recorded, engine } = run.value;
   const where =
     threads === "here"
       ? "one thread: this address may not share memory between threads"
@@ -80,7 +80,7 @@ function Where() {
         ) : (
           "getting ready …"
         )}
-        {ended && ", done"}
+        {recorded ? ", a recorded run" : ended && ", done"}
       </span>
       {layer !== undefined && <span>layer {layer} learns</span>}
       {viewsPerSecond !== undefined && <span>{number.format(Math.round(viewsPerSecond))} views/s</span>}

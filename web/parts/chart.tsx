@@ -36,7 +36,7 @@ export function Chart({ label, lines, marks, format, leastSteps, including, numb
     Number.isFinite,
   );
   const last = Math.max(leastSteps, ...drawn.flatMap(({ points }) => points.at(-1)?.[0] ?? 0));
-  const scale = niceScale(Math.min(...values, 0), Math.max(...values, 1e-9), 4);
+  const scale = niceScale(Math.min(...values, 0), Math.max(...(drawn.length > 0 ? values : [1, ...values]), 1e-9), 4);
   const x = (step: number): number => edge.left + (step / last) * (width - edge.left - edge.right);
   const y = (value: number): number =>
     height - edge.bottom - ((value - scale.low) / (scale.high - scale.low)) * (height - edge.top - edge.bottom);

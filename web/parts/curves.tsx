@@ -22,11 +22,13 @@ export function stretched(losses: readonly number[]): Points {
   });
 }
 
-/** An average that forgets: a tenth of each new point. */
-function smoothed(points: Points): Points {
-  let kept = points[0]?.[1] ?? 0;
+/** An average that forgets: a tenth of each new point. It begins anew where the run was changed. */
+export function smoothed(points: Points, marks: readonly Mark[]): Points {
+  let [kept, last] = [points[0]?.[1] ?? 0, 0];
   return points.map(([step, value]) => {
+    if (marks.some((mark) => mark.step >= last && mark.step < step)) kept = value;
     kept += 0.1 * (value - kept);
+    last = step;
     return [step, kept] as const;
   });
 }
@@ -45,7 +47,7 @@ export function LossPanel() {
   const { metrics } = run.value;
   const health = look.value?.health;
   const points = stretched(losses);
-  const shadow = old && old.loss === loss ? smoothed(stretched(old.losses)) : [];
+  const shadow = old && old.loss === loss ? smoothed(stretched(old.losses), old.marks) : [];
   return (
     <section class="panel" aria-labelledby="loss-title">
       <h2 id="loss-title">Loss</h2>
@@ -54,7 +56,7 @@ export function LossPanel() {
         lines={[
           { name: `before: ${old?.name}`, look: "before", points: shadow },
           { name: "each step", look: "raw", points },
-          { name: "loss", look: "trained", points: smoothed(points) },
+          { name: "loss", look: "trained", points: smoothed(points, marksSoFar()) },
         ]}
         marks={marksSoFar()}
         format={plain}

@@ -85,7 +85,7 @@ export function Network() {
                   <dt>
                     <Term words={terms.dead}>silent</Term>
                   </dt>
-                  <dd>{own ? `${Math.round(100 * own.dead)} %` : "–"}</dd>
+                  <dd>{own && !Number.isNaN(own.dead) ? `${Math.round(100 * own.dead)} %` : "–"}</dd>
                 </div>
               </dl>
               {way === "direct" && <p class="from feedback">↑ from the top, random</p>}

@@ -9,7 +9,7 @@ export function Pairs() {
   const tiles = pairs.value;
   const labelled = config?.loss.kind === "crossEntropy" || config?.loss.kind === "amitHinge";
   const each = labelled ? 1 : 2;
-  const { step } = run.value;
+  const { step, recorded } = run.value;
   return (
     <section class="panel pairs" aria-labelledby="pairs-title">
       <h2 id="pairs-title">{labelled ? "What it sees" : "Pairs of glimpses"}</h2>
@@ -32,7 +32,7 @@ export function Pairs() {
           ))}
       </div>
       <p class="note">
-        {step === 0 ? "From the first batch" : `From the batch of step ${step}`}
+        {step === 0 || recorded ? "From the first batch" : `From the batch of step ${step}`}
         {labelled
           ? `. ${lossTitles[config.loss.kind]} is told what they are.`
           : ": one picture, cropped and coloured in two ways. To the network the two should become alike."}

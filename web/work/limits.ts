@@ -1,7 +1,8 @@
 // What the page takes of all that the schema allows: rendered pictures, small networks, sizes that a tab can hold. Else one sentence.
 
 import { SaccadeError } from "../../src/program/errors.ts";
-import { type Config, parseConfig } from "../../src/training/config.ts";
+import type { Config } from "../../src/training/config.ts";
+import { parseConfig } from "../../src/training/parse-config.ts";
 import { pageNetworks, type Raw } from "../configuration.ts";
 
 const most = { pictures: 5000, batch: 256, steps: 1e6, interventions: 20 } as const;

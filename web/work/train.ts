@@ -13,6 +13,7 @@ import type { Raw } from "../configuration.ts";
 import type { Change, FromTrainer, ToTrainer } from "../messages.ts";
 import { parseForPage } from "./limits.ts";
 import { createQueue } from "./queue.ts";
+import { layersOf } from "./seen.ts";
 import { filterTiles, pairTiles, shownPairs } from "./tiles.ts";
 
 /** Milliseconds between messages about steps, and between looks; looks take no more than a fifth of the time. */
@@ -136,11 +137,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
         step,
         pairs,
         filters: weights && filterTiles(weights, first.outputs, first.kernel),
-        layers: seen.flatMap(({ layer, layers }) =>
-          layers.map((one) =>
-            layer !== undefined && one.layer === undefined ? { ...one, name: `head ${layer}` } : one,
-          ),
-        ),
+        layers: seen.flatMap(layersOf),
         health,
       },
     });
@@ -190,6 +187,14 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
       case "intervene":
         queue.add(async () => {
           if (message.id === id && trainer) await intervene(trainer, message.change);
+        });
+        return;
+      case "apart":
+        queue.add(async () => {
+          if (trainer === undefined) return;
+          const { apartOf } = await import("./apart.ts");
+          const ran = trainer.position().step > made.at;
+          post({ kind: "apart", id, apart: ran ? await apartOf(trainer) : undefined });
         });
         return;
       case "weights":

@@ -160,13 +160,13 @@ function openMemory(bytes: number): WebAssembly.Memory {
   const gibi = (bytes / 2 ** 30).toFixed(1);
   if (pages > mostPages)
     throw new SaccadeError(
-      `wasm: the programs need ${bytes} bytes (${gibi} GiB), and WebAssembly memory ends at 4 GiB; make the batch smaller`,
+      `wasm: the programs need ${bytes} bytes (${gibi} GiB), and WebAssembly memory is limited to 4 GiB; make the batch smaller`,
     );
   try {
     return new WebAssembly.Memory({ initial: pages, maximum: pages, shared: true });
   } catch (error) {
     throw new SaccadeError(
-      `wasm: ${bytes} bytes (${gibi} GiB) of memory could not be had: ${error instanceof Error ? error.message : error}`,
+      `wasm: ${bytes} bytes (${gibi} GiB) of memory could not be allocated: ${error instanceof Error ? error.message : error}`,
     );
   }
 }

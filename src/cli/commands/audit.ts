@@ -77,7 +77,7 @@ function formatAudit({ name, learning, update, loss, batch, summary, lessons, in
     ...explained,
     "",
     wrap("waits for: layers above that pass activity on ↑, the loss, synapses through which an error comes down ↓", 2),
-    wrap("holds … for: activities that the change reads, and operations from their being written to that", 2),
+    wrap("holds … for: activities that the change reads, and the number of operations for which they must be kept", 2),
     wrap("negatives: views of other images that one view's error needs", 2),
     wrap(
       "remembers: views, in order of time, whose activity one view's error needs: its partner, its negatives, and what lies " +
@@ -87,8 +87,8 @@ function formatAudit({ name, learning, update, loss, batch, summary, lessons, in
     wrap(`left aside by the paper: ${[...leftAside, "the optimiser's numbers in every synapse"].join(", ")}`, 2),
     wrap(
       `confirmed: on ${interventions.images} random pictures (${interventions.backend}), a synapse's change is the same to the ` +
-        "bit with noise in all that it may not know where (i) passes, in all forward weights where (iii) passes, and not " +
-        "elsewhere; noise in any one thing that it reads changes it",
+        "bit with noise in everything that it must not know if (i) passes, and in all forward weights if (iii) passes, and " +
+        "only then; noise in any one thing that it reads changes it",
       2,
     ),
     ...disagreements.map((line) => wrap(`NOT CONFIRMED: ${line}`, 2)),

@@ -4,7 +4,7 @@ import { referenceBackend } from "../../backends/reference/backend.ts";
 import { wasmBackend } from "../../backends/wasm/backend.ts";
 import { type Check, checkPlugin } from "../../conformance/check-plugin.ts";
 import { loadPlugins } from "../../runs/plugins.ts";
-import { override } from "../../training/config.ts";
+import { override } from "../../training/parse-config.ts";
 import { whose } from "../../training/plugin.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, parseValue } from "../options.ts";

@@ -62,7 +62,7 @@ export function printComparison(
     ...(seeds > 1 ? [wrap(spreadOf(rows, seeds))] : []),
     wrap(`Labels from ${train.name} (${train.count} images), tested on ${test.name} (${test.count}).`),
     wrap(
-      "Conditions of the paper: (i) activities at hand alone, (ii) no normalisation, inner product or division, (iii) no weight transport, (iv) no labels; saccade audit says why.",
+      "Conditions of the paper: (i) only activities at the synapse, (ii) no normalisation, inner product or division, (iii) no weight transport, (iv) no labels; saccade audit says why.",
     ),
     ...costs.map(({ name, teraflops, pairs, steps, seconds }) =>
       wrap(

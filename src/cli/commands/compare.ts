@@ -160,7 +160,7 @@ function distinctNames(names: readonly string[], files: readonly string[]): stri
 async function contestantOf(path: string, overrides: readonly string[], options: CompareOptions): Promise<Contestant> {
   if (statSync(path, { throwIfNoEntry: false })?.isDirectory()) {
     if (overrides.length > 0)
-      throw new SaccadeError(`compare: ${path} is a run, which is as it is; leave ${overrides[0]} out`);
+      throw new SaccadeError(`compare: ${path} is a run, which cannot be changed; leave ${overrides[0]} out`);
     if ((options.seeds ?? 1) > 1)
       throw new SaccadeError(
         `compare: ${path} is a run, which has one seed; leave --seeds out, or give its configuration`,
@@ -207,7 +207,7 @@ function requireComparable(contestants: readonly Contestant[]): {
         );
     }
   if (config.probe === undefined)
-    throw new SaccadeError(`compare: ${config.name} has no probe section, so nothing says how to read out`);
+    throw new SaccadeError(`compare: ${config.name} has no probe section, which says how to evaluate`);
   return { config, probe: config.probe };
 }
 
@@ -223,7 +223,7 @@ async function readOut(
   signals: Signals,
 ): Promise<{ rows: Row[]; codes: readonly [Alike, Alike] }> {
   signals.handle((code) => {
-    process.stderr.write("\nstopped the read-out; the runs are trained, compare them by their folders\n");
+    process.stderr.write("\nstopped the evaluation; the runs are trained, so compare them by their folders\n");
     process.exit(code);
   });
   const progress = showProgress("probing", "read-outs");
@@ -262,7 +262,7 @@ async function readOut(
     for (const { name, config: own } of rounds[0])
       rows.push({ name, verdicts: await auditVerdicts(own), scores: of(name) });
     const [random, trained] = ["random", rounds[0][rounds[0].length - 1].name].map((name) => codes.get(name));
-    if (!random || !trained) throw new Error("compare: a code was not read out");
+    if (!random || !trained) throw new Error("compare: a representation was not evaluated");
     return { rows, codes: [random, trained] };
   } finally {
     progress.end();

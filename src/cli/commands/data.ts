@@ -42,9 +42,9 @@ export async function dataCommand(
   options: DataOptions,
 ): Promise<number> {
   if (options.from !== undefined && what !== "get")
-    throw wrong("saccade data", "--from", "left out, or go with get", `--from with ${what}`);
+    throw wrong("saccade data", "--from", "left out, except for get", `--from with ${what}`);
   if (options.deform !== undefined && what !== "show")
-    throw wrong("saccade data", "--deform", "left out, or go with show", `--deform with ${what}`);
+    throw wrong("saccade data", "--deform", "left out, except for show", `--deform with ${what}`);
   if (overrides.length > 0 && what !== "show")
     throw wrong(`saccade data ${what}`, "arguments", "one dataset", [name, ...overrides]);
   switch (what) {
@@ -152,7 +152,12 @@ function useProxy(): void {
     http.setGlobalProxyFromEnv?.();
   } catch (error) {
     const got = (error as Error).message;
-    throw wrong("saccade data get", "http_proxy and https_proxy", "addresses of a proxy, as http://host:3128", got);
+    throw wrong(
+      "saccade data get",
+      "http_proxy and https_proxy",
+      "addresses of a proxy, such as http://host:3128",
+      got,
+    );
   }
 }
 

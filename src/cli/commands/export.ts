@@ -16,7 +16,8 @@ import { requireTensors } from "../../record/checkpoint-file.ts";
 import { bestCheckpoint, latestCheckpoint } from "../../runs/checkpoints.ts";
 import { imported } from "../../runs/resume.ts";
 import { openRun } from "../../runs/run-folder.ts";
-import { type Config, override, parseDataConfig } from "../../training/config.ts";
+import type { Config } from "../../training/config.ts";
+import { override, parseDataConfig } from "../../training/parse-config.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue } from "../options.ts";
@@ -94,7 +95,7 @@ async function writeEmbeddings(
   await describeDataset(request, "export");
   const set = await loadShown(request);
   const seen = plainlySeen({ from: set, to: encoder.network });
-  if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
+  if (seen !== undefined) process.stderr.write(`warning: the encoder reads ${seen}\n`);
   const backend = await openBackend(options);
   const signals = catchSignals();
   let stopped: number | undefined;

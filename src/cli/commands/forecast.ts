@@ -46,8 +46,8 @@ export async function printForecast(
       ? [`         (and ${formatCount(readOut)} for the read-out, which learns from new crops in every epoch)`]
       : []),
     `time     ${duration(time.seconds)} ± ${duration(time.spread)} of training, if the machine stays as busy`,
-    ...(evaluated ? [`         (of which ${duration(time.evaluating)} are evaluations on labels held out)`] : []),
-    `         (${time.stepsTimed} steps timed; checkpoints, figures and the probe come on top)`,
+    ...(evaluated ? [`         (of which ${duration(time.evaluating)} are evaluations on held-out labels)`] : []),
+    `         (${time.stepsTimed} steps timed; plus checkpoints, figures and the probe)`,
     `memory   about ${formatBytes(memory.peak)} at its peak${free(room.memory)}`,
     `disk     ${formatBytes(total)} in ${runs}${free(room.disk)}`,
     `         (checkpoints ${formatBytes(checkpoints)}, metrics ${formatBytes(metrics + events)}, figures ${formatBytes(figures)})`,

@@ -12,7 +12,7 @@ import { saveCheckpoint } from "../../runs/checkpoints.ts";
 import { version } from "../../runs/environment.ts";
 import { imported } from "../../runs/resume.ts";
 import { createRun } from "../../runs/run-folder.ts";
-import { override, parseConfig } from "../../training/config.ts";
+import { override, parseConfig } from "../../training/parse-config.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, parseValue, readYaml } from "../options.ts";
 
@@ -60,8 +60,8 @@ export async function importCommand(
   if (found.valueRange === undefined && !("valueRange" in raw))
     say(
       normalise
-        ? "note: before normalise, pixel values 0 and 255 are taken as 0 and 1, as nothing else is said; else give valueRange=[low,high]"
-        : "note: pixel values 0 and 255 are taken as 0 and 1 in training, as nothing else is said; else give valueRange=[-1,1] or the like, or normalise='{mean: […], std: […]}'",
+        ? "warning: no valueRange is given, so before normalise pixel values 0 and 255 are taken as 0 and 1; otherwise give valueRange=[low,high]"
+        : "warning: no valueRange is given, so pixel values 0 and 255 are taken as 0 and 1 in training; otherwise give valueRange=[-1,1] or the like, or normalise='{mean: […], std: […]}'",
     );
 
   const sha256 = createHash("sha256").update(readBytes(file)).digest("hex");

@@ -17,7 +17,8 @@ import { latestCheckpoint } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { openRun } from "../../runs/run-folder.ts";
 import { lockRun } from "../../runs/run-lock.ts";
-import { type Config, override, parseDataConfig } from "../../training/config.ts";
+import type { Config } from "../../training/config.ts";
+import { override, parseDataConfig } from "../../training/parse-config.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue } from "../options.ts";
@@ -95,7 +96,7 @@ async function loadStimuli(path: string, config: Config, overrides: readonly str
   await describeDataset(request, "inspect");
   const set = await loadShown(request);
   const seen = plainlySeen({ from: set, to: networkOf(config.encoder) });
-  if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
+  if (seen !== undefined) process.stderr.write(`warning: the encoder reads ${seen}\n`);
   return set;
 }
 

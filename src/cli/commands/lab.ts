@@ -43,7 +43,7 @@ export async function labCommand({ port, open, json = false }: LabOptions): Prom
     server.once("error", (error: NodeJS.ErrnoException) =>
       reject(
         error.code === "EADDRINUSE"
-          ? new SaccadeError(`lab: port ${port} is taken; --port takes another, 0 any that is free`)
+          ? new SaccadeError(`lab: port ${port} is in use; choose another with --port, or 0 for any free one`)
           : new SaccadeError(`lab: cannot listen on port ${port} (${error.message})`),
       ),
     );

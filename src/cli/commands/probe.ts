@@ -20,7 +20,8 @@ import { latestCheckpoint, newestStep } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { openRun, type RunFolder, runFolder } from "../../runs/run-folder.ts";
 import { lockRun } from "../../runs/run-lock.ts";
-import { type Config, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
+import type { Config, ProbeConfig } from "../../training/config.ts";
+import { override, parseConfig } from "../../training/parse-config.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue } from "../options.ts";
@@ -86,7 +87,7 @@ export async function loadProbeSets(
   if (shapes[0] !== shapes[1])
     throw wrong("probe", "probe.test", `[n, ${shapes[0]} like probe.train`, `[${test.count}, ${shapes[1]}`);
   const seen = plainlySeen({ from: train, to: encoder });
-  if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
+  if (seen !== undefined) process.stderr.write(`warning: the encoder reads ${seen}\n`);
   if (wanted.augmentation.kind === "crop") requireCrops(wanted.augmentation, { from: train, to: encoder });
   const pool = without(train, overlap(train, test));
   if (pool.count === 0)
@@ -109,7 +110,7 @@ export async function measureRun(
   if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
   requireTensors(checkpoint, synapsesOf(createModel(networkOf(config.encoder))));
   signals.handle((code) => {
-    process.stderr.write(`\nstopped the probe; measure with: saccade probe ${shellWord(run.path)}\n`);
+    process.stderr.write(`\nstopped the probe; start it again with: saccade probe ${shellWord(run.path)}\n`);
     process.exit(code);
   });
   const progress = showProgress("probing", "read-outs");
@@ -179,7 +180,7 @@ export function readProbe(path: string): ProbeReport | undefined {
   const file = join(path, "probe.json");
   if (!existsSync(file)) return undefined;
   const text = readText(file);
-  const mend = `measure again: saccade probe ${shellWord(path)}`;
+  const mend = `evaluate again: saccade probe ${shellWord(path)}`;
   let report: unknown;
   try {
     report = JSON.parse(text);

@@ -72,7 +72,7 @@ function removeRun({ path }: RunFolder): void {
     rmSync(aside, { recursive: true });
   } catch (error) {
     throw new SaccadeError(
-      `${path}: cannot be removed whole: ${(error as Error).message}; remove what is left in ${aside}`,
+      `${path}: cannot be removed completely: ${(error as Error).message}; remove what is left in ${aside}`,
     );
   }
 }

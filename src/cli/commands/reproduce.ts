@@ -45,7 +45,7 @@ export async function reproduceCommand(names: readonly string[], options: Reprod
   for (const { experiment, missing } of planned)
     if (missing !== undefined) process.stderr.write(`${wrap(`left out: ${experiment.name}: ${missing}`)}\n`);
   if (planned.every(({ missing }) => missing !== undefined))
-    throw new SaccadeError("reproduce: nothing of what was asked for can be run here");
+    throw new SaccadeError("reproduce: none of the requested tasks can be run here");
   if (options.list) {
     process.stdout.write(listPlan(plan, store, options.only));
     return exitCodes.done;

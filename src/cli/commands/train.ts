@@ -25,7 +25,8 @@ import { hasFigures } from "../../runs/run-figures.ts";
 import { createRun, openRun, type RunFolder, writeConfig } from "../../runs/run-folder.ts";
 import { claimRun, lockRun } from "../../runs/run-lock.ts";
 import { type TrainResult, train } from "../../runs/train.ts";
-import { type Config, type DataConfig, override, type ProbeConfig, parseConfig } from "../../training/config.ts";
+import type { Config, DataConfig, ProbeConfig } from "../../training/config.ts";
+import { override, parseConfig } from "../../training/parse-config.ts";
 import { createTrainer, runLength } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
@@ -133,7 +134,7 @@ async function trainHeld(
   const say = sayUnless(options.json);
   const from = resumed ? latestCheckpoint(resumed.checkpoints) : undefined;
   if (resumed && !from && options.resume !== "auto")
-    throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start the run anew`);
+    throw new SaccadeError(`${resumed.path}: has no checkpoint to resume from; start a new run`);
   if (resumed && from) requireTrained(resumed, from);
   const backend = await openBackend(options);
   // What cannot work is refused before anything is written, and what the probe lacks before the hours of training.
@@ -214,7 +215,7 @@ async function trainHeld(
         found = `, kNN ${(100 * accuracy).toFixed(1)} % (random ${(100 * random).toFixed(1)})`;
       },
       onAlarm: (message) => process.stderr.write(`\nalarm: ${message}\n`),
-      onNote: (sentence) => process.stderr.write(`note: ${sentence}\n`),
+      onWarning: (sentence) => process.stderr.write(`warning: ${sentence}\n`),
     });
   } finally {
     progress.end();
@@ -222,7 +223,7 @@ async function trainHeld(
   // A signal that came after the last step leaves nothing to do, but for a probe.
   if (stop.signal.aborted && (result.end === "stopped" || probed)) {
     say(
-      `stopped  after ${countSteps(result.steps)}; go on with: saccade train --resume ${shellWord(run.path)}${pluginWords(options)}`,
+      `stopped  after ${countSteps(result.steps)}; resume with: saccade train --resume ${shellWord(run.path)}${pluginWords(options)}`,
     );
     if (options.json) print({ run: run.path, ...result });
     return stop.code();
@@ -249,7 +250,7 @@ async function beginRun(
     if (other) {
       hold(other);
       throw new SaccadeError(
-        `${other.path}: was begun while the data was read, and has ended; start again to go on with it`,
+        `${other.path}: was started while the data were being read, and has ended; repeat the command to resume it`,
       );
     }
     const run = await createRun(options.runs, config, here);
@@ -287,7 +288,13 @@ export async function configuration(
     if (options.seed !== undefined)
       throw new SaccadeError("--resume: a run keeps its seed; leave --seed out, or start a new run");
     if (path !== undefined && !path.includes("="))
-      throw wrong("--resume", "the configuration", "left out, as a run has its own", path, "changes go as key=value");
+      throw wrong(
+        "--resume",
+        "the configuration",
+        "left out, because a run has its own",
+        path,
+        "give changes as key=value",
+      );
     const plugins = await loadPlugins(options.plugin ?? []);
     const { run, config } = openRun(options.resume, plugins);
     // A configuration file would be a second truth: what stands first is an override like the others.
@@ -331,7 +338,7 @@ function seenOf({ augmentation }: Config, sizes: ViewSizes): string | undefined 
   const plain = plainlySeen(sizes);
   if (plain === undefined || augmentation.kind === "patches") return undefined;
   if (augmentation.kind === "none") return plain;
-  return `pictures of ${from.height}×${from.width} are brought to ${to.height}×${to.width} by the views`;
+  return `pictures of ${from.height}×${from.width} are scaled to ${to.height}×${to.width} in the views`;
 }
 
 const pluginWords = ({ plugin = [] }: TrainCommandOptions): string =>
@@ -348,7 +355,7 @@ function stopAfterStep(signals: Signals): { signal: AbortSignal; code: () => num
   signals.handle((given) => {
     code = given;
     if (controller.signal.aborted) process.exit(code);
-    process.stderr.write("\nstopping after this step, with a checkpoint; again to stop at once\n");
+    process.stderr.write("\nstopping after this step, with a checkpoint; signal again to stop at once\n");
     controller.abort();
   });
   return { signal: controller.signal, code: () => code };

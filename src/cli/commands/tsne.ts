@@ -25,7 +25,8 @@ import { requireTensors } from "../../record/checkpoint-file.ts";
 import { latestCheckpoint } from "../../runs/checkpoints.ts";
 import { openRun } from "../../runs/run-folder.ts";
 import { lockRun } from "../../runs/run-lock.ts";
-import { type Config, type DataConfig, override, parseDataConfig } from "../../training/config.ts";
+import type { Config, DataConfig } from "../../training/config.ts";
+import { override, parseDataConfig } from "../../training/parse-config.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { loadShown } from "../load.ts";
 import { type CommonOptions, openBackend, parseValue, readYaml } from "../options.ts";
@@ -64,7 +65,7 @@ export async function tsneCommand(
     const whole = await loadShown(request);
     const colourings = coloursOf(whole, groups);
     const seen = plainlySeen({ from: whole, to: model.encoder });
-    if (seen !== undefined) process.stderr.write(`note: the encoder reads ${seen}\n`);
+    if (seen !== undefined) process.stderr.write(`warning: the encoder reads ${seen}\n`);
     const chosen = choose(whole.count, points, seed);
     const set = only(whole, chosen);
     requirePerplexity(perplexity, set);

@@ -6,7 +6,7 @@ import { StoppedError } from "../../experiments/run-train.ts";
 import { isDone, openStore } from "../../experiments/store.ts";
 import { SaccadeError } from "../../program/errors.ts";
 import { loadPlugins } from "../../runs/plugins.ts";
-import { parseConfig } from "../../training/config.ts";
+import { parseConfig } from "../../training/parse-config.ts";
 import type { Plugin } from "../../training/plugin.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { Order, WorkerReport } from "../launchers/local.ts";

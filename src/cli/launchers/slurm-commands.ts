@@ -28,7 +28,7 @@ export async function sbatch(words: readonly string[]): Promise<string> {
   const number = /^\d+/.exec(stdout)?.[0];
   if (code !== 0 || number === undefined)
     throw new SaccadeError(
-      `--launcher slurm: sbatch does not take the jobs: ${stderr.trim() || stdout.trim() || `exit code ${code}`}; what your cluster asks for, such as a partition or a time, goes into --slurm-options`,
+      `--launcher slurm: sbatch refuses the jobs: ${stderr.trim() || stdout.trim() || `exit code ${code}`}; give what your cluster requires, such as a partition or a time, in --slurm-options`,
     );
   return number;
 }

@@ -61,9 +61,7 @@ async function placesOf(store: Store, tasks: readonly Planned[]): Promise<Map<st
   const arrays = readArrays(store.path).filter(({ lines }) => lines.some((line) => line.some((key) => keys.has(key))));
   const states = await statesOf(arrays.map(({ job }) => job));
   if ("silent" in states)
-    throw new SaccadeError(
-      `--launcher slurm: squeue does not say what is in the queue: ${states.silent}; try again when it does`,
-    );
+    throw new SaccadeError(`--launcher slurm: squeue does not answer: ${states.silent}; try again later`);
   const live = new Set(states.filter(isLive).map(stateName));
   const places = new Map<string, Place>();
   for (const array of arrays)

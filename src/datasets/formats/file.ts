@@ -30,6 +30,6 @@ function orSentence<T>(path: string, read: () => T): T {
     return read();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    throw new SaccadeError(`${path}: cannot be read (${code}); it must be a file that you may read`);
+    throw new SaccadeError(`${path}: cannot be read (${code}); it must be a file that you have permission to read`);
   }
 }

@@ -51,7 +51,7 @@ function unzipped(path: string): Uint8Array {
     return gunzipSync(file);
   } catch (error) {
     throw new SaccadeError(
-      `${path}: must be a whole gzip file, got a damaged one (${(error as Error).message}); ${mend}`,
+      `${path}: must be an intact gzip file, got a damaged one (${(error as Error).message}); ${mend}`,
     );
   }
 }

@@ -39,7 +39,7 @@ export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHe
   const take = (from: number, count: number): Buffer => {
     if (from + count > start.length)
       throw new SaccadeError(
-        `${path}: must be a whole .npy file, got ${size} bytes, its end at byte ${start.length}; ${mend}`,
+        `${path}: must be an intact .npy file, got ${size} bytes, its end at byte ${start.length}; ${mend}`,
       );
     return start.subarray(from, from + count);
   };
@@ -54,10 +54,10 @@ export function parseNpyHeader(path: string, start: Buffer, size: number): NpyHe
   const type = typeof descr === "string" ? typeOf(descr) : undefined;
   if (type === undefined && descr !== undefined)
     throw new SaccadeError(
-      `${path}: must hold plain numbers or text, got the type ${(typeof descr === "string" ? descr : JSON.stringify(descr)).slice(0, 60)}; save x.astype(str) of dates and the like, of records each field`,
+      `${path}: must hold plain numbers or text, got the type ${(typeof descr === "string" ? descr : JSON.stringify(descr)).slice(0, 60)}; save dates and the like as x.astype(str), and records field by field`,
     );
   if (type === undefined || typeof fortran !== "boolean" || !isShape(shape))
-    throw new SaccadeError(`${path}: its header must name a plain array, got another; ${mend}`);
+    throw new SaccadeError(`${path}: its header must describe a plain array, got something else; ${mend}`);
   // One row or column is the same in both orders.
   if (fortran && shape.filter((extent) => extent > 1).length > 1)
     throw new SaccadeError(`${path}: must be in C order, got Fortran order; save numpy.ascontiguousarray(x)`);
@@ -200,6 +200,8 @@ function headerOf(file: number, path: string): NpyHeader {
 function readAt(file: number, path: string, start: number, count: number): Buffer {
   const bytes = readPart(file, start, count);
   if (bytes.length < count)
-    throw new SaccadeError(`${path}: must be a whole .npy file, got its end at byte ${start + bytes.length}; ${mend}`);
+    throw new SaccadeError(
+      `${path}: must be an intact .npy file, got its end at byte ${start + bytes.length}; ${mend}`,
+    );
   return bytes;
 }

@@ -101,4 +101,4 @@ async function withZip<T>(path: string, use: (zip: ZipFile, size: number) => Pro
 }
 
 const damaged = (path: string, why: string): SaccadeError =>
-  new SaccadeError(`${path}: must be a whole .npz file, got a damaged one (${why}); ${mend}`);
+  new SaccadeError(`${path}: must be an intact .npz file, got a damaged one (${why}); ${mend}`);

@@ -122,10 +122,12 @@ export async function pictureDecoder(): Promise<PictureDecoder> {
     isDeep: async (path) => isDeep(await readFile(path)),
     decode: async (path, size, range) => {
       const bytes = await readFile(path).catch((error) => {
-        throw new SaccadeError(`${path}: cannot be read (${error.code}); it must be a file that you may read`);
+        throw new SaccadeError(
+          `${path}: cannot be read (${error.code}); it must be a file that you have permission to read`,
+        );
       });
       if (!beginnings.some((known) => known(bytes)))
-        throw new SaccadeError(`${path}: must begin as a PNG, JPEG or WebP picture, got ${otherKind(bytes)}`);
+        throw new SaccadeError(`${path}: must be a PNG, JPEG or WebP picture, got ${otherKind(bytes)}`);
       if (range && !(await isDeep(bytes)))
         throw new SaccadeError(
           `${path}: must have 16 bits a colour, as valueRange is given, got fewer; leave valueRange out for such pictures`,
@@ -140,10 +142,10 @@ export async function pictureDecoder(): Promise<PictureDecoder> {
       if (typeof found !== "string") return found;
       if (/exceeds pixel limit/.test(found))
         throw new SaccadeError(
-          `${path}: must have at most ${mostPixels} pixels (2²⁷), got more; scale it down, or take it out`,
+          `${path}: must have at most ${mostPixels} pixels (2²⁷), got more; scale it down or remove it`,
         );
       throw new SaccadeError(
-        `${path}: must be a whole picture, got a damaged one (${found.slice(0, 80)}); mend it, or take it out`,
+        `${path}: must be an intact picture, got a damaged one (${found.slice(0, 80)}); repair it or remove it`,
       );
     },
   };

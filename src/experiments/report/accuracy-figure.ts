@@ -132,7 +132,7 @@ export async function accuracyFigure(table: ReportTable): Promise<string> {
         ? names.map((text, i) => ({ text, colour: columnColours[i % columnColours.length], thickness: 8 }))
         : []),
       ...(floor
-        ? [{ text: clip(printable(floor.title), fontSize, 240), colour: colours.quiet, thickness: 2, dashed: true }]
+        ? [{ text: clip(printable(floor.title), fontSize, 480), colour: colours.quiet, thickness: 2, dashed: true }]
         : []),
       ...(compared ? [{ text: "published", colour: colours.ink, thickness: 3 }] : []),
     ],

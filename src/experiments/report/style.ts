@@ -47,6 +47,7 @@ section { margin-top: 3.5rem; }
 .summary section + section h2 { font-size: 1.05rem; margin: 1.2rem 0 .3rem; }
 .summary section + section h2:first-child { margin-top: 0; }
 .counts { list-style: none; display: grid; grid-template-columns: repeat(auto-fit, minmax(7rem, 1fr)); gap: .6rem; padding: 0; max-width: none; }
+.counts:has(> :nth-child(4)) { grid-template-columns: repeat(2, 1fr); }
 .counts li { border: 1px solid var(--rule); border-top: 4px solid currentColor; border-radius: 4px; padding: .4rem .7rem .6rem; margin: 0; }
 .counts strong { display: flex; justify-content: space-between; align-items: center; font-size: 2.1rem; line-height: 1.15; font-variant-numeric: tabular-nums; }
 .counts span { white-space: nowrap; font-size: .9rem; }

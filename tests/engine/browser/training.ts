@@ -3,7 +3,7 @@
 import { wasmBackend } from "../../../src/backends/wasm/backend.ts";
 import type { ImageSet } from "../../../src/data/images.ts";
 import { randomStream } from "../../../src/program/random.ts";
-import { parseConfig } from "../../../src/training/config.ts";
+import { parseConfig } from "../../../src/training/parse-config.ts";
 import { createTrainer } from "../../../src/training/trainer.ts";
 
 export interface Trained {
