@@ -35,11 +35,14 @@ const withoutTrial: Plugin = {
     id.endsWith("/backends/wasm/simd-trial.ts") ? "export const tryKernels = () => undefined;" : undefined,
 };
 
+const { version } = JSON.parse(readFileSync(folder("../package.json"), "utf8")) as { version: string };
+
 const config: UserConfig = {
   root: folder("."),
   base: "./",
   cacheDir: folder("../node_modules/.vite-lab"),
   publicDir: false,
+  define: { SACCADE_VERSION: JSON.stringify(version) },
   server: { host: "127.0.0.1", port: 8421, headers: isolation, fs: { allow: [folder("..")] } },
   preview: { host: "127.0.0.1", port: 8421, headers: isolation },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },

@@ -39,10 +39,8 @@ export interface Bookkeeping {
   readonly lines: () => number;
   readonly losses: () => Losses;
   /** Looks at the layers as they are; before the first step it is called by hand. */
-  readonly xray: (trainer: Trainer) => Promise<void>;
-  /** Before each step: what the configuration changes before it. */
-  readonly beforeStep: (trainer: Trainer) => void;
-  /** Throws a DivergedError where numbers are none any more. */
+  readonly xray: (trainer: Pick<Trainer, "position" | "xray">) => Promise<void>;
+  /** With what the configuration changed before the step. Throws a DivergedError where numbers are none any more. */
   readonly afterStep: (trainer: Trainer, result: StepResult) => Promise<void>;
   readonly evaluated: (evaluation: Evaluation) => void;
   /** After all that a step has noted; whether its configuration asks for a checkpoint now. */
@@ -74,7 +72,7 @@ export function createBookkeeping(options: BookkeepingOptions): Bookkeeping {
     if (isCounted(metric)) lines++;
   };
 
-  const xray = async (trainer: Trainer): Promise<void> => {
+  const xray = async (trainer: Pick<Trainer, "position" | "xray">): Promise<void> => {
     const { step } = trainer.position();
     for (const { metrics, layers, synapses, ...rest } of await trainer.xray()) {
       put({ kind: "xray", step, ...rest, ...metrics, layers });
@@ -86,20 +84,17 @@ export function createBookkeeping(options: BookkeepingOptions): Bookkeeping {
     lines: () => lines,
     losses: () => losses,
     xray,
-    beforeStep: ({ config, position, stepsPerEpoch }) => {
-      const { step: from } = position();
-      for (const intervention of (config.interventions ?? []).filter((one) => one.step === from)) {
-        // Of the step that is the first under it, so that a checkpoint before it does not count its line.
-        const step = from + 1;
-        put({ kind: "intervention", step, epoch: from / stepsPerEpoch, what: describeIntervention(intervention) });
-        // The losses of before are no measure of those that come.
-        watched = watchLosses(config);
-      }
-    },
     afterStep: async (trainer, result) => {
       const { config, stepsPerEpoch, totalSteps } = trainer;
       const { step } = result.position;
       evaluation = undefined;
+      for (const intervention of (config.interventions ?? []).filter((one) => one.step === step - 1)) {
+        // Of the step that is the first under it, so that a checkpoint before it does not count its line.
+        const what = describeIntervention(intervention);
+        put({ kind: "intervention", step, epoch: (step - 1) / stepsPerEpoch, what });
+        // The losses of before are no measure of those that come.
+        watched = watchLosses(config);
+      }
       requireFinite(result.loss, step);
       const last = step === totalSteps;
       const look = step % healthEvery === 0 || last;

@@ -107,7 +107,6 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     const evaluate = heldOut && evaluateBeside(config, trainer.model.encoder, heldOut, backend);
     const first = trainer.position().step;
     while (trainer.position().step < trainer.totalSteps && !signal?.aborted) {
-      books.beforeStep(trainer);
       const result = await trainer.step();
       const { step } = result.position;
       await books.afterStep(trainer, result);

@@ -1,0 +1,32 @@
+// The quiet line about files: a run that an earlier visit has left, and what came of the last file.
+
+import { beginAnew, goOn, saved, told } from "../files.ts";
+
+export const Saved = () => (
+  <div class="saved">
+    {saved.value !== undefined && (
+      <p>
+        A run of this address was saved here.
+        <button type="button" onClick={goOn}>
+          Go on from step {saved.value}
+        </button>
+        <button type="button" onClick={beginAnew}>
+          Begin anew
+        </button>
+      </p>
+    )}
+    {told.value && (
+      <p class={told.value.wrong ? "wrong" : undefined}>
+        <span role={told.value.wrong ? "alert" : "status"}>{told.value.sentence}</span>
+        <button
+          type="button"
+          onClick={() => {
+            told.value = undefined;
+          }}
+        >
+          Close
+        </button>
+      </p>
+    )}
+  </div>
+);
