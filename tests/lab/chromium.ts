@@ -26,7 +26,7 @@ export const inChromium = `in Chromium${skipped ? " (skipped: no chromium on PAT
 const patience = 100_000;
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-const built = join(tmpdir(), `saccade-lab-${process.pid}`);
+export const built = join(tmpdir(), `saccade-lab-${process.pid}`);
 const settings: InlineConfig = {
   ...vite,
   configFile: false,
@@ -41,6 +41,8 @@ export interface PageOptions {
   readonly width?: number;
   readonly colorScheme?: "light" | "dark";
   readonly hash?: string;
+  /** Instead of the server of these tests. */
+  readonly at?: string;
   readonly before?: (page: Page) => Promise<void>;
 }
 
@@ -72,8 +74,9 @@ export function openLab(): Lab {
   });
   return {
     address: () => address,
-    withPage: async ({ width = 1440, colorScheme = "light", hash = toHash(small), before }, use) => {
-      const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+    withPage: async ({ width = 1440, colorScheme = "light", hash = toHash(small), at = address, before }, use) => {
+      const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+      const page = await context.newPage();
       page.setDefaultTimeout(patience);
       const errors: string[] = [];
       page.on("pageerror", (error) => errors.push(error.message));
@@ -82,11 +85,11 @@ export function openLab(): Lab {
       });
       try {
         await before?.(page);
-        await page.goto(address + hash);
+        await page.goto(at + hash);
         await use(page);
         expect(errors).toEqual([]);
       } finally {
-        await page.close();
+        await context.close();
       }
     },
   };

@@ -1,7 +1,7 @@
 // A run leaves the lab's page and comes back: as a zip that the command line resumes, over a reload, and by way of damaged and hostile files.
 
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { unzipSync, zipSync } from "fflate";
@@ -12,6 +12,7 @@ import type { Raw } from "../../web/configuration.ts";
 import { toHash } from "../../web/share.ts";
 import { toYaml } from "../../web/yaml.ts";
 import {
+  built,
   eventually,
   inChromium,
   inNode,
@@ -35,12 +36,18 @@ const saccade = (...words: string[]): string =>
 
 describe.skipIf(skipped)(inChromium, () => {
   const { withPage } = openLab();
-  /** Of the page after 23 of 30 steps. */
-  let zip = new Uint8Array();
+  /** Of the page after 23 of 90 steps. */
+  let zip: Uint8Array = new Uint8Array();
   /** An undisturbed run of the command line. */
   let undisturbed = "";
 
+  /** The package as it is installed, with the page that these tests have built. */
+  const installed = join(root, "package");
+
   beforeAll(() => {
+    for (const path of ["dist", "package.json"]) cpSync(path, join(installed, path), { recursive: true });
+    symlinkSync(resolve("node_modules"), join(installed, "node_modules"));
+    cpSync(built, join(installed, "build/lab"), { recursive: true });
     writeFileSync(join(root, "lab.yaml"), toYaml(raw));
     saccade("train", join(root, "lab.yaml"), "--runs", join(root, "runs"), "--no-probe", "--threads", "1");
     undisturbed = join(root, "runs", readdirSync(join(root, "runs"))[0]);
@@ -69,14 +76,28 @@ describe.skipIf(skipped)(inChromium, () => {
       .setInputFiles({ name, mimeType: "application/octet-stream", buffer: Buffer.from(bytes) });
   }
   function unpacked(bytes: Uint8Array, to: string): string {
-    const files = Object.entries(unzipSync(bytes));
+    const files = Object.entries(unzipSync(bytes)).filter(([path]) => !path.endsWith("/"));
     for (const [path, content] of files) {
       mkdirSync(dirname(join(to, path)), { recursive: true });
       writeFileSync(join(to, path), content);
     }
     return join(to, files[0][0].split("/")[0]);
   }
-  const final = "checkpoints/step-00000030.safetensors";
+  /** Lines of metrics; angles and chance bands come from the browser's own arc cosine, whose last bit need not be Node's. */
+  const metricsOf = (run: string): unknown[] =>
+    readFileSync(join(run, "metrics.jsonl"), "utf8")
+      .trim()
+      .split("\n")
+      .map((line) =>
+        JSON.parse(line, (key, value) =>
+          /^angle/.test(key) && typeof value === "number"
+            ? value.toPrecision(12)
+            : key === "chance"
+              ? value.map((one: number) => one.toPrecision(12))
+              : value,
+        ),
+      );
+  const final = "checkpoints/step-00000090.safetensors";
 
   test("the zip of Export is a run's folder: shown, evaluated, exported, and resumed to the bytes of an undisturbed run", async () => {
     await withPage({ hash: toHash(raw) }, async (page) => {
@@ -91,11 +112,9 @@ describe.skipIf(skipped)(inChromium, () => {
     const told = (await inNode(parseConfig(raw, "test"), 23)).reverse();
     expect(table).toEqual(["step,loss", ...told.map((loss, i) => `${i + 1},${loss}`)]);
     expect(saccade("runs", "show", run)).toContain("23");
-    saccade("export", run, join(root, "exported.safetensors"));
+    saccade("export", run, "--to", join(root, "exported.safetensors"));
     saccade("train", "--resume", run, "--no-probe", "--threads", "1");
-    expect(readFileSync(join(run, "metrics.jsonl"), "utf8")).toBe(
-      readFileSync(join(undisturbed, "metrics.jsonl"), "utf8"),
-    );
+    expect(metricsOf(run)).toEqual(metricsOf(undisturbed));
     expect(readFileSync(join(run, final)).equals(readFileSync(join(undisturbed, final)))).toBe(true);
     expect(readFileSync(join(run, "data.json"))).toEqual(readFileSync(join(undisturbed, "data.json")));
     expect(readFileSync(join(run, "config.yaml"))).toEqual(readFileSync(join(undisturbed, "config.yaml")));
@@ -108,7 +127,7 @@ describe.skipIf(skipped)(inChromium, () => {
       await page.getByRole("button", { name: "Play" }).click();
       await stepped(page, 7);
       await page.getByRole("button", { name: "Pause" }).click();
-      await saves(page, 1);
+      await saves(page);
       await page.reload();
       const offer = page.getByRole("button", { name: /Go on from step/ });
       await offer.waitFor();
@@ -117,19 +136,18 @@ describe.skipIf(skipped)(inChromium, () => {
       expect(at).toBeGreaterThanOrEqual(7);
       await offer.click();
       await eventually(() => where(page)).toBe(at);
-      await take(page, 30);
-      await page.getByText("of 30, done").waitFor();
-      expect((await losses(page)).slice(0, 3)).toEqual((await inNode(parseConfig(raw, "test"), 30)).slice(0, 3));
+      await page.getByLabel("Pace").selectOption("as fast as it goes");
+      await page.getByRole("button", { name: "Play" }).click();
+      await page.getByText("of 90, done").waitFor();
+      expect((await losses(page)).slice(0, 3)).toEqual((await inNode(parseConfig(raw, "test"), 90)).slice(0, 3));
       const run = unpacked(await exported(page), join(root, "reloaded"));
       expect(readFileSync(join(run, final)).equals(readFileSync(join(undisturbed, final)))).toBe(true);
-      expect(readFileSync(join(run, "metrics.jsonl"), "utf8")).toBe(
-        readFileSync(join(undisturbed, "metrics.jsonl"), "utf8"),
-      );
+      expect(metricsOf(run)).toEqual(metricsOf(undisturbed));
     });
   });
 
-  /** Waits until the browser holds so many saved runs. */
-  const saves = (page: Page, count: number) =>
+  /** Waits until the browser holds a saved run. */
+  const saves = (page: Page) =>
     eventually(() =>
       page.evaluate(async () => {
         const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("saccade-lab", {
@@ -137,10 +155,10 @@ describe.skipIf(skipped)(inChromium, () => {
         });
         let sum = 0;
         for await (const handle of folder.values())
-          if (handle.kind === "file" && (await handle.getFile()).size > 0) sum++;
+          if (handle.kind === "file" && handle.name.endsWith(".zip") && (await handle.getFile()).size > 0) sum++;
         return sum;
       }),
-    ).toBe(count);
+    ).toBeGreaterThan(0);
 
   test("a damaged save is a sentence and a fresh start, and another tab's run is left alone", async () => {
     await withPage({ hash: toHash(raw) }, async (page) => {
@@ -149,7 +167,7 @@ describe.skipIf(skipped)(inChromium, () => {
       await page.getByLabel("Pace").selectOption("2 steps a second");
       await page.getByRole("button", { name: "Play" }).click();
       await page.getByRole("button", { name: "Pause" }).click();
-      await saves(page, 1);
+      await saves(page);
       const other = await page.context().newPage();
       await other.goto(page.url());
       await ready(other);
@@ -187,6 +205,52 @@ describe.skipIf(skipped)(inChromium, () => {
     });
   });
 
+  test("a zip that is dropped on the page is opened", async () => {
+    await withPage({ hash: "" }, async (page) => {
+      await ready(page);
+      const transfer = await page.evaluateHandle((bytes) => {
+        const dropped = new DataTransfer();
+        dropped.items.add(new File([Uint8Array.from(atob(bytes), (one) => one.charCodeAt(0))], "run.zip"));
+        return dropped;
+      }, Buffer.from(zip).toString("base64"));
+      await page.locator(".saved").waitFor({ state: "attached" });
+      await page.dispatchEvent("main", "drop", { dataTransfer: transfer });
+      await page.getByText("Goes on from step 23.").waitFor();
+    });
+  });
+
+  test("saccade lab RUN opens a run of the command line, and one that the page cannot train is a sentence", async () => {
+    const foreign = join(root, "foreign");
+    cpSync(undisturbed, foreign, { recursive: true });
+    const text = readFileSync(join(foreign, "config.yaml"), "utf8");
+    writeFileSync(join(foreign, "config.yaml"), text.replace("epochs: 5", "epochs: 5000000"));
+    for (const [run, sentence] of [
+      [undisturbed, "Goes on from step 90."],
+      [foreign, "epochs are too many; saccade train can"],
+    ] as const) {
+      const served = spawn(process.execPath, [
+        join(installed, "dist/cli/main.js"),
+        "lab",
+        run,
+        "--no-open",
+        "--port",
+        "0",
+        "--json",
+      ]);
+      try {
+        const line = await new Promise<string>((told) => served.stdout.on("data", (bytes) => told(String(bytes))));
+        await withPage({ hash: "", at: JSON.parse(line).address }, async (page) => {
+          await page.getByText(sentence).waitFor();
+          if (run !== undisturbed) return;
+          await page.getByText("of 90, done").waitFor();
+          expect(new URL(page.url()).search + new URL(page.url()).hash).toBe(toHash(raw));
+        });
+      } finally {
+        served.kill();
+      }
+    }
+  });
+
   test("hostile and foreign files are a sentence each, and the run is as it was", async () => {
     const files = unzipSync(zip);
     const [name] = Object.keys(files).filter((path) => path.endsWith("00000023.safetensors"));
@@ -197,6 +261,7 @@ describe.skipIf(skipped)(inChromium, () => {
       "config.yaml": new Uint8Array(1),
     });
     const config = new TextEncoder().encode(toYaml({ ...raw, seed: 6 }));
+    const foreign = new TextEncoder().encode(toYaml({ ...raw, data: { dataset: "cifar-10" } }));
     const yaml = Object.keys(files).find((path) => path.endsWith("config.yaml")) ?? "";
     await withPage({ hash: toHash({ ...raw, seed: 9 }) }, async (page) => {
       await ready(page);
@@ -207,11 +272,7 @@ describe.skipIf(skipped)(inChromium, () => {
         ["a.zip", zip.slice(0, 3000), "is no sound zip"],
         ["a.zip", zipSync({ "readme.txt": config }), "holds no config.yaml"],
         ["a.zip", zipSync({ ...files, [yaml]: config }), "another configuration"],
-        [
-          "a.zip",
-          zipSync({ "config.yaml": new TextEncoder().encode("data: { dataset: cifar-10 }") }),
-          "no dataset cifar-10",
-        ],
+        ["a.zip", zipSync({ "config.yaml": foreign }), "no dataset cifar-10"],
         ["a.safetensors", lying, "wanted a header of at most"],
         ["a.safetensors", files[name], "another configuration"],
         ["a.txt", config, "is neither the zip of a run’s folder nor"],

@@ -3,7 +3,7 @@
 import { beginAnew, goOn, saved, told } from "../files.ts";
 
 export const Saved = () => (
-  <div class="saved">
+  <section class="saved" aria-label="Files">
     {saved.value !== undefined && (
       <p>
         A run of this address was saved here.
@@ -28,5 +28,5 @@ export const Saved = () => (
         </button>
       </p>
     )}
-  </div>
+  </section>
 );

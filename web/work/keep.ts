@@ -51,6 +51,7 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
   /** A saved run is offered and may still be wanted: nothing is written over it. */
   let offered = false;
   let nextSave = 0;
+  let savedStep = 0;
 
   function openBooks(config: Config, before: readonly Metric[], losses: Losses | undefined): void {
     lines = before.map((metric) => JSON.stringify(metric));
@@ -93,7 +94,8 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
   }
 
   async function save(trainer: Trainer): Promise<void> {
-    if (books === undefined || offered || held === false || trainer.position().step === 0) return;
+    const { step } = trainer.position();
+    if (books === undefined || offered || held === false || step === 0 || step === savedStep) return;
     const began = performance.now();
     try {
       const key = await fingerprint(trainer.config);
@@ -105,6 +107,7 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
         if (before !== undefined) await saves.remove(before);
       }
       if (held) await saves.write(held, zipSync(await folderOf(trainer, books), { level: 0 }));
+      savedStep = step;
     } catch (error) {
       // A full disk, or a diverged run: it is as it was before, and so is the page.
       post({ kind: "fileProblem", id: current(), sentence: `The run is not saved: ${(error as Error).message}` });
@@ -116,20 +119,25 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
 
   /** Looks for a saved run of the configuration; a damaged one is told once, and is gone. */
   async function ask(id: number, { config }: Trainer): Promise<void> {
+    // Until it is known, nothing is written over it.
+    offered = true;
     saves.release();
     const key = await fingerprint(config);
     held = (await saves.hold(key)) && key;
-    const bytes = held ? await saves.read(key) : undefined;
     let step: number | undefined;
-    if (bytes)
+    let why: string | undefined;
+    for (const bytes of held ? await saves.read(key) : [])
       try {
         waiting = await unpack("the saved run", bytes, config);
         step = waiting.checkpoint?.position.step;
+        break;
       } catch (error) {
-        await saves.remove(key);
-        const why = (error as Error).message;
-        post({ kind: "fileProblem", id, sentence: `The run that was saved here is damaged, and begins anew: ${why}` });
+        why ??= (error as Error).message;
       }
+    if (step === undefined && why !== undefined) {
+      await saves.remove(key);
+      post({ kind: "fileProblem", id, sentence: `The run that was saved here is damaged, and begins anew: ${why}` });
+    }
     offered = step !== undefined;
     post({ kind: "saved", id, step });
   }
@@ -168,7 +176,8 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
       offered = false;
       if (held) await saves.remove(held);
     } else if (trainer === undefined || books === undefined) return;
-    else if (kind === "ask") await ask(id, trainer);
+    // Not awaited: another tab may keep it waiting.
+    else if (kind === "ask") void ask(id, trainer);
     else if (kind === "save") await save(trainer);
     else if (kind === "restore") await restore(id, trainer);
     else {
@@ -185,6 +194,7 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
       held = undefined;
       offered = false;
       best = undefined;
+      savedStep = 0;
       nextSave = performance.now() + saveEvery;
       openBooks(trainer.config, [], undefined);
       const position = { step: 0, epoch: 0, batch: 0 };

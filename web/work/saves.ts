@@ -1,7 +1,8 @@
-// Runs that are saved in the browser, in its private file system: one for each configuration, written by one tab at a time.
+// Runs that are saved in the browser, in its private file system: two files for each configuration, written in turn and by one tab alone, so that one is
+// whole when a page ends in the middle of the other.
 
-/** Saved runs that are kept; of what is more the oldest go. */
-const most = 5;
+/** Files that are kept; of what is more the oldest go. */
+const most = 10;
 /** Milliseconds that a tab waits for another to let go of a run: a page that is reloaded is still going when the next one comes. */
 const patience = 2000;
 
@@ -9,29 +10,40 @@ export interface Saves {
   /** Takes a run for this tab until `release`; false where another tab has it, or the browser cannot. */
   readonly hold: (key: string) => Promise<boolean>;
   readonly release: () => void;
-  readonly read: (key: string) => Promise<Uint8Array | undefined>;
-  /** Whole or not at all. */
+  /** Newest first. */
+  readonly read: (key: string) => Promise<Uint8Array[]>;
+  /** In place of the older one. */
   readonly write: (key: string, bytes: Uint8Array) => Promise<void>;
   readonly remove: (key: string) => Promise<void>;
 }
 
 const lockOf = (key: string): string => `saccade-lab ${key}`;
-const fileOf = (key: string): string => `${key}.zip`;
+const filesOf = (key: string): string[] => [`${key}.1.zip`, `${key}.2.zip`];
+const keyOf = (file: string): string => file.split(".")[0];
 
 export function openSaves(): Saves {
   let letGo: (() => void) | undefined;
   const folder = async (): Promise<FileSystemDirectoryHandle> =>
     (await navigator.storage.getDirectory()).getDirectoryHandle("saccade-lab", { create: true });
 
+  async function files(): Promise<File[]> {
+    const all: File[] = [];
+    // Chromium writes a file.zip.crswap beside it, which is gone when it is done.
+    for await (const handle of (await folder()).values())
+      if (handle.kind === "file" && handle.name.endsWith(".zip")) all.push(await handle.getFile());
+    return all.sort((a, b) => b.lastModified - a.lastModified);
+  }
+
   async function removeOldest(): Promise<void> {
     const there = await folder();
     const held = new Set((await navigator.locks.query()).held?.map(({ name }) => name));
-    const files: File[] = [];
-    for await (const handle of there.values()) if (handle.kind === "file") files.push(await handle.getFile());
-    const old = files.sort((a, b) => b.lastModified - a.lastModified).slice(most);
-    for (const { name } of old)
-      if (!held.has(lockOf(name.replace(/\.zip$/, "")))) await there.removeEntry(name).catch(() => {});
+    for (const { name } of (await files()).slice(most))
+      if (!held.has(lockOf(keyOf(name)))) await there.removeEntry(name).catch(() => {});
   }
+
+  /** With bytes in them: one that was begun and not ended may have none. */
+  const savedOf = async (key: string): Promise<File[]> =>
+    (await files()).filter(({ name, size }) => keyOf(name) === key && size > 0);
 
   return {
     hold: (key) =>
@@ -51,17 +63,12 @@ export function openSaves(): Saves {
       letGo?.();
       letGo = undefined;
     },
-    read: async (key) => {
-      try {
-        const file = await (await (await folder()).getFileHandle(fileOf(key))).getFile();
-        return new Uint8Array(await file.arrayBuffer());
-      } catch {
-        return undefined;
-      }
-    },
+    read: async (key) =>
+      Promise.all((await savedOf(key)).map(async (file) => new Uint8Array(await file.arrayBuffer()))),
     write: async (key, bytes) => {
-      const handle = await (await folder()).getFileHandle(fileOf(key), { create: true });
-      // What is written goes into a file beside it, which takes its place when it is closed.
+      const [newest] = await savedOf(key);
+      const name = filesOf(key).find((one) => one !== newest?.name) as string;
+      const handle = await (await folder()).getFileHandle(name, { create: true });
       const stream = await handle.createWritable();
       try {
         await stream.write(bytes as Uint8Array<ArrayBuffer>);
@@ -73,7 +80,8 @@ export function openSaves(): Saves {
       await removeOldest();
     },
     remove: async (key) => {
-      await (await folder()).removeEntry(fileOf(key)).catch(() => {});
+      const there = await folder();
+      for (const name of filesOf(key)) await there.removeEntry(name).catch(() => {});
     },
   };
 }

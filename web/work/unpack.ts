@@ -109,7 +109,21 @@ async function requireKey({ path, config: key }: Checkpoint, config: Config, the
 /** A resolved configuration as the page's controls would have made it: what it shares with the page's own is said as there. */
 export function rawOf(config: Config): Raw {
   const own = parseForPage(base) as unknown as Raw;
-  const [all, known] = [config as unknown as Raw, base];
-  const changed = Object.entries(all).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(own[key]));
-  return { ...known, ...Object.fromEntries(changed) };
+  const changed = Object.entries(config).filter(([key, value]) => !same(value, own[key]));
+  return {
+    ...base,
+    ...Object.fromEntries(changed.map(([key, value]) => [key, shortened(value, own[key], base[key])])),
+  };
 }
+
+/** A group of the same kind, without what it need not say. */
+function shortened(value: unknown, own: unknown, said: unknown): unknown {
+  if (!isGroup(value) || !isGroup(own) || !isGroup(said) || value.kind !== own.kind) return value;
+  return Object.fromEntries(
+    Object.entries(value).filter(([key, part]) => Object.hasOwn(said, key) || !same(part, own[key])),
+  );
+}
+
+const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
+
+const isGroup = (value: unknown): value is Raw => typeof value === "object" && value !== null && !Array.isArray(value);
