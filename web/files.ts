@@ -4,6 +4,7 @@ import { batch, effect, signal } from "@preact/signals";
 import { catchUp, configure, listenToFiles, pause, tellFiles } from "./engine.ts";
 import { figuresOf } from "./figures.ts";
 import type { Files, FromFiles } from "./file-messages.ts";
+import { startServiceWorker } from "./offline.ts";
 import { curves, raw, run } from "./state.ts";
 
 /** Bytes of a file that is opened. */
@@ -135,6 +136,8 @@ effect(() => {
 addEventListener("visibilitychange", () => {
   if (document.hidden) tellFiles({ kind: "save" });
 });
+
+startServiceWorker();
 
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => {

@@ -43,6 +43,8 @@ export interface PageOptions {
   readonly hash?: string;
   /** Instead of the server of these tests. */
   readonly at?: string;
+  /** Whether the page may have its service worker, behind which a test sees no request. */
+  readonly serviceWorker?: boolean;
   readonly before?: (page: Page) => Promise<void>;
 }
 
@@ -74,14 +76,19 @@ export function openLab(): Lab {
   });
   return {
     address: () => address,
-    withPage: async ({ width = 1440, colorScheme = "light", hash = toHash(small), at = address, before }, use) => {
-      const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme });
+    withPage: async (
+      { width = 1440, colorScheme = "light", hash = toHash(small), at = address, serviceWorker = false, before },
+      use,
+    ) => {
+      const serviceWorkers = serviceWorker ? "allow" : "block";
+      const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, serviceWorkers });
       const page = await context.newPage();
       page.setDefaultTimeout(patience);
       const errors: string[] = [];
       page.on("pageerror", (error) => errors.push(error.message));
       page.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
+        const blocked = message.text() === "Service Worker registration blocked by Playwright";
+        if ((message.type() === "error" || message.type() === "warning") && !blocked) errors.push(message.text());
       });
       try {
         await before?.(page);
