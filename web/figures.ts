@@ -9,6 +9,9 @@ const styled = [
   ...["font-family", "font-size", "font-weight", "display"],
 ] as const;
 
+/** Around a figure: on the page its panel has it. */
+const margin = 10;
+
 export function figuresOf(): Files {
   const { losses, readings } = curves.value;
   const known = baseline.value;
@@ -50,13 +53,14 @@ function standalone(drawn: SVGElement): string {
     for (const property of styled) copies[i].setAttribute(property, style.getPropertyValue(property));
     copies[i].removeAttribute("class");
   }
-  const [, , width = "340", height = "176"] = (drawn.getAttribute("viewBox") ?? "").split(" ");
+  const [, , width = 340, height = 176] = (drawn.getAttribute("viewBox") ?? "").split(" ").map(Number);
+  const whole = { x: -margin, y: -margin, width: width + 2 * margin, height: height + 2 * margin };
   const ground = document.createElementNS("http://www.w3.org/2000/svg", "rect");
-  ground.setAttribute("width", width);
-  ground.setAttribute("height", height);
+  for (const [name, value] of Object.entries(whole)) ground.setAttribute(name, String(value));
   ground.setAttribute("fill", getComputedStyle(drawn.closest(".panel") ?? document.body).backgroundColor);
   copy.prepend(ground);
-  copy.setAttribute("width", width);
-  copy.setAttribute("height", height);
+  copy.setAttribute("viewBox", Object.values(whole).join(" "));
+  copy.setAttribute("width", String(whole.width));
+  copy.setAttribute("height", String(whole.height));
   return `${new XMLSerializer().serializeToString(copy)}\n`;
 }
