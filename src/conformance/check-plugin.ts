@@ -312,7 +312,10 @@ async function audits(plugin: Plugin, config: Config, backend: Backend): Promise
   const wrongs = lessons.flatMap(({ layers }) =>
     layers.flatMap(({ layer, disagreements }) => disagreements.map((one) => `${layer}: ${one}`)),
   );
-  if (wrongs.length > 0) throw new SaccadeError(`the intervention does not confirm the verdicts: ${wrongs.join("; ")}`);
+  if (wrongs.length > 0)
+    throw new SaccadeError(
+      `the intervention does not confirm the verdicts: ${wrongs.slice(0, 2).join("; ")}${wrongs.length > 2 ? `; and ${wrongs.length - 2} more` : ""}`,
+    );
   const claims = (plugin.kind === "update" ? plugin.claims?.conditions : undefined) ?? {};
   const said = conditions
     .map((condition, i) => `(${["i", "ii", "iii", "iv"][i]}) ${summary[condition].word}`)

@@ -12,7 +12,7 @@ import { encodeOnnx, pixelFacts } from "../../exchange/onnx.ts";
 import { encodeStateDict } from "../../exchange/state-dict.ts";
 import { writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
-import { bestCheckpoint, latestCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
+import { bestCheckpoint, latestCheckpoint, noCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
 import { imported } from "../../runs/resume.ts";
 import { openRun } from "../../runs/run-folder.ts";
 import type { Config } from "../../training/config.ts";
@@ -40,7 +40,7 @@ export async function exportCommand(
   if (options.seed !== undefined) throw wrong("export", "--seed", "left out", options.seed, "a run keeps its seed");
   const { run, config } = openRun(path);
   const checkpoint = (options.best ? bestCheckpoint : latestCheckpoint)(run.checkpoints);
-  if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
+  if (!checkpoint) throw noCheckpoint(path);
   const network = networkOf(config.encoder);
   requireTensors(checkpoint, synapsesOf(createModel(network)));
   const { step } = checkpoint.position;

@@ -11,8 +11,8 @@ import { type LayerScore, neuroReadOuts } from "../../evaluation/neuro/scores.ts
 import { readResponses } from "../../exchange/response-file.ts";
 import { drawInspection } from "../../figures/inspect-figures.ts";
 import { shellWord, writeWhole } from "../../files/files.ts";
-import { SaccadeError, wrong } from "../../program/errors.ts";
-import { latestCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
+import { wrong } from "../../program/errors.ts";
+import { latestCheckpoint, noCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { openRun } from "../../runs/run-folder.ts";
 import { lockRun } from "../../runs/run-lock.ts";
@@ -39,7 +39,7 @@ export async function inspectCommand(
 ): Promise<number> {
   const { run, config } = openRun(path);
   const checkpoint = latestCheckpoint(run.checkpoints);
-  if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
+  if (!checkpoint) throw noCheckpoint(path);
   const network = networkOf(config.encoder);
   requireTensors(checkpoint, synapsesOf(createModel(network)));
   const responses = options.responses === undefined ? undefined : await readResponses(options.responses);

@@ -14,7 +14,7 @@ import { drawLabels, overlap, without } from "../../evaluation/subsets.ts";
 import { drawProbeFigure } from "../../figures/probe-figure.ts";
 import { readText, shellWord, writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
-import { latestCheckpoint, newestStep, requireTensors } from "../../runs/checkpoints.ts";
+import { latestCheckpoint, newestStep, noCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { leftOutOf } from "../../runs/run-data.ts";
 import { openRun, type RunFolder, runFolder } from "../../runs/run-folder.ts";
@@ -106,7 +106,7 @@ export async function measureRun(
   signals: Signals,
 ): Promise<ProbeReport> {
   const checkpoint = latestCheckpoint(run.checkpoints);
-  if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
+  if (!checkpoint) throw noCheckpoint(run.path);
   requireTensors(checkpoint, synapsesOf(createModel(networkOf(config.encoder))));
   signals.handle((code) => {
     process.stderr.write(`\nstopped the probe; start it again with: saccade probe ${shellWord(run.path)}\n`);
