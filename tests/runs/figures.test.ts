@@ -180,6 +180,14 @@ test("a title too long for one line is broken, and cut after three", async () =>
   await draw(await lossCurve({ title: "\u0000control\u001b \ud800 and 漢字", points: [] }));
 });
 
+test("a title has room for a page's font where Arial is not", async () => {
+  const svg = await lossCurve({ title: "on ".repeat(30).trim(), points: [] });
+  const lines = texts(svg).filter((text) => text.startsWith("on"));
+  expect(lines.length).toBeGreaterThan(1);
+  // Widths in DejaVu Sans, which chromium takes on most Linux machines: o 0.612, n 0.634, a space 0.318 of its size.
+  for (const line of lines) expect(20 + 26 * (0.522 * line.length)).toBeLessThan(720);
+});
+
 test.each([
   [32, 3, 4],
   [28, 1, 4],
