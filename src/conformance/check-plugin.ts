@@ -349,5 +349,5 @@ function costs(plugin: Plugin, configured: Configured): string {
   const bp = plugin.kind === "update" ? changedConfig(config, { update: "BP" }, "check of the cost") : undefined;
   const usual = bp && measure(bp);
   const beside = usual ? `, ${(own.flops / usual.flops).toFixed(2)} × BP's` : "";
-  return `${formatCount(own.flops)}FLOP a step of 100 images of the CIFAR network${beside}; ${formatBytes(own.bytes)} within a step${usual ? ` (BP ${formatBytes(usual.bytes)})` : ""}; ${formatCount(own.feedback)} feedback weights`;
+  return `${formatCount(own.flops, "FLOP")} a step of 100 images of the CIFAR network${beside}; ${formatBytes(own.bytes)} within a step${usual ? ` (BP ${formatBytes(usual.bytes)})` : ""}; ${formatCount(own.feedback)} feedback weights`;
 }
