@@ -270,7 +270,7 @@ command(
   "sweep",
   "Train a configuration with every combination of some values and several seeds, and evaluate each.",
   [
-    "sweep configs/quickstart.yaml update=BP,URF,RF probe.train.limit=2000 --hold-out 1000",
+    "sweep configs/quickstart.yaml update=BP,URF,RF --seeds 2",
     "sweep configs/quickstart.yaml update=SSF,KP --seeds 3",
     "sweep sweeps/solids.yaml --list",
   ],

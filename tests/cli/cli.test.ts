@@ -346,7 +346,7 @@ describe("input that is refused", () => {
     ],
     [
       ["train", quick, "data.folder=wrong-kind"],
-      /train-images-idx3-ubyte: cannot be read \(it is a folder\); it must be a file/,
+      /train-images-idx3-ubyte: cannot be read \(EISDIR\); it must be a file/,
     ],
     [
       ["train", "objects.yaml", "data.limit=1e12"],
