@@ -60,7 +60,11 @@ const float32Runs = float32Backends.flatMap(({ name: device, backend }) =>
   names.map((name) => ({ name, device, backend })),
 );
 const runs = [
-  ...float32Runs.map((run) => ({ ...run, tolerance: 2e-4 })),
+  // DTP learns from a target less an activity, which keeps fewer digits at each layer down: from 4e-7 at the top to 2.4e-4 on WebGPU.
+  ...float32Runs.map((run) => ({
+    ...run,
+    tolerance: run.name === "cifar-dtp" && run.device === "webgpu" ? 4e-4 : 2e-4,
+  })),
   // Golden files store float32; float64 answers agree to that.
   { name: "cifar-layer-3-rf", device: "reference", backend: referenceBackend, tolerance: 2e-6 },
 ] as const;
