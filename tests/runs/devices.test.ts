@@ -6,6 +6,8 @@ import { basename, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Backend } from "../../src/backends/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import { webgpuBackend } from "../../src/backends/webgpu/backend.ts";
+import { dawnGpu } from "../../src/cli/dawn.ts";
 import type { ImageSet } from "../../src/data/images.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { checkpointFiles, latestCheckpoint } from "../../src/runs/checkpoints.ts";
@@ -174,6 +176,52 @@ describe("steps at a time", () => {
     expect(free.most()).toBe(1);
   });
 });
+
+/** Dawn, and the devices that were asked of it. */
+async function watchedGpu(): Promise<{ gpu: GPU; devices: GPUDevice[] }> {
+  const devices: GPUDevice[] = [];
+  const dawn = await dawnGpu();
+  const requestAdapter = async (options?: GPURequestAdapterOptions): Promise<GPUAdapter | null> => {
+    const adapter = await dawn.requestAdapter(options);
+    return (adapter && {
+      ...{ info: adapter.info, limits: adapter.limits, features: adapter.features },
+      requestDevice: async (wanted?: GPUDeviceDescriptor) => {
+        const device = await adapter.requestDevice(wanted);
+        devices.push(device);
+        return device;
+      },
+    }) as GPUAdapter | null;
+  };
+  return { gpu: { requestAdapter } as GPU, devices };
+}
+
+test.skipIf(webgpuObstacle !== undefined)(
+  `a run whose device is lost says so, and goes on from its last checkpoint to the same bytes${webgpuObstacle ? ` (skipped: ${webgpuObstacle})` : ""}`,
+  async () => {
+    const config = configured({ checkpointEvery: 1 });
+    const { gpu, devices } = await watchedGpu();
+    const backend = await webgpuBackend(gpu);
+    const run = await createRun(root, config, environment(backend));
+    const whole = { config, dataset: images, backend, run, figures: false };
+    const losing = train({
+      ...whole,
+      onStep: ({ position: { step } }) => {
+        if (step === 10) devices.at(-1)?.destroy();
+      },
+    });
+    await expect(losing).rejects.toThrow(/^webgpu: the device was lost \(.*\); go on from the last checkpoint$/);
+    const from = latestCheckpoint(run.checkpoints);
+    expect(from?.position.step).toBe(8);
+    await train({ ...whole, ...(from ? { from } : {}) });
+    expect(devices).toHaveLength(2);
+
+    const { run: undisturbed } = await trained(config, [{ backend: softwareWebgpu() }]);
+    expect(readFileSync(run.metrics, "utf8")).toBe(readFileSync(undisturbed.metrics, "utf8"));
+    const [got, wanted] = [run, undisturbed].map(({ checkpoints }) => latestCheckpoint(checkpoints));
+    expect(got?.position.step).toBe(24);
+    expect(got?.state).toEqual(wanted?.state);
+  },
+);
 
 test.skipIf(webgpuObstacle !== undefined)(
   `a run goes from wasm to webgpu and back, says so, and stays on its way${webgpuObstacle ? ` (skipped: ${webgpuObstacle})` : ""}`,

@@ -124,7 +124,7 @@ async function webgpuEngine(programs: readonly Program[], device: Device, leave:
   const known = new Set(persistent);
   const results = new Map(programs.map((program) => [program, new Set(program.results.map(ownerOf))]));
   let ran: Program | undefined;
-  const inFlight: Promise<unknown>[] = [];
+  const inFlight: Promise<void>[] = [];
   const notes = openNotes(device);
 
   /** A tensor that may be read, where it is. */
@@ -164,7 +164,7 @@ async function webgpuEngine(programs: readonly Program[], device: Device, leave:
       gpu.queue.submit([encoder.finish()]);
       // The queue keeps the order: what is read or written from now on comes after.
       inFlight.push(gpu.queue.onSubmittedWorkDone());
-      if (inFlight.length > mostInFlight) await inFlight.shift();
+      if (inFlight.length > mostInFlight) await inFlight.shift()?.catch(device.failed);
       check();
     },
     notes: async () => {

@@ -44,7 +44,7 @@ export interface Notes {
   readonly free: () => void;
 }
 
-export function openNotes({ gpu, check }: Pick<Device, "gpu" | "check">): Notes {
+export function openNotes({ gpu, check, failed }: Device): Notes {
   const spare: Page[] = [];
   let pages: Page[] = [];
   let runs: Note[][] = [];
@@ -86,8 +86,7 @@ export function openNotes({ gpu, check }: Pick<Device, "gpu" | "check">): Notes 
       try {
         await Promise.all(full.map(({ buffer }) => buffer.mapAsync(mapRead)));
       } catch (error) {
-        check();
-        throw error;
+        return failed(error);
       }
       const held = new Map(full.map((page) => [page, page.buffer.getMappedRange()]));
       const numbers = taken.map((notes) =>
@@ -111,12 +110,12 @@ export function openNotes({ gpu, check }: Pick<Device, "gpu" | "check">): Notes 
 }
 
 /** A copy of a tensor as it is once all that was submitted is done. */
-export async function readBack({ gpu, check }: Pick<Device, "gpu" | "check">, stored: Stored): Promise<Numbers> {
-  const notes = openNotes({ gpu, check });
+export async function readBack(device: Device, stored: Stored): Promise<Numbers> {
+  const notes = openNotes(device);
   try {
-    const encoder = gpu.createCommandEncoder();
+    const encoder = device.gpu.createCommandEncoder();
     notes.copy(encoder, [stored]);
-    gpu.queue.submit([encoder.finish()]);
+    device.gpu.queue.submit([encoder.finish()]);
     const [[numbers]] = await notes.take();
     return numbers;
   } finally {
