@@ -59,12 +59,11 @@ async function openGolden(name: (typeof names)[number], backend: Backend) {
 const float32Runs = float32Backends.flatMap(({ name: device, backend }) =>
   names.map((name) => ({ name, device, backend })),
 );
+/** DTP learns from a target less an activity, which keeps few digits in any float32, fewer at each layer down: docs/decisions.md. */
+const slack = ({ name, device }: { readonly name: string; readonly device: string }): number =>
+  name === "cifar-dtp" && device === "webgpu" ? 2 : 1;
 const runs = [
-  // DTP learns from a target less an activity, which keeps fewer digits at each layer down: from 4e-7 at the top to 2.4e-4 on WebGPU.
-  ...float32Runs.map((run) => ({
-    ...run,
-    tolerance: run.name === "cifar-dtp" && run.device === "webgpu" ? 4e-4 : 2e-4,
-  })),
+  ...float32Runs.map((run) => ({ ...run, tolerance: 2e-4 * slack(run) })),
   // Golden files store float32; float64 answers agree to that.
   { name: "cifar-layer-3-rf", device: "reference", backend: referenceBackend, tolerance: 2e-6 },
 ] as const;
@@ -82,10 +81,10 @@ test.each(runs)("$name on $device: embeddings, loss and every gradient are PyTor
   }
 });
 
-test.each(float32Runs)("$name on $device: losses of Adam steps are PyTorch's", async ({ name, backend }) => {
-  const { golden, step } = await openGolden(name, backend);
+test.each(float32Runs)("$name on $device: losses of Adam steps are PyTorch's", async (run) => {
+  const { golden, step } = await openGolden(run.name, run.backend);
   try {
-    expectLosses(await adamLosses(step, golden.json.adam[0].losses.length), golden.json.adam[0]);
+    expectLosses(await adamLosses(step, golden.json.adam[0].losses.length), golden.json.adam[0], slack(run));
   } finally {
     await step.engine.dispose();
   }
