@@ -61,7 +61,7 @@ const float32Runs = float32Backends.flatMap(({ name: device, backend }) =>
 );
 /** DTP learns from a target less an activity, which keeps few digits in any float32, fewer at each layer down: docs/decisions.md. */
 const slack = ({ name, device }: { readonly name: string; readonly device: string }): number =>
-  name === "cifar-dtp" && device === "webgpu" ? 2 : 1;
+  name === "cifar-dtp" && device === "webgpu" ? 3 : 1;
 const runs = [
   ...float32Runs.map((run) => ({ ...run, tolerance: 2e-4 * slack(run) })),
   // Golden files store float32; float64 answers agree to that.
