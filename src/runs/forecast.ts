@@ -23,7 +23,7 @@ import { configuredModel, recordConfigured, type TrainingShape } from "../traini
 import { stagesOf } from "../training/interventions.ts";
 import { runLength, type Trainer } from "../training/trainer.ts";
 import { evaluateBeside, evaluationsLeft } from "./evaluations.ts";
-import { healthEvery } from "./train.ts";
+import { healthEvery } from "./stretch.ts";
 
 /** Bytes that a run will ask for beyond what the process has when the trainer is made. */
 export interface Needs {

@@ -32,6 +32,7 @@ import {
   removeParts,
   truncateMetrics,
 } from "./run-folder.ts";
+import { healthEvery, openStretch, stepsToLook } from "./stretch.ts";
 import { type EventLog, openEvents } from "./tensorboard.ts";
 
 export interface TrainOptions {
@@ -48,6 +49,8 @@ export interface TrainOptions {
   readonly onStep?: (result: StepResult, trainer: Trainer) => void;
   readonly onEvaluation?: (evaluation: Evaluation) => void;
   readonly onAlarm?: (message: string) => void;
+  /** That another engine made the steps before `from`, in words: an alarm. */
+  readonly changed?: string | undefined;
   /** What a run that goes on has lost, or cannot know. */
   readonly onWarning?: (sentence: string) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
@@ -64,13 +67,12 @@ export interface TrainResult {
   readonly seconds: number;
 }
 
-/** Steps between looks at the synapses, and at the embeddings. */
-export const healthEvery = 20;
 /** Collapse is an alarm only after the first so many steps; a fresh encoder's embeddings are small and few-dimensional. */
 const healthFrom = 100;
 
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config, dataset, backend, run, from, heldOut, onStep, onEvaluation, onAlarm, onWarning, signal } = options;
+  const { config, dataset, backend, run, from, changed, heldOut, onStep, onEvaluation, onAlarm, onWarning, signal } =
+    options;
   const { figures = true } = options;
   if (config.evaluateEvery && !heldOut)
     throw wrong("train", "heldOut", "the pictures that evaluateEvery measures on", "none", "holdOut makes them");
@@ -135,12 +137,18 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
       if (spread !== undefined && effectiveRank !== undefined) collapses({ spread, effectiveRank }, layer);
     }
     if (!from || !isRecorded(run)) await recordData(run, dataset);
+    if (from && changed !== undefined) {
+      // Of the checkpoint's step, so that the run still says it when it goes on from there once more.
+      note({ kind: "alarm", step: from.position.step, about: "device", message: changed });
+      onAlarm?.(changed);
+    }
     if (!from) {
       await xray();
       await save();
     }
     const evaluate = heldOut && evaluateBeside(config, trainer.model.encoder, heldOut, backend);
     const first = trainer.position().step;
+    const stretch = openStretch(backend.notesEvery);
     while (trainer.position().step < trainer.totalSteps && !signal?.aborted) {
       const { step: from } = trainer.position();
       for (const intervention of (config.interventions ?? []).filter((one) => one.step === from)) {
@@ -155,55 +163,60 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
         // The losses of before are no measure of those that come.
         watched = watchLosses(config);
       }
-      const result = await trainer.step();
-      const { step } = result.position;
-      requireFinite(result.loss, step);
-      const last = step === trainer.totalSteps;
-      const look = step % healthEvery === 0 || last;
-      if (look) requireFiniteState(await trainer.changedState(), step);
-      // Under GLL another layer has another loss: none of before is compared with it.
-      const begins = config.learning === "GLL" && (step - 1) % (config.epochs * trainer.stepsPerEpoch) === 0;
-      losses = begins
-        ? {
-            sum: result.loss,
-            steps: 1,
-            ...(losses.best && config.checkpointBest === "kNN" ? { best: losses.best } : {}),
+      const began = performance.now();
+      const results = await trainer.steps(Math.min(stretch.most(), stepsToLook(config, trainer, from)));
+      stretch.took(results.length, performance.now() - began);
+      // Whatever looks at the engine's state does it after the last of them.
+      for (const result of results) {
+        const { step } = result.position;
+        requireFinite(result.loss, step);
+        const last = step === trainer.totalSteps;
+        const look = step % healthEvery === 0 || last;
+        if (look) requireFiniteState(await trainer.changedState(), step);
+        // Under GLL another layer has another loss: none of before is compared with it.
+        const begins = config.learning === "GLL" && (step - 1) % (config.epochs * trainer.stepsPerEpoch) === 0;
+        losses = begins
+          ? {
+              sum: result.loss,
+              steps: 1,
+              ...(losses.best && config.checkpointBest === "kNN" ? { best: losses.best } : {}),
+            }
+          : { ...losses, sum: losses.sum + result.loss, steps: losses.steps + 1 };
+        // The first step of every layer is noted too: what its loss is held against.
+        if (step % config.metricsEvery === 0 || last || !watched.knows(result.layer)) {
+          const seen = look ? await trainer.embeddings() : undefined;
+          const health = seen && embeddingHealth(seen.numbers, seen.width);
+          note(stepMetric(trainer.stepsPerEpoch, result, health));
+          const collapse = health && collapses(health, result.layer);
+          const alarms = {
+            collapse: step >= healthFrom ? collapse : undefined,
+            loss: watched.see(result.loss, result.layer),
+          };
+          for (const about of ["collapse", "loss"] as const) {
+            const message = alarms[about];
+            if (message === undefined || alarmed.has(about)) continue;
+            alarmed.add(about);
+            note({ kind: "alarm", step, about, message });
+            onAlarm?.(message);
           }
-        : { ...losses, sum: losses.sum + result.loss, steps: losses.steps + 1 };
-      // The first step of every layer is noted too: what its loss is held against.
-      if (step % config.metricsEvery === 0 || last || !watched.knows(result.layer)) {
-        const seen = look ? await trainer.embeddings() : undefined;
-        const health = seen && embeddingHealth(seen.numbers, seen.width);
-        note(stepMetric(trainer.stepsPerEpoch, result, health));
-        const collapse = health && collapses(health, result.layer);
-        const alarms = {
-          collapse: step >= healthFrom ? collapse : undefined,
-          loss: watched.see(result.loss, result.layer),
-        };
-        for (const about of ["collapse", "loss"] as const) {
-          const message = alarms[about];
-          if (message === undefined || alarmed.has(about)) continue;
-          alarmed.add(about);
-          note({ kind: "alarm", step, about, message });
-          onAlarm?.(message);
         }
+        if (config.xrayEvery > 0 && (step % config.xrayEvery === 0 || last)) await xray();
+        if (step === 1) events?.images(step, new Map([["views", (await viewsGrid(config, trainer, 8)).png]]));
+        onStep?.(result, trainer);
+        const due = step % (config.checkpointEvery * trainer.stepsPerEpoch) === 0;
+        let evaluation: Evaluation | undefined;
+        if (evaluate && isEvaluated(config, trainer, step)) {
+          const state = await trainer.state();
+          requireFiniteState(state, step);
+          evaluation = await evaluate(state, { step, epoch: step / trainer.stepsPerEpoch, layer: result.layer });
+          note(evaluation);
+          onEvaluation?.(evaluation);
+        }
+        if (config.checkpointBest === "kNN") losses = evaluation ? withMostRight(losses, evaluation) : losses;
+        else if (due || last) losses = withBest(losses, step);
+        if (due) losses = { ...losses, sum: 0, steps: 0 };
+        if (step === trainer.position().step && (due || last || signal?.aborted)) await save();
       }
-      if (config.xrayEvery > 0 && (step % config.xrayEvery === 0 || last)) await xray();
-      if (step === 1) events?.images(step, new Map([["views", (await viewsGrid(config, trainer, 8)).png]]));
-      onStep?.(result, trainer);
-      const due = step % (config.checkpointEvery * trainer.stepsPerEpoch) === 0;
-      let evaluation: Evaluation | undefined;
-      if (evaluate && isEvaluated(config, trainer, step)) {
-        const state = await trainer.state();
-        requireFiniteState(state, step);
-        evaluation = await evaluate(state, { step, epoch: step / trainer.stepsPerEpoch, layer: result.layer });
-        note(evaluation);
-        onEvaluation?.(evaluation);
-      }
-      if (config.checkpointBest === "kNN") losses = evaluation ? withMostRight(losses, evaluation) : losses;
-      else if (due || last) losses = withBest(losses, step);
-      if (due) losses = { ...losses, sum: 0, steps: 0 };
-      if (due || last || signal?.aborted) await save();
     }
     const end = trainer.position().step < trainer.totalSteps ? "stopped" : "done";
     if (saved === "") await save();

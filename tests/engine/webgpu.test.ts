@@ -213,7 +213,9 @@ describe.skipIf(!here)(`on a software driver${here ? "" : ` (skipped: ${webgpuOb
 });
 
 /** A device that computes nothing and fails as it is told. */
-function fakeGpu(fails: { readonly lost?: Promise<unknown>; readonly outOfMemory?: boolean } = {}): GPU {
+function fakeGpu(
+  fails: { readonly lost?: Promise<unknown>; readonly outOfMemory?: boolean; readonly devices?: GPUDevice[] } = {},
+): GPU {
   const nothing = new Proxy({}, { get: (_, name) => (name === "then" ? undefined : () => nothing) });
   const device = {
     lost: fails.lost ?? new Promise(() => {}),
@@ -229,9 +231,13 @@ function fakeGpu(fails: { readonly lost?: Promise<unknown>; readonly outOfMemory
     createCommandEncoder: () => nothing,
     destroy: () => {},
   };
+  const requestDevice = async () => {
+    fails.devices?.push(device as unknown as GPUDevice);
+    return device;
+  };
   const limits = { maxStorageBufferBindingSize: 4096, maxBufferSize: 8192 };
   const info = { vendor: "acme", architecture: "quick", device: "", description: "", isFallbackAdapter: false };
-  return { requestAdapter: async () => ({ info, limits, requestDevice: async () => device }) } as unknown as GPU;
+  return { requestAdapter: async () => ({ info, limits, requestDevice }) } as unknown as GPU;
 }
 
 function combination(size: number): { x: Tensor; program: Program } {
@@ -274,6 +280,19 @@ describe("refusals", () => {
     await expect(engine.run(program)).rejects.toThrow(told);
     expect(() => engine.write(x, new Float32Array(8))).toThrow(told);
   });
+});
+
+test("memory that runs out while it computes is told, and what to do", async () => {
+  class GPUOutOfMemoryError extends Error {}
+  const devices: GPUDevice[] = [];
+  const backend = await webgpuBackend(fakeGpu({ devices }));
+  const { program } = combination(8);
+  const engine = await backend.prepare([program]);
+  await engine.run(program);
+  devices.at(-1)?.onuncapturederror?.call(devices[0], { error: new GPUOutOfMemoryError("no more") } as never);
+  await expect(engine.run(program)).rejects.toThrow(
+    "webgpu: acme quick ran out of memory (no more); close what else uses it, and go on from the last checkpoint",
+  );
 });
 
 describe("--device auto", () => {

@@ -64,7 +64,12 @@ describe.each(runs)("$name on $device", ({ name, backend, tolerance }) => {
 });
 
 describe("ten losses of Adam steps", () => {
-  test.each(float32Runs)("$name on $device", async ({ name, backend }) => {
+  // A driver for the CPU takes its time over ten steps of the CIFAR network: one of its goldens is enough there.
+  const runs = float32Runs.filter(
+    ({ name, device }) => device !== "webgpu" || ["cifar-hinge-5-block", "mnist-hinge-all"].includes(name),
+  );
+
+  test.each(runs)("$name on $device", async ({ name, backend }) => {
     const { golden, step } = await openGolden(name, backend, 1e-4);
     try {
       // The second learning rate is the paper's, 1e-4: at 1e-3 first maxima flip within ten steps in any float32.

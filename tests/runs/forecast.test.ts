@@ -23,7 +23,7 @@ import {
   roomFor,
   timeSteps,
 } from "../../src/runs/forecast.ts";
-import { healthEvery } from "../../src/runs/train.ts";
+import { healthEvery } from "../../src/runs/stretch.ts";
 import type { Config } from "../../src/training/config.ts";
 import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer, type Trainer } from "../../src/training/trainer.ts";
