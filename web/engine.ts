@@ -10,8 +10,6 @@ import * as state from "./state.ts";
 
 /** Milliseconds between read-outs while it plays; the first comes sooner. */
 const [readEvery, firstRead] = [4000, 1200];
-/** Effective rank and spread below which src/training/alarms.ts calls embeddings a line, or a point. */
-const collapse = { rank: 1.5, spread: 1e-4 } as const;
 /** More threads than this gain nothing on networks as small as these. */
 const mostThreads = 8;
 
@@ -173,12 +171,10 @@ function hearTrainer(message: FromTrainer): void {
     }
     case "look": {
       const { look } = message;
-      const seen = [state.look.value, look];
-      state.collapsed.value = seen.every(
-        (one) => one?.health && (one.health.effectiveRank < collapse.rank || one.health.spread < collapse.spread),
-      );
+      state.collapsed.value = [state.look.value, look].every((one) => one?.collapsed);
       // Right after an intervention there is no batch to look at.
-      state.look.value = look.health ? look : { ...look, health: state.look.value?.health };
+      const { health, collapsed } = look.health ? look : (state.look.value ?? look);
+      state.look.value = { ...look, health, collapsed };
       if (look.pairs) state.pairs.value = look.pairs;
       if (look.filters) state.filters.value = look.filters;
       const numbers = new Map(state.layerNumbers.value);

@@ -90,6 +90,8 @@ export interface Look {
   readonly layers: readonly LayerNumbers[];
   /** Of the last batch's embeddings; left out where there are none to look at. */
   readonly health: Health | undefined;
+  /** Whether the run's alarm would call that a collapse. */
+  readonly collapsed: boolean;
 }
 
 export type FromTrainer =

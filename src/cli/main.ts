@@ -551,7 +551,14 @@ command("version", "Print versions: Saccade, commit, Node, device.", ["version",
 );
 
 const [, , first, ...rest] = process.argv;
+/** As package.json has it; what the commands import is not there in an older one. */
+const oldest = [22, 18] as const;
+const [major, minor] = process.versions.node.split(".").map(Number);
 try {
+  if (major < oldest[0] || (major === oldest[0] && minor < oldest[1]))
+    throw new SaccadeError(
+      `Saccade needs Node ${oldest.join(".")} or newer, and this is ${process.versions.node}; a clone brings its own, which npx saccade takes there`,
+    );
   await program.parseAsync(first === "--version" ? ["version", ...rest] : process.argv.slice(2), { from: "user" });
 } catch (error) {
   if (error instanceof CommanderError) {

@@ -11,6 +11,7 @@ import { describeData } from "../runs/configured-data.ts";
 import { loadPlugins } from "../runs/plugins.ts";
 import type { Config } from "../training/config.ts";
 import { override, parseConfig } from "../training/parse-config.ts";
+import { type Plugin, whose } from "../training/plugin.ts";
 import type { DeviceName } from "./device-names.ts";
 
 export interface CommonOptions {
@@ -55,10 +56,18 @@ export async function readConfig(
   const raw = readYaml(path);
   for (const assignment of overrides) override(raw, assignment, parseValue);
   if (seed !== undefined) (raw as Record<string, unknown>).seed = seed;
-  const config = parseConfig(raw, path, await loadPlugins(plugin));
+  const plugins = await loadPlugins(plugin);
+  const config = parseConfig(raw, path, plugins);
+  for (const one of plugins)
+    if (config.plugins?.[one.name] === undefined)
+      process.stderr.write(`warning: ${whose(one)} is not used by this configuration; ${naming(one)}\n`);
   await describeData(config, path);
   return config;
 }
+
+/** How a configuration names a plugin. */
+const naming = ({ kind, name }: Plugin): string =>
+  `set ${kind === "update" ? `update=${name}` : `${kind}='{kind: ${name}}'`} to use it`;
 
 export function parseValue(text: string): unknown {
   try {
@@ -74,7 +83,8 @@ export function readYaml(path: string, mend = "configs/ has examples, e.g. confi
   try {
     bytes = readFileSync(fromHome(path));
   } catch (error) {
-    throw new SaccadeError(`${path}: cannot be read (${(error as NodeJS.ErrnoException).code}); ${mend}`);
+    const { code } = error as NodeJS.ErrnoException;
+    throw new SaccadeError(`${path}: cannot be read (${code === "EISDIR" ? "it is a folder" : code}); ${mend}`);
   }
   const text = decodeText(path, bytes);
   const raw = parseYaml(path, text);

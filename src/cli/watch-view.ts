@@ -109,7 +109,7 @@ const score = (accuracy: number, random: number): [string, string, string] => [
 ];
 
 const noticeText = ({ kind, step, message }: WatchedRun["notices"][number]): string =>
-  `${kind} at step ${step}: ${message}`;
+  `${kind} ${kind === "intervention" ? "before" : "at"} step ${step}: ${message}`;
 
 function noticeLines({ notices }: WatchedRun, columns: number): string[] {
   if (notices.length === 0) return [];

@@ -312,7 +312,10 @@ async function audits(plugin: Plugin, config: Config, backend: Backend): Promise
   const wrongs = lessons.flatMap(({ layers }) =>
     layers.flatMap(({ layer, disagreements }) => disagreements.map((one) => `${layer}: ${one}`)),
   );
-  if (wrongs.length > 0) throw new SaccadeError(`the intervention does not confirm the verdicts: ${wrongs.join("; ")}`);
+  if (wrongs.length > 0)
+    throw new SaccadeError(
+      `the intervention does not confirm the verdicts: ${wrongs.slice(0, 2).join("; ")}${wrongs.length > 2 ? `; and ${wrongs.length - 2} more` : ""}`,
+    );
   const claims = (plugin.kind === "update" ? plugin.claims?.conditions : undefined) ?? {};
   const said = conditions
     .map((condition, i) => `(${["i", "ii", "iii", "iv"][i]}) ${summary[condition].word}`)
@@ -346,5 +349,5 @@ function costs(plugin: Plugin, configured: Configured): string {
   const bp = plugin.kind === "update" ? changedConfig(config, { update: "BP" }, "check of the cost") : undefined;
   const usual = bp && measure(bp);
   const beside = usual ? `, ${(own.flops / usual.flops).toFixed(2)} × BP's` : "";
-  return `${formatCount(own.flops)}FLOP a step of 100 images of the CIFAR network${beside}; ${formatBytes(own.bytes)} within a step${usual ? ` (BP ${formatBytes(usual.bytes)})` : ""}; ${formatCount(own.feedback)} feedback weights`;
+  return `${formatCount(own.flops, "FLOP")} a step of 100 images of the CIFAR network${beside}; ${formatBytes(own.bytes)} within a step${usual ? ` (BP ${formatBytes(usual.bytes)})` : ""}; ${formatCount(own.feedback)} feedback weights`;
 }

@@ -2,11 +2,11 @@
 
 import type { Backend } from "../backends/backend.ts";
 import { knownDatasets } from "../datasets/known-datasets.ts";
-import { mean } from "../program/mean.ts";
 import type { Experiment, ExperimentPart, MakePart } from "./experiment.ts";
 import type { Plan, Planned, Read } from "./plan.ts";
 import { accuracyFigure } from "./report/accuracy-figure.ts";
 import { plausibilityFigure } from "./report/plausibility-figure.ts";
+import { statistics } from "./report/summary.ts";
 import type { Decision, ExperimentReport, Report, ReportFigure, ReportTable } from "./report.ts";
 import type { Outcome } from "./store.ts";
 import { missingDataset, type Study, standIn } from "./study.ts";
@@ -88,7 +88,7 @@ export async function tableFigures({
   for (const table of tables) {
     if (!table.rows.some(({ cells }) => cells.some((cell) => typeof cell !== "string"))) continue;
     const svg = await accuracyFigure(table);
-    const caption = `${table.caption} Every seed is a dot.`;
+    const caption = `${table.title ?? table.caption.replace(/\.$/, "")}. Every seed is a dot.`;
     figures.push({ name: `${table.name}-accuracies`, caption, svg });
   }
   if (ledger.some(({ gain }) => gain !== undefined)) {
@@ -139,32 +139,34 @@ function resultWords(parts: readonly ExperimentReport[]): string[] {
             ...(unmeasured ? [counted(undefined, "was not measured", "were not measured")] : []),
           ].join(", ")}.`,
         ]),
-    ...parts.flatMap(({ title, tables }) => tables.slice(0, 1).flatMap((table) => bestRow(title.split(":")[0], table))),
+    ...parts.flatMap(({ title, tables }) =>
+      tables.slice(0, 1).flatMap((table) => bestRows(table, title.split(":")[0])),
+    ),
   ];
 }
 
-/** "Table 1, kNN, all labels: random encoder 33.1, best of 23 rows hinge, GLL, URF 40.2." */
-function bestRow(name: string, { columns, rows }: ReportTable): string[] {
+/** "Table 1, kNN, all labels: random encoder 33.1 %, best of 23 rows 40.2 % (hinge, GLL, URF)." Nothing of a table without a random encoder. */
+export function bestRows({ columns, rows }: ReportTable, name?: string): string[] {
   const random = rows.find(({ floor, title }) => floor && title.startsWith("random"));
   return columns.flatMap((column, i) => {
     const next = columns[i + 1];
     // The last number of labels of every read-out.
     if (next !== undefined && next.group === column.group) return [];
     const measured = rows.flatMap(({ title, floor, cells }) => {
-      const cell = cells[i];
-      return floor || cell === undefined || typeof cell === "string" ? [] : [{ title, accuracy: mean(cell.values) }];
+      const cell = floor ? undefined : statistics(cells[i]);
+      return cell === undefined ? [] : [{ title, accuracy: cell.mean }];
     });
-    const beside = random?.cells[i];
-    if (measured.length === 0 || beside === undefined || typeof beside === "string") return [];
+    if (measured.length === 0 || random === undefined) return [];
+    const beside = statistics(random.cells[i]);
     const best = measured.reduce((a, b) => (b.accuracy > a.accuracy ? b : a));
     const where = [name, column.group, column.title].filter((word) => word !== undefined).join(", ");
     return [
-      `${where}: random encoder ${percent(mean(beside.values))}, best of ${measured.length} rows ${percent(best.accuracy)} (${best.title}).`,
+      `${where}: random encoder ${beside ? percent(beside.mean) : "not measured"}, ${measured.length === 1 ? "the one row" : `best of ${measured.length} rows`} ${percent(best.accuracy)} (${best.title}).`,
     ];
   });
 }
 
-const percent = (share: number): string => `${(100 * share).toFixed(1)}\u00a0%`;
+const percent = (accuracy: number): string => `${accuracy.toFixed(1)}\u00a0%`;
 
 /** Versions and machines of some results. */
 export function methodsOf(outcomes: readonly Outcome[]): [string, string][] {

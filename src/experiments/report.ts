@@ -39,6 +39,8 @@ export interface TableRow {
 export interface ReportTable {
   /** Letters, digits, `-` and `_`. */
   readonly name: string;
+  /** A heading, where the caption is no heading. */
+  readonly title?: string;
   readonly caption: string;
   /** Without the rows' titles and the published numbers, which a table has where a row brings one. */
   readonly columns: readonly TableColumn[];
@@ -105,8 +107,9 @@ export interface ExperimentReport {
 
 export interface Report {
   readonly title: string;
-  readonly scale: string;
-  readonly preset: string;
+  /** Of a reproduction. */
+  readonly scale?: string;
+  readonly preset?: string;
   /** First screen: what it is about, what was done, what came out; sentences. */
   readonly scope: readonly string[];
   readonly done: readonly string[];

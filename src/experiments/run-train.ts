@@ -48,6 +48,7 @@ export async function runTrain(
   let resumed: RunFolder | undefined;
   let from: ReturnType<typeof latestCheckpoint>;
   let release: (() => void) | undefined;
+  let changed: string | undefined;
   const here = environment(backend);
   const facts = { pairs: trainer.totalSteps * config.batch, flops: trainer.totalSteps * flopsPerStep(trainer) };
   const kept = keptNames(config, trainer);
@@ -63,7 +64,8 @@ export async function runTrain(
     run = resumed ?? (await createRun(runs, config, here));
     release = lockRun(run);
     if (resumed && !from) await writeEnvironment(run.path, here);
-    if (from && from.position.step < trainer.totalSteps) await continueEnvironment(run.path, from.position.step, here);
+    if (from && from.position.step < trainer.totalSteps)
+      changed = await continueEnvironment(run.path, from.position.step, here);
   } catch (error) {
     release?.();
     await trainer.dispose();
@@ -72,7 +74,7 @@ export async function runTrain(
   try {
     const { end } = await train({
       ...{ config, dataset, backend, run, trainer, signal, figures: false },
-      ...(from ? { from } : {}),
+      ...(from ? { from, changed } : {}),
       onStep: ({ position }, { totalSteps }) => onProgress(position.step / totalSteps),
     });
     if (end === "stopped") throw new StoppedError(run.path);

@@ -63,6 +63,12 @@ export function standIn(role: Role, study: Study): string | undefined {
   return substitute && study.substitute && !isHere(role) ? `${words} stand in for ${title}` : undefined;
 }
 
+/** The dataset as a caption has it: "MNIST", or what stands in for it: "rendered solids (for MNIST)". */
+export function picturesOf(role: Role, study: Study): string {
+  const { title } = knownDatasets[role];
+  return standIn(role, study)?.replace(` stand in for ${title}`, ` (for ${title})`) ?? title;
+}
+
 /** The splits of each dataset that experiments read. */
 const splits: Readonly<Record<Role, readonly Split[]>> = {
   "cifar-100": ["train"],

@@ -56,6 +56,22 @@ export function combinationsOf(lists: readonly (readonly string[])[]): string[][
   return lists.reduce<string[][]>((all, list) => all.flatMap((one) => list.map((next) => [...one, next])), [[]]);
 }
 
+/** Keys that differ between the rows, and "rules" where there are several. */
+export function varied({ rules, vary, varyFor }: Sweep): string[] {
+  const grids = [vary, ...Object.values(varyFor)];
+  const keys = grids.flatMap((values) => Object.keys(values).filter((key) => values[key].length > 1));
+  return [...(Object.keys(rules).length > 1 ? ["rules"] : []), ...new Set(keys)];
+}
+
+const heldOut = 1000;
+
+/** What to do before choosing by a sweep's numbers that are of the test set: hold pictures out, beside as many labelled ones as it has. */
+export function testedOnTestSet({ train: { limit } }: ProbeConfig): string {
+  const more = limit === undefined ? "" : `probe.train.limit=${limit + heldOut} `;
+  const last = heldOut.toLocaleString("en-US");
+  return `These numbers are from the test set, so do not choose by them: \`${more}--hold-out ${heldOut}\` tests on the last ${last} of the labelled pictures instead.`;
+}
+
 export interface SweepRows {
   readonly rows: readonly Row[];
   readonly probe: ProbeConfig;

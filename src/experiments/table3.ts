@@ -5,7 +5,7 @@ import { type Claim, judge } from "./claims.ts";
 import type { Experiment } from "./experiment.ts";
 import { planRobustness, type RobustRow } from "./robustness-rows.ts";
 import { ruleTitle } from "./rows.ts";
-import { cellConfig, probeConfig, rolesOf, type Study, supervisedConfig } from "./study.ts";
+import { cellConfig, picturesOf, probeConfig, rolesOf, type Study, supervisedConfig } from "./study.ts";
 import { rowTitle, table1Cell } from "./table1.ts";
 
 const classes = 10;
@@ -49,6 +49,7 @@ export const table3: Experiment = {
   roles: rolesOf("cifar"),
   plan: async (study, plan) => {
     const { few, all } = labelsOf(study);
+    const pictures = picturesOf("cifar-10", study);
     const own = probeConfig(study, "cifar");
     const probe = { ...own, train: { ...own.train, limit: all }, labelsPerClass: [few, "all" as const] };
     const planned = await planRobustness(study, plan, {
@@ -82,8 +83,7 @@ export const table3: Experiment = {
       tables: [
         planned.table(read, {
           name: "table3",
-          caption:
-            "Accuracy on the test set as it is, and deformed. Supervised networks answer with the classifier that they learnt.",
+          caption: `Accuracy on the test set of ${pictures} as it is, and deformed. Supervised networks answer with the classifier that they learnt.`,
         }),
       ],
       claims: judge(
@@ -96,7 +96,7 @@ export const table3: Experiment = {
       ).map((claim) => ({ ...claim, evidence: claim.evidence.map((line) => line.replace(/\|\w+/g, "")) })),
       figures: await planned.figures(read, {
         name: "strength",
-        caption: "Accuracy on CIFAR-10 against the strength of each deformation.",
+        caption: `Accuracy on ${pictures} against the strength of each deformation.`,
       }),
       ledger: [],
     });

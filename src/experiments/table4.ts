@@ -8,7 +8,7 @@ import type { Experiment } from "./experiment.ts";
 import type { ReportedClaim } from "./report.ts";
 import { planRobustness, type RobustRow } from "./robustness-rows.ts";
 import { ruleTitle } from "./rows.ts";
-import { type Cell, cellConfig, probeConfig, rolesOf, type Study, supervisedConfig } from "./study.ts";
+import { type Cell, cellConfig, picturesOf, probeConfig, rolesOf, type Study, supervisedConfig } from "./study.ts";
 
 const letters = { setting: "letters", loss: "contrastiveHinge", negatives: "all", block: false } as const;
 
@@ -52,6 +52,7 @@ export const table4: Experiment = {
   title: "Table 4: letters → digits → deformed digits, self-supervised against supervised",
   roles: rolesOf("letters"),
   plan: async (study, plan) => {
+    const pictures = picturesOf("mnist", study);
     const probe = { ...probeConfig(study, "letters"), labelsPerClass: ["all" as const] };
     const planned = await planRobustness(study, plan, {
       experiment: "table4",
@@ -69,8 +70,7 @@ export const table4: Experiment = {
       tables: [
         planned.table(read, {
           name: "table4",
-          caption:
-            "Accuracy on MNIST's test set as it is, and deformed. The supervised network answers with the classifier that it learnt.",
+          caption: `Accuracy on the test set of ${pictures} as it is, and deformed. The supervised network answers with the classifier that it learnt.`,
         }),
       ],
       claims: [
@@ -79,7 +79,7 @@ export const table4: Experiment = {
       ],
       figures: await planned.figures(read, {
         name: "strength",
-        caption: "Accuracy on MNIST against the strength of each deformation.",
+        caption: `Accuracy on ${pictures} against the strength of each deformation.`,
       }),
       ledger: [],
     });

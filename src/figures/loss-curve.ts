@@ -77,7 +77,6 @@ export async function lossCurve(curve: LossCurve): Promise<string> {
     });
 
   const axes = axesOf(finite);
-  const { end } = axes;
   const window = smoothing ?? (finite.length < manyPoints ? 1 : finite.length / 25);
   const half = Math.floor(Math.min(window, finite.length - 1) / 2);
   const ends = layerEnds(finite);
@@ -105,12 +104,9 @@ export async function lossCurve(curve: LossCurve): Promise<string> {
       ? [plot.line(envelope(finite), { ...at, stroke: lineColour, strokeWidth: 2.5 })]
       : [
           plot.line(envelope(finite), { ...at, stroke: light, strokeWidth: 1.2 }),
-          ...[undefined, ...ends].map((begin, i) => {
-            const own = finite.filter(
-              ({ epoch }) => epoch > (begin ?? Number.NEGATIVE_INFINITY) && epoch <= (ends[i] ?? end),
-            );
-            return plot.line(movingMean(own, half), { ...at, stroke: lineColour, strokeWidth: 3.5 });
-          }),
+          ...stretches(finite, [...ends, ...interventions]).map((own) =>
+            plot.line(movingMean(own, half), { ...at, stroke: lineColour, strokeWidth: 3.5 }),
+          ),
         ]),
     finite.length < manyPoints ? plot.dot(finite, { ...at, fill: lineColour, r: 5 }) : null,
   ]);
@@ -296,6 +292,13 @@ function layerEnds(points: readonly LossPoint[]): number[] {
   const steps = points.slice(1).map(({ layer = 0 }, i) => layer - (points[i].layer ?? 0));
   if (steps.some((step) => step < 0)) return [];
   return points.slice(0, -1).flatMap(({ epoch }, i) => (steps[i] > 0 ? [epoch] : []));
+}
+
+/** The points between neighbouring breaks, each up to and with the one at a break: another layer, or a rule that was changed, is another curve. */
+function stretches(points: readonly LossPoint[], breaks: readonly number[]): (readonly LossPoint[])[] {
+  const ends = [...breaks].sort((a, b) => a - b);
+  const own = Map.groupBy(points, ({ epoch }) => ends.filter((end) => end < epoch).length);
+  return [...own.values()];
 }
 
 function count(n: number): string {

@@ -18,7 +18,7 @@ import {
   synapticTensors,
   weightOperand,
 } from "./audit/layers.ts";
-import { comparesViews, negativesOf, rememberedOf, rowsOf } from "./audit/views.ts";
+import { comparesViews, negativesOf, rememberedOf, rowsOf, sumsToZero } from "./audit/views.ts";
 import { type AnyOperation, inputsOf, isPlasticity, outputsOf, type Program } from "./program.ts";
 import { bytesOf, ownerOf, sizeOf, type Tensor } from "./tensor.ts";
 
@@ -76,6 +76,8 @@ export interface LayerAudit {
   readonly remembers: Remembered | undefined;
   /** What the paper's conditions do not ask, and the change uses all the same. */
   readonly leftAside: readonly string[];
+  /** Whether its biases never change, because what they sum over the views cancels. */
+  readonly biasesCancel: boolean;
 }
 
 export interface ProgramAudit {
@@ -138,6 +140,12 @@ function auditLayer(flow: Dataflow, layers: readonly Layer[], layer: Layer): Lay
     negatives,
     remembers: remembered(flow, layer, cone, sources),
     leftAside: leftAside(flow, layer, inCone),
+    biasesCancel: layer.changes.some(({ optimiser, gradient }) =>
+      flow.writersOf(optimiser, gradient).some((number) => {
+        const operation = operations[number];
+        return operation.kind === "biasGradient" && sumsToZero(flow, number, operation.inputs.dy);
+      }),
+    ),
   };
 }
 

@@ -86,16 +86,16 @@ function unique(tensors: readonly Tensor[]): Tensor[] {
   });
 }
 
-/** `1.2 G`, `87 M`, `512`: a count with a unit a person reads at a glance. */
-export function formatCount(value: number): string {
-  for (const [unit, size] of [
+/** `1.20 G`, `87.0 M`, `512`: a count that a person reads at a glance; of something, `1.20 GFLOP`, `512 FLOP`. */
+export function formatCount(value: number, of = ""): string {
+  for (const [prefix, size] of [
     ["T", 1e12],
     ["G", 1e9],
     ["M", 1e6],
     ["k", 1e3],
   ] as const)
-    if (value >= size) return `${(value / size).toPrecision(3)} ${unit}`;
-  return String(Math.round(value));
+    if (value >= size) return `${(value / size).toPrecision(3)} ${prefix}${of}`;
+  return `${Math.round(value)} ${of}`.trimEnd();
 }
 
 /** Bytes in binary units: `131 MiB`. */
@@ -112,7 +112,7 @@ export function formatBytes(bytes: number): string {
 /** The explanation as lines of text for a terminal. */
 export function formatExplanation(explanation: Explanation): string {
   const lines = [
-    `${explanation.program}: ${explanation.stages.length} stages, ${formatCount(explanation.flops)}FLOP, ` +
+    `${explanation.program}: ${explanation.stages.length} stages, ${formatCount(explanation.flops, "FLOP")}, ` +
       `${formatCount(explanation.parameters)} parameters`,
     `memory: ${formatBytes(explanation.persistentBytes)} kept from step to step, ${formatBytes(explanation.stepBytes)} within one`,
     "",
@@ -120,7 +120,7 @@ export function formatExplanation(explanation: Explanation): string {
   explanation.stages.forEach((stage, i) => {
     lines.push(
       `${String(i + 1).padStart(3)}  ${stage.operations}`,
-      `     ${formatCount(stage.flops)}FLOP, ${formatBytes(stage.bytes)} moved, ${formatBytes(stage.live)} alive`,
+      `     ${formatCount(stage.flops, "FLOP")}, ${formatBytes(stage.bytes)} moved, ${formatBytes(stage.live)} alive`,
       `     reads  ${stage.reads.join(", ")}`,
       `     writes ${stage.writes.join(", ")}`,
     );

@@ -38,13 +38,15 @@ export interface Bookkeeping {
   /** Lines noted, but for evaluations: what a checkpoint counts on. */
   readonly lines: () => number;
   readonly losses: () => Losses;
+  /** Another engine made the steps up to this one: an alarm. */
+  readonly deviceChanged: (step: number, message: string) => void;
   /** Looks at the layers as they are; before the first step it is called by hand. */
   readonly xray: (trainer: Pick<Trainer, "position" | "xray">) => Promise<void>;
   /** With what the configuration changed before the step. Throws a DivergedError where numbers are none any more. */
   readonly afterStep: (trainer: Trainer, result: StepResult) => Promise<void>;
   readonly evaluated: (evaluation: Evaluation) => void;
   /** After all that a step has noted; whether its configuration asks for a checkpoint now. */
-  readonly endStep: (trainer: Trainer) => boolean;
+  readonly endStep: (trainer: Trainer, result: StepResult) => boolean;
 }
 
 export function createBookkeeping(options: BookkeepingOptions): Bookkeeping {
@@ -83,6 +85,10 @@ export function createBookkeeping(options: BookkeepingOptions): Bookkeeping {
   return {
     lines: () => lines,
     losses: () => losses,
+    deviceChanged: (step, message) => {
+      put({ kind: "alarm", step, about: "device", message });
+      onAlarm?.(message);
+    },
     xray,
     afterStep: async (trainer, result) => {
       const { config, stepsPerEpoch, totalSteps } = trainer;
@@ -132,8 +138,7 @@ export function createBookkeeping(options: BookkeepingOptions): Bookkeeping {
       evaluation = seen;
       put(seen);
     },
-    endStep: ({ config, position, stepsPerEpoch, totalSteps }) => {
-      const { step } = position();
+    endStep: ({ config, stepsPerEpoch, totalSteps }, { position: { step } }) => {
       const due = step % (config.checkpointEvery * stepsPerEpoch) === 0;
       const last = step === totalSteps;
       if (config.checkpointBest === "kNN") losses = evaluation ? withMostRight(losses, evaluation) : losses;

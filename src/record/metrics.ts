@@ -55,7 +55,7 @@ export type Metric =
   | {
       readonly kind: "alarm";
       readonly step: number;
-      readonly about: "collapse" | "loss";
+      readonly about: "collapse" | "loss" | "device";
       readonly message: string;
     };
 

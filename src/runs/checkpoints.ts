@@ -34,6 +34,12 @@ export async function saveCheckpoint(
   return path;
 }
 
+/** For a run that something is to be read from. */
+export const noCheckpoint = (path: string): SaccadeError =>
+  new SaccadeError(
+    `${path}: has no checkpoint; train it first (sweeps and reproductions keep none: saccade train ${join(path, "config.yaml")})`,
+  );
+
 /** File names, oldest first. */
 export function checkpointFiles(folder: string): string[] {
   if (!existsSync(folder)) return [];

@@ -72,7 +72,7 @@ export async function drawComparison(
     title: `${name}: learning without labels`,
     caption:
       passed.length === conditions.length
-        ? "It satisfies the paper's four conditions of biological plausibility, (i) to (iv)."
+        ? "It satisfies all four of the paper's conditions, (i) to (iv)."
         : `Of the paper's four conditions it satisfies ${passed.join(", ") || "none"} in full.`,
     views: {
       height,

@@ -39,7 +39,8 @@ async function describe({ encoder }: Config, set: DataConfig, where: string, key
   const { name, channels } = networkOf(encoder);
   const described = await describeDataset(set, where, `${key}.`);
   if (described.channels === channels) return described;
-  const mend = channels === 1 ? `; set ${key}.grey=true` : "";
+  const mend =
+    channels === 1 ? `; set ${key}.grey=true` : "; take a network that reads as many: encoder=mnist reads 1, cifar 3";
   throw new SaccadeError(
     `${where}: ${key}.dataset ${set.dataset} has ${countChannels(described.channels)}, the ${name} network reads ${channels}${mend}`,
   );

@@ -18,6 +18,7 @@ import { checkResume, configKey } from "./resume.ts";
 import { isRecorded, recordData } from "./run-data.ts";
 import { drawRunFigures, viewsGrid } from "./run-figures.ts";
 import { appendMetric, type RunFolder, removeParts, truncateMetrics } from "./run-folder.ts";
+import { openStretch, stepsToLook } from "./stretch.ts";
 import { type EventLog, openEvents } from "./tensorboard.ts";
 
 export interface TrainOptions {
@@ -34,6 +35,8 @@ export interface TrainOptions {
   readonly onStep?: (result: StepResult, trainer: Trainer) => void;
   readonly onEvaluation?: (evaluation: Evaluation) => void;
   readonly onAlarm?: (message: string) => void;
+  /** That another engine made the steps before `from`, in words: an alarm. */
+  readonly changed?: string | undefined;
   /** What a run that goes on has lost, or cannot know. */
   readonly onWarning?: (sentence: string) => void;
   /** Ends the run after the step in flight, with a checkpoint. */
@@ -51,7 +54,8 @@ export interface TrainResult {
 }
 
 export async function train(options: TrainOptions): Promise<TrainResult> {
-  const { config, dataset, backend, run, from, heldOut, onStep, onEvaluation, onAlarm, onWarning, signal } = options;
+  const { config, dataset, backend, run, from, changed, heldOut, onStep, onEvaluation, onAlarm, onWarning, signal } =
+    options;
   const { figures = true } = options;
   if (config.evaluateEvery && !heldOut)
     throw wrong("train", "heldOut", "the pictures that evaluateEvery measures on", "none", "holdOut makes them");
@@ -100,26 +104,36 @@ export async function train(options: TrainOptions): Promise<TrainResult> {
     if (config.logs.tensorboard) events = await openEvents(run, config, kept, onWarning);
     const books = keep(before);
     if (!from || !isRecorded(run)) await recordData(run, dataset);
+    // Of the checkpoint's step, so that the run still says it when it goes on from there once more.
+    if (from && changed !== undefined) books.deviceChanged(from.position.step, changed);
     if (!from) {
       await books.xray(trainer);
       await save(books);
     }
     const evaluate = heldOut && evaluateBeside(config, trainer.model.encoder, heldOut, backend);
     const first = trainer.position().step;
+    const stretch = openStretch(backend.notesEvery);
     while (trainer.position().step < trainer.totalSteps && !signal?.aborted) {
-      const result = await trainer.step();
-      const { step } = result.position;
-      await books.afterStep(trainer, result);
-      if (step === 1) events?.images(step, new Map([["views", (await viewsGrid(config, trainer, 8)).png]]));
-      onStep?.(result, trainer);
-      if (evaluate && isEvaluated(config, trainer, step)) {
-        const state = await trainer.state();
-        requireFiniteState(state, step);
-        const evaluation = await evaluate(state, { step, epoch: step / trainer.stepsPerEpoch, layer: result.layer });
-        books.evaluated(evaluation);
-        onEvaluation?.(evaluation);
+      const { step: from } = trainer.position();
+      const began = performance.now();
+      const results = await trainer.steps(Math.min(stretch.most(), stepsToLook(config, trainer, from)));
+      stretch.took(results.length, performance.now() - began);
+      // Whatever looks at the engine's state does it after the last of them.
+      for (const result of results) {
+        const { step } = result.position;
+        await books.afterStep(trainer, result);
+        if (step === 1) events?.images(step, new Map([["views", (await viewsGrid(config, trainer, 8)).png]]));
+        onStep?.(result, trainer);
+        if (evaluate && isEvaluated(config, trainer, step)) {
+          const state = await trainer.state();
+          requireFiniteState(state, step);
+          const evaluation = await evaluate(state, { step, epoch: step / trainer.stepsPerEpoch, layer: result.layer });
+          books.evaluated(evaluation);
+          onEvaluation?.(evaluation);
+        }
+        const due = books.endStep(trainer, result);
+        if (step === trainer.position().step && (due || signal?.aborted)) await save(books);
       }
-      if (books.endStep(trainer) || signal?.aborted) await save(books);
     }
     const end = trainer.position().step < trainer.totalSteps ? "stopped" : "done";
     if (saved === "") await save(books);

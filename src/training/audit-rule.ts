@@ -155,6 +155,8 @@ export function confirmed(layer: LayerAudit, found: readonly LayerIntervention[]
 /** What a layer's verdicts foretell and the intervention did not show. A bias may know less than its layer's weights do. */
 export function disagreements(layer: LayerAudit, found: LayerIntervention): string[] {
   const of = found.bias ? " at the biases" : "";
+  if (found.silent && found.bias && layer.biasesCancel)
+    return ["the biases never change, whatever the images: what the two views of a pair bring cancels in the sum"];
   if (found.silent) return [`nothing changes${of} on these images, so nothing is shown`];
   const differs = (what: string, got: Outcome, wanted: Outcome): string[] =>
     got === wanted ? [] : [`${what}${of}: ${got}, expected ${wanted}`];

@@ -67,7 +67,8 @@ export function checkCombination(config: Config, plugins: readonly Recorded[], w
   checkEvaluation(config, supervised, refuse);
   const untold = config.probe && probeRefusal(config.probe);
   if (untold) refuse(untold);
-  if (valueRange[0] >= valueRange[1]) refuse(`valueRange must be [low, high], got [${valueRange.join(", ")}]`);
+  if (valueRange[0] >= valueRange[1])
+    refuse(`valueRange must be [low, high] with low below high, got [${valueRange.join(", ")}]`);
   checkNetwork(config, where, refuse);
   const { name, channels } = networkOf(config.encoder);
   for (const [key, numbers] of Object.entries(config.normalise ?? {}))

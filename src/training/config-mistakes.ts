@@ -147,7 +147,7 @@ export function objectsAt(path: readonly PropertyKey[], raw?: unknown): z.ZodObj
 }
 
 /** Whether a key is for text: a folder may be called 2024. */
-export function isText(path: readonly string[]): boolean {
+export function isText(path: readonly PropertyKey[]): boolean {
   const fields = objectsAt(path.slice(0, -1)).map((object) => fieldOf(object, path[path.length - 1]));
   return fields.some(
     (field) =>

@@ -143,7 +143,7 @@ function withKinds(raw: unknown, where: string): unknown {
 
 /**
  * Sets `a.b.c=value` in a raw configuration; the value is read as YAML, so `5` is a number and `[0, 1]` a list, but for keys that hold text.
- * `within` says which section of a configuration `raw` is.
+ * An entry of a list goes by its place: `encoder.blocks.0.outputs=16`. `within` says which section of a configuration `raw` is.
  */
 export function override(
   raw: unknown,
@@ -151,7 +151,7 @@ export function override(
   parseValue: (text: string) => unknown,
   within: readonly string[] = [],
 ): void {
-  const match = /^([A-Za-z]\w*(?:\.[A-Za-z]\w*)*)=(.*)$/s.exec(assignment);
+  const match = /^([A-Za-z]\w*(?:\.(?:[A-Za-z]\w*|\d+))*)=(.*)$/s.exec(assignment);
   if (!match) throw new SaccadeError(`override: must look like key=value, got "${assignment}"; for example seed=1`);
   const [, path, text] = match;
   const keys = path.split(".");
@@ -160,16 +160,24 @@ export function override(
     // Own keys alone: `constructor` and its like are not ours to reach through.
     if (!Object.hasOwn(node, key) || node[key] === null) node[key] = {};
     const next = node[key];
-    if (typeof next !== "object" || Array.isArray(next)) {
-      const whole = keys.slice(0, depth + 1).join(".");
+    const whole = keys.slice(0, depth + 1).join(".");
+    const wanted = keys[depth + 1];
+    if (Array.isArray(next) && /^\d+$/.test(wanted)) {
+      if (Number(wanted) >= next.length)
+        throw new SaccadeError(
+          `override: ${whole} has ${next.length} entries, counted from 0, got ${assignment}; set it as a whole: ${whole}=[…]`,
+        );
+    } else if (typeof next !== "object" || Array.isArray(next))
       throw new SaccadeError(
         `override: ${whole} must be a group of keys for ${path}, got ${show(next)}; set it as a whole: ${whole}=…`,
       );
-    }
     // A copy: what an alias repeats elsewhere stays as it is.
-    node = node[key] = { ...next } as Record<string, unknown>;
+    const copy = Array.isArray(next) ? [...next] : { ...next };
+    node[key] = copy;
+    node = copy as Record<string, unknown>;
   });
   const value = parseValue(text);
   const plain = typeof value === "number" || typeof value === "boolean" || text === "~";
-  node[keys[keys.length - 1]] = plain && isText([...within, ...keys]) ? text : value;
+  const places = keys.map((key) => (/^\d+$/.test(key) ? Number(key) : key));
+  node[keys[keys.length - 1]] = plain && isText([...within, ...places]) ? text : value;
 }

@@ -67,6 +67,8 @@ export interface Trainer {
   readonly position: () => Position;
   /** One update; reads the loss back. */
   readonly step: () => Promise<StepResult>;
+  /** So many updates, whose losses are read back together: a device is kept at work. The numbers are those of single steps. */
+  readonly steps: (count: number) => Promise<StepResult[]>;
   /** Embeddings [2n, 64] of the last step; undefined where its loss has no embeddings. */
   readonly embeddings: () => Promise<{ readonly numbers: Float32Array; readonly width: number } | undefined>;
   /** Pictures [rows, h, w, c] of the last step; rows s and n + s are the views of one image, where there are two. */
@@ -295,6 +297,60 @@ export async function createTrainer({ config, dataset, backend, encoder, ...own 
     return numbers;
   }
 
+  /** Has the engine make the next step of this stage; what it will say of it, once its notes are read. */
+  async function begin(): Promise<(notes: readonly Numbers[]) => StepResult> {
+    const batch = samples();
+    const at = position();
+    const number = lessonOf(done);
+    const lesson = stage.recorded.lessons[number];
+    last = lesson;
+    learnt.add(lesson);
+    updates[number]++;
+    updatesOfOptimiser[number]++;
+    writeBatch(stage.recorded.inputs, batch, at);
+    const factor = rateAt(config.optimiser.schedule, updates[number], updatesInAll[number]);
+    for (const [tensor, values] of clockValues(lesson, updatesOfOptimiser[number], factor))
+      engine.write(tensor, values);
+    kept = new Map();
+    ran = true;
+    const noted = [...new Set([lesson.loss, ...lesson.metrics.map(({ tensor }) => tensor)])];
+    await engine.run(lesson.program, noted);
+    done++;
+    const step = done;
+    return (notes) => {
+      const noteOf = (tensor: Tensor, index: number): number => notes[noted.indexOf(tensor)][index];
+      const metrics = Object.fromEntries(
+        lesson.metrics.map(({ name, tensor, index, per }) => [name, noteOf(tensor, index) / per]),
+      );
+      const layer = updates.length > 1 ? { layer: lesson.end } : {};
+      return { position: { ...at, step }, loss: noteOf(lesson.loss, 0), ...layer, metrics };
+    };
+  }
+
+  async function steps(count: number): Promise<StepResult[]> {
+    const results: StepResult[] = [];
+    let begun: Awaited<ReturnType<typeof begin>>[] = [];
+    const finish = async (): Promise<void> => {
+      const notes = await engine.notes();
+      results.push(...begun.map((resultFrom, i) => resultFrom(notes[i])));
+      begun = [];
+    };
+    if (done + count > totalSteps)
+      throw wrong("step", "position", `below ${totalSteps}, the steps of the run`, done + count - 1, "lengthen epochs");
+    // Of steps that failed half way nobody asks any more.
+    await engine.notes();
+    for (let i = 0; i < count; i++) {
+      const due = stageOf(done + 1);
+      if (due !== stage) {
+        await finish();
+        await enter(due);
+      }
+      begun.push(await begin());
+    }
+    await finish();
+    return results;
+  }
+
   const resultOf = async (tensor: Tensor): Promise<Float32Array> => kept.get(tensor) ?? readFloats(engine, tensor);
 
   return {
@@ -310,32 +366,8 @@ export async function createTrainer({ config, dataset, backend, encoder, ...own 
       return engine.bytes;
     },
     position,
-    step: async () => {
-      if (done >= totalSteps)
-        throw wrong("step", "position", `below ${totalSteps}, the steps of the run`, done, "lengthen epochs");
-      const due = stageOf(done + 1);
-      if (due !== stage) await enter(due);
-      const batch = samples();
-      const at = position();
-      const number = lessonOf(done);
-      last = stage.recorded.lessons[number];
-      learnt.add(last);
-      updates[number]++;
-      updatesOfOptimiser[number]++;
-      writeBatch(stage.recorded.inputs, batch, at);
-      const factor = rateAt(config.optimiser.schedule, updates[number], updatesInAll[number]);
-      for (const [tensor, values] of clockValues(last, updatesOfOptimiser[number], factor))
-        engine.write(tensor, values);
-      kept = new Map();
-      ran = true;
-      await engine.run(last.program);
-      done++;
-      const metrics: Record<string, number> = {};
-      for (const { name, tensor, index, per } of last.metrics) metrics[name] = (await engine.read(tensor))[index] / per;
-      const [value] = await engine.read(last.loss);
-      const layer = updates.length > 1 ? { layer: last.end } : {};
-      return { position: { ...at, step: done }, loss: value, ...layer, metrics };
-    },
+    step: async () => (await steps(1))[0],
+    steps,
     embeddings: async () => {
       const { output } = last;
       if (stage.rule.loss.labelled || output.shape.length !== 2) return undefined;

@@ -309,7 +309,7 @@ describe("input that is refused", () => {
   const quick = "configs/quickstart.yaml";
   test.each([
     [["train", "none.yaml"], /^saccade: none\.yaml: cannot be read \(ENOENT\)/],
-    [["train", "files"], /^saccade: files: cannot be read \(EISDIR\)/],
+    [["train", "files"], /^saccade: files: cannot be read \(it is a folder\)/],
     [["train", quick, "batc=3"], /^saccade: configs\/quickstart\.yaml: unknown key "batc", did you mean "batch"\?/],
     [["train", quick, "batch=many"], /batch must be a number, got "many"/],
     [["train", quick, "batch"], /override: must look like key=value, got "batch"/],

@@ -218,7 +218,7 @@ test("get goes through a proxy that the environment names", async () => {
   expect(await start(["get", "stl-10"], { http_proxy: "nonsense" }).ended).toMatchObject({
     code: 1,
     stderr:
-      "saccade: saccade data get: http_proxy and https_proxy must be addresses of a proxy, such as http://host:3128, got nonsense\n",
+      "saccade: data get: http_proxy and https_proxy must be addresses of a proxy, such as http://host:3128, got nonsense\n",
   });
 });
 
@@ -262,17 +262,9 @@ test("show draws pictures of every class, and a config's views", async () => {
 test.each([
   [["get"], 2, /missing argument 'name', for example: saccade data get cifar-10/],
   [["fetch", "mnist"], 2, /Allowed choices are list, get, check, show/],
-  [
-    ["get", "mnits"],
-    1,
-    /^saccade: saccade data: the dataset must be one of mnist, .*, got mnits; did you mean mnist\?\n$/,
-  ],
+  [["get", "mnits"], 1, /^saccade: data: the dataset must be one of mnist, .*, got mnits; did you mean mnist\?\n$/],
   [["check", "procedural-movie"], 1, /^saccade: procedural-movie: has no files, it is rendered; saccade data show/],
-  [
-    ["list", "--from", "x"],
-    1,
-    /^saccade: saccade data: --from must be left out, except for get, got --from with list\n$/,
-  ],
+  [["list", "--from", "x"], 1, /^saccade: data: --from must be left out, except for get, got --from with list\n$/],
   [["get", "mnist", "emnist-letters"], 1, /arguments must be one dataset, got \[mnist, emnist-letters\]/],
   [["get", "mnist", "--from", "nowhere"], 1, /^saccade: --from nowhere: must be a folder .*, got no such folder\n$/],
   [

@@ -106,6 +106,24 @@ describe("the verdicts (i) to (iv), each borne out by intervention", () => {
     ]);
   });
 
+  test("biases that sum an error of distances over both views never change, and the program shows it", async () => {
+    const encoder = {
+      input: { height: 8, width: 8, channels: 3 },
+      blocks: [{ outputs: 8, kernel: 3, after: ["relu"] }],
+      head: { averagePool: 4, outputs: 16, bias: true },
+    };
+    const heads = async (loss: object) => {
+      const { lessons } = await auditConfigured(configured({ encoder, loss }), referenceBackend);
+      return lessons.flatMap(({ layers }) => layers).filter(({ layer }) => layer === "head");
+    };
+    const [both] = await heads(hinge);
+    expect(both).toMatchObject({ biasesCancel: true, interventionAtBiases: { silent: true } });
+    expect(both.disagreements.join()).toMatch(/^the biases never change, whatever the images: /);
+    // Under the block the anchors are sent nothing that could cancel.
+    const [one] = await heads(blocked);
+    expect(one).toMatchObject({ biasesCancel: false, interventionAtBiases: { silent: false }, disagreements: [] });
+  });
+
   test("holds on the WASM backend as well", async () => {
     const { lessons } = await auditConfigured(configured({ update: "RF", loss: blocked }), wasmBackend({ threads: 1 }));
     expect(lessons.flatMap(({ layers }) => layers.flatMap((layer) => layer.disagreements))).toEqual([]);

@@ -1,4 +1,5 @@
-// The WASM backend in a browser: a page trains on the bytes that Node trains on, from Vite's dev server and from its build.
+// The backends in a browser: a page trains on the bytes that Node trains on, from Vite's dev server and from its build, and WebGPU does in
+// it what it does in Node.
 
 import { existsSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +8,9 @@ import { fileURLToPath } from "node:url";
 import { type Browser, chromium, type Page } from "playwright-core";
 import { build, createServer, type InlineConfig, preview } from "vite";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Trained, train } from "./browser/training.ts";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
+import { kinds } from "../../src/program/operations.ts";
+import { layerwise, type Trained, train, trainOn } from "./browser/training.ts";
 
 const program = (process.env.PATH ?? "")
   .split(delimiter)
@@ -47,35 +50,77 @@ const serve = {
   "build, not isolated": (): Promise<Served> => preview({ ...vite, preview: open }),
 };
 
+function launch(...args: string[]): Promise<Browser> {
+  if (program === undefined) throw new Error("SACCADE_REQUIRE_CHROMIUM is set, and there is no chromium on PATH");
+  return chromium.launch({
+    executablePath: program,
+    args: ["--disable-quic", "--disable-sync", ...args],
+    timeout: 50_000,
+  });
+}
+
+/** Hands a new page of a browser, served in some way, to `use`. */
+async function withPageOf<T>(browser: Browser, way: keyof typeof serve, use: (page: Page) => Promise<T>): Promise<T> {
+  const served = await serve[way]();
+  const page = await browser.newPage();
+  try {
+    await page.goto(served.resolvedUrls?.local[0] ?? "");
+    return await use(page);
+  } finally {
+    await page.close();
+    await served.close();
+  }
+}
+
+const webgpuRequired = process.env.SACCADE_REQUIRE_WEBGPU !== undefined;
+
+describe.skipIf(skipped)(`WebGPU in Chromium${skipped ? " (skipped: no chromium on PATH)" : ""}`, () => {
+  test("on SwiftShader does every operation as the reference does, and a step of RLL-URF as WASM does, the same twice", async ({
+    skip,
+  }) => {
+    const browser = await launch("--enable-unsafe-webgpu");
+    try {
+      await withPageOf(browser, "dev server", async (page) => {
+        const here = await page.evaluate(() => saccadeWebgpu.webgpuHere());
+        if ("obstacle" in here) {
+          if (webgpuRequired) throw new Error(`SACCADE_REQUIRE_WEBGPU is set, and Chromium has none: ${here.obstacle}`);
+          skip(here.obstacle);
+          return;
+        }
+        expect(here.description).toMatch(/^float32, .*swiftshader.* \(software\)$/i);
+
+        expect(await page.evaluate(() => saccadeWebgpu.conformance())).toEqual(
+          Object.fromEntries(kinds.map((kind) => [kind, "equal"])),
+        );
+
+        const trained = await page.evaluate(() => saccadeWebgpu.trainWebgpu());
+        expect(await page.evaluate(() => saccadeWebgpu.trainWebgpu())).toEqual(trained);
+        const { losses } = await trainOn(wasmBackend({ threads: 1 }), layerwise);
+        expect(trained.losses).toHaveLength(losses.length);
+        trained.losses.forEach((loss, i) => {
+          expect(Math.abs(loss / losses[i] - 1), `step ${i + 1}`).toBeLessThan(1e-3);
+        });
+      });
+    } finally {
+      await browser.close();
+    }
+  });
+});
+
 describe.skipIf(skipped)(`in Chromium${skipped ? " (skipped: no chromium on PATH)" : ""}`, () => {
   let browser: Browser;
   let inNode: Trained;
 
   beforeAll(async () => {
-    if (program === undefined) throw new Error("SACCADE_REQUIRE_CHROMIUM is set, and there is no chromium on PATH");
-    const args = ["--disable-gpu", "--disable-quic", "--disable-sync"];
-    [browser, inNode] = await Promise.all([
-      chromium.launch({ executablePath: program, args, timeout: 50_000 }),
-      train(1),
-      build(vite),
-    ]);
+    [browser, inNode] = await Promise.all([launch("--disable-gpu"), train(1), build(vite)]);
   });
   afterAll(async () => {
     await browser?.close();
     rmSync(scratch, { recursive: true, force: true });
   });
 
-  async function withPage<T>(way: keyof typeof serve, use: (page: Page) => Promise<T>): Promise<T> {
-    const served = await serve[way]();
-    const page = await browser.newPage();
-    try {
-      await page.goto(served.resolvedUrls?.local[0] ?? "");
-      return await use(page);
-    } finally {
-      await page.close();
-      await served.close();
-    }
-  }
+  const withPage = <T>(way: keyof typeof serve, use: (page: Page) => Promise<T>): Promise<T> =>
+    withPageOf(browser, way, use);
 
   test("Node's own runs are alike and learn", async () => {
     expect(await train(2)).toEqual(inNode);

@@ -453,6 +453,7 @@ describe("explain", () => {
     [2.62e11, "262 G", "244 GiB"],
   ])("%d is %s or %s", (value, count, bytes) => {
     expect([formatCount(value), formatBytes(value)]).toEqual([count, bytes]);
+    expect(formatCount(value, "FLOP")).toBe(count.includes(" ") ? `${count}FLOP` : `${count} FLOP`);
   });
 });
 

@@ -1,6 +1,7 @@
 // Experiments as data: cells are configurations of equal compute, tasks have keys by what decides them, and claims are decided by numbers alone.
 
 import { describe, expect, test } from "vitest";
+import { referenceBackend } from "../../src/backends/reference/backend.ts";
 import { experimentNames } from "../../src/cli/words.ts";
 import { createModel } from "../../src/encoders/model.ts";
 import { networks } from "../../src/encoders/networks.ts";
@@ -191,6 +192,18 @@ describe("distances", () => {
       });
     expect(shares).toEqual({ activePositives: 0.5, activeNegatives: 0.5 });
   });
+});
+
+test.each([
+  ["smoke", "table3", "Accuracy on the test set of rendered solids (for CIFAR-10) as it is, and deformed."],
+  ["small", "table3", "Accuracy on the test set of CIFAR-10 as it is, and deformed."],
+  ["smoke", "table4", "Accuracy on the test set of rendered solids (for MNIST) as it is, and deformed."],
+  ["small", "table4", "Accuracy on the test set of MNIST as it is, and deformed."],
+] as const)("at scale %s the caption of %s says which pictures it is about", async (scale, name, begins) => {
+  const found = experiments.find((one) => one.name === name);
+  const part = await found?.plan(study(scale), createPlan());
+  const made = await part?.(() => undefined, referenceBackend);
+  expect(made?.tables.map(({ caption }) => caption.slice(0, begins.length))).toEqual([begins]);
 });
 
 describe("a sweep's words", () => {

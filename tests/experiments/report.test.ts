@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PNG } from "pngjs";
 import { beforeAll, describe, expect, test } from "vitest";
+import { bestRows, tableFigures } from "../../src/experiments/assemble.ts";
 import { accuracyFigure } from "../../src/experiments/report/accuracy-figure.ts";
 import { reportCsv, reportJson } from "../../src/experiments/report/data.ts";
 import { reportHtml } from "../../src/experiments/report/html.ts";
@@ -172,6 +173,64 @@ describe("the Markdown", () => {
   });
 });
 
+describe("a report that claims nothing, as a sweep's", () => {
+  const swept = (): Report => {
+    const [first] = report.experiments;
+    const [{ caption, ...table }] = first.tables;
+    const rows = table.rows.map(({ published, command, ...row }) => row);
+    const one = { ...table, caption: "One sentence alone.", title: "quickstart: optimiser.learningRate", rows };
+    const { scale, preset, ...others } = report;
+    return {
+      ...others,
+      scope: [one.caption],
+      results: bestRows(one),
+      deviations: [],
+      command: "saccade sweep quickstart.yaml",
+      experiments: [{ ...first, title: "Every setting", claims: [], figures: [], ledger: [], tables: [one] }],
+    };
+  };
+
+  test("opens with its best rows beside the random encoder, without claims, scale and preset", () => {
+    const sweep = swept();
+    const [{ tables }] = sweep.experiments;
+    const [floor, ...rows] = tables[0].rows.map(({ title, cells }) => ({
+      title,
+      mean: statistics(cells[5])?.mean ?? 0,
+    }));
+    const best = rows.reduce((a, b) => (b.mean > a.mean ? b : a));
+    expect(sweep.results).toHaveLength(3);
+    expect(sweep.results[2]).toContain(`random encoder ${floor.mean.toFixed(1)}\u00a0%, best of `);
+    expect(sweep.results[2]).toContain(`${best.mean.toFixed(1)}\u00a0% (${best.title})`);
+    const text = reportHtml(sweep);
+    const main = text.slice(text.indexOf("<main>"));
+    for (const said of [main, reportMarkdown(sweep, { figures: "figures" })]) {
+      expect(said).not.toMatch(
+        /What holds|scale (?!free)|preset|Nothing was measured|paper”|Known deviations|undefined/i,
+      );
+      expect(count(said, "One sentence alone")).toBe(1);
+      expect(said).toContain("quickstart: optimiser.learningRate");
+    }
+    expect(main.indexOf('id="results"')).toBeLessThan(main.indexOf('id="about"'));
+    expect(main).toContain('<a href="#results">Results</a>');
+  });
+
+  test("its figure has the title, and where no row gains nothing is said of gains", async () => {
+    const sweep = swept();
+    const [table] = sweep.experiments[0].tables;
+    const [figure] = await tableFigures({ tables: [table], ledger: [] });
+    expect(figure.caption).toBe("quickstart: optimiser.learningRate. Every seed is a dot.");
+    expect(figure.svg).toContain("<title>quickstart: optimiser.learningRate</title>");
+    const bare = table.rows.map((row) => ({
+      ...row,
+      cells: row.cells.map((cell) => (typeof cell === "string" ? cell : { values: cell.values })),
+    }));
+    const without = { ...sweep, experiments: [{ ...sweep.experiments[0], tables: [{ ...table, rows: bare }] }] };
+    expect(reportHtml(sweep)).toContain("gain: points above it");
+    expect(reportHtml(without)).not.toMatch(/gain: points|gain [+−]/);
+    expect(reportMarkdown(without, { figures: "figures" })).not.toContain("in brackets");
+  });
+});
+
 describe("the data", () => {
   test("CSV: a line for every seed, in per cent", () => {
     const [head, ...lines] = readCsv(reportCsv(report));
@@ -295,7 +354,7 @@ test.each([
 test("a report of nothing yet is a page all the same", () => {
   const empty: Report = { ...report, experiments: [], results: [], deviations: [], scope: [], done: [] };
   expect(reportHtml(empty)).toContain("Nothing was measured.");
-  expect(reportMarkdown(empty, { figures: "figures" })).toContain("None is known.");
+  expect(reportMarkdown(empty, { figures: "figures" })).not.toMatch(/## (Known deviations|Results|What holds)/);
   expect(readCsv(reportCsv(empty))).toHaveLength(1);
 });
 

@@ -51,11 +51,15 @@ export async function expectStep(step: OpenStep, golden: Golden<HingeGolden>, to
   }
 }
 
-/** The loss before each step of Adam, as near PyTorch's as float32 can promise. */
-export function expectLosses(got: readonly number[], { losses, float32Drift }: HingeGolden["adam"][number]): void {
+/** The loss before each step of Adam, as near PyTorch's as float32 can promise, times `slack`. */
+export function expectLosses(
+  got: readonly number[],
+  { losses, float32Drift }: HingeGolden["adam"][number],
+  slack = 1,
+): void {
   expect(got).toHaveLength(losses.length);
   got.forEach((loss, i) => {
-    const limit = 100 * float32Drift[i] + 2e-5;
+    const limit = slack * (100 * float32Drift[i] + 2e-5);
     expect(Math.abs(loss - losses[i]) / (losses[i] + losses[0]), `step ${i + 1}`).toBeLessThan(limit);
   });
 }

@@ -1,19 +1,12 @@
 // The lab as it is built, in real Chromium: opens pages, and says what their tests have to know of them.
 
-import { existsSync, readFileSync, rmSync } from "node:fs";
-import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
+import { existsSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { type Browser, chromium, type Page } from "playwright-core";
-import { build, type InlineConfig, type PreviewServer, preview } from "vite";
 import { afterAll, beforeAll, expect } from "vitest";
-import { wasmBackend } from "../../src/backends/wasm/backend.ts";
-import { proceduralObjects } from "../../src/data/procedural-objects.ts";
-import type { Config } from "../../src/training/config.ts";
-import { createTrainer } from "../../src/training/trainer.ts";
-import { base, type Raw } from "../../web/configuration.ts";
+import type { Raw } from "../../web/configuration.ts";
 import { toHash } from "../../web/share.ts";
-import vite from "../../web/vite.config.ts";
+import { axe, type BuiltLab, builtLab, small } from "../support/built-lab.ts";
 
 const program = (process.env.PATH ?? "")
   .split(delimiter)
@@ -24,18 +17,6 @@ export const inChromium = `in Chromium${skipped ? " (skipped: no chromium on PAT
 
 /** Milliseconds: a machine may have much else to do. */
 const patience = 100_000;
-
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-export const built = join(tmpdir(), `saccade-lab-${process.pid}`);
-const settings: InlineConfig = {
-  ...vite,
-  configFile: false,
-  logLevel: "warn",
-  build: { ...vite.build, outDir: built },
-  preview: { ...vite.preview, port: 0, strictPort: false },
-};
-/** Few pictures, so that a page is ready soon. */
-export const small: Raw = { ...base, data: { ...(base.data as Raw), limit: 60 }, batch: 10, epochs: 5 };
 
 export interface PageOptions {
   readonly width?: number;
@@ -50,6 +31,8 @@ export interface PageOptions {
 
 export interface Lab {
   readonly address: () => string;
+  /** Where the built page lies. */
+  readonly folder: () => string;
   /** What went wrong in the page is a failure of the test. */
   readonly withPage: (options: PageOptions, use: (page: Page) => Promise<void>) => Promise<void>;
 }
@@ -57,27 +40,24 @@ export interface Lab {
 /** Builds and serves the lab for the tests of a file, and takes it down behind them. */
 export function openLab(): Lab {
   let browser: Browser;
-  let server: PreviewServer;
-  let address = "";
+  let lab: BuiltLab;
   beforeAll(async () => {
     if (program === undefined) throw new Error("SACCADE_REQUIRE_CHROMIUM is set, and there is no chromium on PATH");
     const args = ["--disable-gpu", "--disable-quic", "--disable-sync"];
-    [browser] = await Promise.all([
+    [browser, lab] = await Promise.all([
       chromium.launch({ executablePath: program, args, timeout: 50_000 }),
-      build(settings),
+      builtLab("lab"),
     ]);
-    server = await preview(settings);
-    address = server.resolvedUrls?.local[0] ?? "";
   });
   afterAll(async () => {
     await browser?.close();
-    await server?.close();
-    rmSync(built, { recursive: true, force: true });
+    await lab?.close();
   });
   return {
-    address: () => address,
+    address: () => lab.address,
+    folder: () => lab.folder,
     withPage: async (
-      { width = 1440, colorScheme = "light", hash = toHash(small), at = address, serviceWorker = false, before },
+      { width = 1440, colorScheme = "light", hash = toHash(small), at = lab.address, serviceWorker = false, before },
       use,
     ) => {
       const serviceWorkers = serviceWorker ? "allow" : "block";
@@ -118,17 +98,6 @@ export async function losses(page: Page): Promise<number[]> {
     .click();
   const cells = await page.locator("section:has(#loss-title) .data td").allTextContents();
   return cells.map(Number);
-}
-
-/** Losses of the first steps of the same configuration in Node, newest first. */
-export async function inNode(config: Config, steps: number): Promise<number[]> {
-  const { split, limit: count = 1, seed, size = 32 } = config.data;
-  const dataset = proceduralObjects({ split, count, seed, size });
-  const trainer = await createTrainer({ config, dataset, backend: wasmBackend({ threads: "here" }) });
-  const all: number[] = [];
-  for (let step = 0; step < steps; step++) all.push((await trainer.step()).loss);
-  await trainer.dispose();
-  return all.reverse();
 }
 
 export async function violations(page: Page): Promise<unknown> {

@@ -11,19 +11,8 @@ import { parseConfig } from "../../src/training/parse-config.ts";
 import type { Raw } from "../../web/configuration.ts";
 import { toHash } from "../../web/share.ts";
 import { toYaml } from "../../web/yaml.ts";
-import {
-  built,
-  eventually,
-  inChromium,
-  inNode,
-  losses,
-  openLab,
-  ready,
-  skipped,
-  small,
-  stepped,
-  violations,
-} from "./chromium.ts";
+import { lossesInNode, small } from "../support/built-lab.ts";
+import { eventually, inChromium, losses, openLab, ready, skipped, stepped, violations } from "./chromium.ts";
 
 const raw: Raw = { ...small, learning: "RLL", update: "KP", seed: 5 };
 const root = mkdtempSync(join(tmpdir(), "saccade-lab-files-"));
@@ -35,7 +24,7 @@ const saccade = (...words: string[]): string =>
   });
 
 describe.skipIf(skipped)(inChromium, () => {
-  const { withPage } = openLab();
+  const { folder, withPage } = openLab();
   /** Of the page after 23 of 90 steps. */
   let zip: Uint8Array = new Uint8Array();
   /** An undisturbed run of the command line. */
@@ -47,7 +36,7 @@ describe.skipIf(skipped)(inChromium, () => {
   beforeAll(() => {
     for (const path of ["dist", "package.json"]) cpSync(path, join(installed, path), { recursive: true });
     symlinkSync(resolve("node_modules"), join(installed, "node_modules"));
-    cpSync(built, join(installed, "build/lab"), { recursive: true });
+    cpSync(folder(), join(installed, "build/lab"), { recursive: true });
     writeFileSync(join(root, "lab.yaml"), toYaml(raw));
     saccade("train", join(root, "lab.yaml"), "--runs", join(root, "runs"), "--no-probe", "--threads", "1");
     undisturbed = join(root, "runs", readdirSync(join(root, "runs"))[0]);
@@ -109,7 +98,7 @@ describe.skipIf(skipped)(inChromium, () => {
     const run = unpacked(zip, join(root, "unpacked"));
     expect(readdirSync(join(run, "figures")).sort()).toEqual(["accuracy.csv", "accuracy.svg", "loss.csv", "loss.svg"]);
     const table = readFileSync(join(run, "figures/loss.csv"), "utf8").trim().split("\n");
-    const told = (await inNode(parseConfig(raw, "test"), 23)).reverse();
+    const told = (await lossesInNode(parseConfig(raw, "test"), 23)).reverse();
     expect(table).toEqual(["step,loss", ...told.map((loss, i) => `${i + 1},${loss}`)]);
     expect(saccade("runs", "show", run)).toContain("23");
     saccade("export", run, "--to", join(root, "exported.safetensors"));
@@ -139,7 +128,7 @@ describe.skipIf(skipped)(inChromium, () => {
       await page.getByLabel("Pace").selectOption("as fast as it goes");
       await page.getByRole("button", { name: "Play" }).click();
       await page.getByText("of 90, done").waitFor();
-      expect((await losses(page)).slice(0, 3)).toEqual((await inNode(parseConfig(raw, "test"), 90)).slice(0, 3));
+      expect((await losses(page)).slice(0, 3)).toEqual((await lossesInNode(parseConfig(raw, "test"), 90)).slice(0, 3));
       const run = unpacked(await exported(page), join(root, "reloaded"));
       expect(readFileSync(join(run, final)).equals(readFileSync(join(undisturbed, final)))).toBe(true);
       expect(metricsOf(run)).toEqual(metricsOf(undisturbed));
@@ -200,7 +189,7 @@ describe.skipIf(skipped)(inChromium, () => {
       await page.getByText("Goes on from step 23.").waitFor();
       expect(new URL(page.url()).hash).toBe(toHash(raw));
       await take(page, 24);
-      const [step24] = await inNode(parseConfig(raw, "test"), 24);
+      const [step24] = await lossesInNode(parseConfig(raw, "test"), 24);
       expect((await losses(page))[0]).toBe(step24);
     });
   });

@@ -6,19 +6,8 @@ import { parse } from "yaml";
 import { parseConfig } from "../../src/training/parse-config.ts";
 import type { Raw } from "../../web/configuration.ts";
 import { toHash } from "../../web/share.ts";
-import {
-  eventually,
-  hashOf,
-  inChromium,
-  inNode,
-  losses,
-  openLab,
-  ready,
-  skipped,
-  small,
-  stepped,
-  violations,
-} from "./chromium.ts";
+import { lossesInNode, small } from "../support/built-lab.ts";
+import { eventually, hashOf, inChromium, losses, openLab, ready, skipped, stepped, violations } from "./chromium.ts";
 
 describe.skipIf(skipped)(inChromium, () => {
   const { withPage } = openLab();
@@ -66,8 +55,8 @@ describe.skipIf(skipped)(inChromium, () => {
       ]);
       const config = parseConfig({ ...raw, interventions: made.interventions }, "test");
       const told = await losses(page);
-      expect(told).toEqual((await inNode(config, 30)).slice(0, 10));
-      expect(told).not.toEqual((await inNode(parseConfig(raw, "test"), 30)).slice(0, 10));
+      expect(told).toEqual((await lossesInNode(config, 30)).slice(0, 10));
+      expect(told).not.toEqual((await lossesInNode(parseConfig(raw, "test"), 30)).slice(0, 10));
       await page.getByRole("button", { name: "Share" }).click();
       expect(parseConfig(parse((await page.locator("dialog pre").textContent()) ?? ""), "yaml")).toEqual(config);
       await page.keyboard.press("Escape");

@@ -6,12 +6,13 @@ import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { toHash } from "../../web/share.ts";
-import { built, eventually, inChromium, openLab, ready, skipped, small, stepped } from "./chromium.ts";
+import { small } from "../support/built-lab.ts";
+import { eventually, inChromium, openLab, ready, skipped, stepped } from "./chromium.ts";
 
 const types: Record<string, string> = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css" };
 
 describe.skipIf(skipped)(inChromium, () => {
-  const { withPage } = openLab();
+  const { folder, withPage } = openLab();
   let server: Server;
   let at = "";
 
@@ -19,7 +20,7 @@ describe.skipIf(skipped)(inChromium, () => {
     server = createServer(({ url = "/" }, response) => {
       const name = new URL(url, "http://a").pathname.replace(/^\/deep\/$/, "/deep/index.html").replace(/^\/deep\//, "");
       try {
-        const bytes = readFileSync(join(built, name));
+        const bytes = readFileSync(join(folder(), name));
         response.writeHead(200, { "Content-Type": types[extname(name)] ?? "application/octet-stream" }).end(bytes);
       } catch {
         response.writeHead(404).end();

@@ -7,19 +7,8 @@ import { parse } from "yaml";
 import { parseConfig } from "../../src/training/parse-config.ts";
 import type { Raw } from "../../web/configuration.ts";
 import { toHash } from "../../web/share.ts";
-import {
-  eventually,
-  hashOf,
-  inChromium,
-  inNode,
-  losses,
-  openLab,
-  ready,
-  skipped,
-  small,
-  stepped,
-  violations,
-} from "./chromium.ts";
+import { lossesInNode, small } from "../support/built-lab.ts";
+import { eventually, hashOf, inChromium, losses, openLab, ready, skipped, stepped, violations } from "./chromium.ts";
 
 declare global {
   /** In the page: what kept its main thread for more than 50 ms. */
@@ -126,7 +115,7 @@ describe.skipIf(skipped)(inChromium, () => {
   test("an address and its YAML take the steps of Node, to the bit, before and after a reload", async () => {
     const raw: Raw = { ...small, learning: "RLL", update: "KP", seed: 5 };
     const config = parseConfig(raw, "test");
-    const expected = await inNode(config, 3);
+    const expected = await lossesInNode(config, 3);
     await withPage({ hash: toHash(raw) }, async (page) => {
       for (let time = 0; time < 2; time++) {
         await ready(page);

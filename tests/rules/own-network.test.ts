@@ -2,7 +2,6 @@
 
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
-import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import { openStep } from "../../src/conformance/step.ts";
 import { type Encoder, hiddenName } from "../../src/encoders/encoder.ts";
 import { initialise } from "../../src/encoders/model.ts";
@@ -20,6 +19,7 @@ import { signSymmetricFeedback } from "../../src/rules/sign-symmetry.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { auditConfigured } from "../../src/training/audit-rule.ts";
 import { parseConfig } from "../../src/training/parse-config.ts";
+import { float32Backends } from "../support/backends.ts";
 import { expectGradients } from "../support/step-gradients.ts";
 
 /** Every step that may follow a convolution, one twice; a picture that is no square, an even kernel, a stride beyond it, hidden layers. */
@@ -215,10 +215,10 @@ describe("a network as data", () => {
     expect(withBiases(networks["cifar-bias"])).toBe(networks["cifar-bias"]);
   });
 
-  test("gives on the fast backend what it gives on the reference", async () => {
+  test.each(float32Backends)("gives on $name what it gives on the reference", async ({ backend }) => {
     const { step } = await bp;
     await step.engine.run(step.gradientProgram);
-    const fast = await wasmBackend({ threads: 1 }).prepare([step.gradientProgram]);
+    const fast = await backend.prepare([step.gradientProgram]);
     const { weights } = await bp;
     for (const [tensor, values] of weights) fast.write(tensor, values);
     fast.write(step.labels, Int32Array.from(await step.engine.read(step.labels)));

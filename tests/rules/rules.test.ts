@@ -2,7 +2,6 @@
 
 import { describe, expect, test } from "vitest";
 import { referenceBackend } from "../../src/backends/reference/backend.ts";
-import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import {
   adamDefaults,
   adamLosses,
@@ -29,16 +28,14 @@ import { kolenPollack } from "../../src/rules/kolen-pollack.ts";
 import { signSymmetricFeedback } from "../../src/rules/sign-symmetry.ts";
 import type { Update } from "../../src/rules/update.ts";
 import { furthest } from "../goldens/compare.ts";
+import { float32Backends } from "../support/backends.ts";
 import { type Comparison, compare } from "../support/tolerances.ts";
 
 const dtp = (options: Partial<DtpOptions> = {}) =>
   differenceTargetPropagation({ ...dtpDefaults, order: "targetsFirst", seed: 3, ...options });
 
 const hinge = contrastiveHinge({ m1: 0.3, m2: 3, negatives: { kind: "all" }, gradientBlock: false });
-const backends = [
-  { name: "reference", backend: referenceBackend },
-  { name: "wasm", backend: wasmBackend({ threads: 2 }) },
-];
+const backends = [{ name: "reference", backend: referenceBackend }, ...float32Backends];
 
 /** A step whose weights and views are the same whatever the rule: three times the default, so that units saturate here and there. */
 async function start(update: Update, options: Partial<StepOptions> = {}): Promise<OpenStep> {

@@ -70,6 +70,24 @@ test("a curve of layers that learn one after another shows where each ends", asy
   }
 });
 
+test("the mean of an intervention's one side knows nothing of its other", async () => {
+  // 100 before the mark, 10 after it, where one point more is at the very mark: the last of its side.
+  const points = run(400, (i) => (i < 200 ? 100 : 10));
+  const means = async (interventions: readonly number[]): Promise<number[][]> => {
+    const svg = await lossCurve({ title: "t", points, interventions, smoothing: 41 });
+    const group = svg.match(/<g[^>]*stroke-width="3.5"[^>]*aria-label="line"[^>]*>.*?<\/g>/g) ?? [];
+    return group.map((lines) => [...lines.matchAll(/[ML,L](-?[\d.]+),(-?[\d.]+)/g)].map(([, , y]) => Number(y)));
+  };
+  const levels = (curve: readonly number[]): number => new Set(curve.map((y) => y.toFixed(1))).size;
+  const [whole] = await means([]);
+  expect(levels(whole)).toBeGreaterThan(20);
+  const sides = await means([2]);
+  expect(sides.map(levels)).toEqual([1, 1]);
+  expect(sides.map(([y]) => y.toFixed(1))).toEqual([whole[0], whole.at(-1)].map((y) => y?.toFixed(1)));
+  // A mark twice, or at the very end, breaks nothing more.
+  expect(await means([2, 2, 4])).toHaveLength(2);
+});
+
 test("accuracies stand in a panel of their own, each beside the random encoder's, on the loss's axis", async () => {
   const points = [1, 2, 3, 4, 5].map((epoch) => ({ epoch, accuracy: 0.2 + epoch / 50 }));
   const accuracies = {
@@ -91,8 +109,8 @@ test("accuracies stand in a panel of their own, each beside the random encoder's
   expect(count(svg, /aria-label="line"/)).toBe(count(plain, /aria-label="line"/) + 2);
   expect(count(svg, /stroke-dasharray="6,5" [^>]*aria-label="rule"/)).toBe(2);
   // What changed the run is marked in both.
-  expect(count(svg, /stroke="#a63d00"[^>]*aria-label="rule"/)).toBe(
-    2 * count(plain, /stroke="#a63d00"[^>]*aria-label="rule"/),
+  expect(count(svg, /stroke="#cc79a7"[^>]*aria-label="rule"/)).toBe(
+    2 * count(plain, /stroke="#cc79a7"[^>]*aria-label="rule"/),
   );
 });
 
@@ -160,6 +178,14 @@ test("a title too long for one line is broken, and cut after three", async () =>
   expect(lines.length).toBeGreaterThan(0);
   expect(texts(svg)[2]).toMatch(/…$/);
   await draw(await lossCurve({ title: "\u0000control\u001b \ud800 and 漢字", points: [] }));
+});
+
+test("a title has room for a page's font where Arial is not", async () => {
+  const svg = await lossCurve({ title: "on ".repeat(30).trim(), points: [] });
+  const lines = texts(svg).filter((text) => text.startsWith("on"));
+  expect(lines.length).toBeGreaterThan(1);
+  // Widths in DejaVu Sans, which chromium takes on most Linux machines: o 0.612, n 0.634, a space 0.318 of its size.
+  for (const line of lines) expect(20 + 26 * (0.522 * line.length)).toBeLessThan(720);
 });
 
 test.each([

@@ -19,3 +19,12 @@ export const backendsUnderTest: readonly { name: string; open: () => Promise<Bac
     : [{ name: "wasm, 2 threads, wide SIMD", open: async () => wasmBackend({ threads: 2, simd: "wide" }) }]),
   ...(webgpuObstacle ? [] : [{ name: "webgpu", open: async () => softwareWebgpu() }]),
 ];
+
+/**
+ * The float32 backends of this machine, whose answers are held against float64, PyTorch and each other. WebGPU is left out where there
+ * is none; tests/engine/webgpu.test.ts says why.
+ */
+export const float32Backends: readonly { readonly name: "wasm" | "webgpu"; readonly backend: Backend }[] = [
+  { name: "wasm", backend: wasmBackend({ threads: 2 }) },
+  ...(webgpuObstacle ? [] : [{ name: "webgpu" as const, backend: softwareWebgpu() }]),
+];

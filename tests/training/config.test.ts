@@ -172,7 +172,7 @@ describe("what is refused", () => {
       { augmentation: { kind: "patches" }, loss: { kind: "clappPatches", steps: 6 } },
       /loss\.steps \+ loss\.skip must be below 7, the patches of a column, got 6 \+ 1; shorten them/,
     ],
-    [{ valueRange: [1, 1] }, /valueRange must be \[low, high\], got \[1, 1\]/],
+    [{ valueRange: [1, 1] }, /valueRange must be \[low, high\] with low below high, got \[1, 1\]/],
     [
       { augmentation: { kind: "simclr", scale: [1, 0.5] } },
       /augmentation\.scale must be \[least, most\], got \[1, 0\.5\]/,
@@ -399,6 +399,24 @@ probe: &probe
       );
     },
   );
+
+  test("reach into lists by place, and leave what an alias repeats as it was", () => {
+    const block = { outputs: 8, kernel: 3, after: ["relu"] };
+    const encoder = {
+      name: "mine",
+      input: { height: 16, width: 16, channels: 1 },
+      blocks: [block, block],
+      head: { outputs: 4 },
+    };
+    const given = (...texts: string[]) =>
+      withOverrides(`encoder=${JSON.stringify(encoder)}`, ...texts).encoder as Exclude<Config["encoder"], string>;
+    expect(given("encoder.blocks.1.outputs=16").blocks.map(({ outputs }) => outputs)).toEqual([8, 16]);
+    expect(given("encoder.blocks.0.after.0=tanh").blocks.map(({ after }) => after)).toEqual([["tanh"], ["relu"]]);
+    expect(refusal(() => given("encoder.blocks.2.outputs=16"))).toBe(
+      "override: encoder.blocks has 2 entries, counted from 0, got encoder.blocks.2.outputs=16; set it as a whole: encoder.blocks=[…]",
+    );
+    expect(withOverrides("valueRange=[0, 1]", "valueRange.0=-1").valueRange).toEqual([-1, 1]);
+  });
 
   test("do not go through a value that has no keys", () => {
     expect(refusal(() => withOverrides("batch.size=3"))).toBe(

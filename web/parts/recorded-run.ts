@@ -33,7 +33,7 @@ export function showRecorded({ shown, runs: [first] }: Recorded): void {
     run.value = { ...run.value, ended: true, recorded: true, step: shown.length, metrics: last.metrics };
     curves.value = { ...curves.value, losses: shown, readings: first.readings };
     layerNumbers.value = new Map(layers.map((layer) => [layer.name, layer]));
-    look.value = { step: last.step, pairs: undefined, filters: undefined, layers, health: last };
+    look.value = { step: last.step, pairs: undefined, filters: undefined, layers, health: last, collapsed: false };
     baseline.value ??= {
       pixels: { all: first.pixels, classes: [] },
       random: { all: first.random, classes: [] },

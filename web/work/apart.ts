@@ -30,6 +30,7 @@ export async function apartOf(trainer: Trainer): Promise<Apart | undefined> {
   const codes = [0, n, ...Array.from({ length: shown }, (_, i) => n + 1 + i)].map((row) => rowOf(embedded, row));
   const error = firstError(embedded, { ...loss, reach });
   const seen = await trainer.xray();
+  const synapses = seen.flatMap((one) => one.synapses);
   return {
     step,
     loss,
@@ -38,9 +39,7 @@ export async function apartOf(trainer: Trainer): Promise<Apart | undefined> {
     codes: diverging(codes),
     distances: codes.slice(1).map((code) => distance(codes[0], code)),
     error: diverging([error]),
-    sizes: seen
-      .flatMap(layersOf)
-      .map(({ name }, i) => ({ name, size: rms(seen.flatMap((one) => one.synapses)[i].changes) })),
+    sizes: seen.flatMap(layersOf).map(({ name }, i) => ({ name, size: rms(synapses[i].changes) })),
   };
 }
 

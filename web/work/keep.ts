@@ -203,7 +203,7 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
     stepped: async (trainer, result) => {
       if (books === undefined) return;
       await books.afterStep(trainer, result);
-      books.endStep(trainer);
+      books.endStep(trainer, result);
       const { step } = result.position;
       if (books.losses().best?.step === step)
         best = { path: `checkpoints/${fileName(step)}`, bytes: await checkpointOf(trainer, books) };

@@ -5,7 +5,7 @@ import type { ImageSet } from "../../src/data/images.ts";
 import { proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { synapsesOf } from "../../src/encoders/model.ts";
 import { networkOf } from "../../src/encoders/networks.ts";
-import { embeddingHealth } from "../../src/training/alarms.ts";
+import { collapseAlarm, embeddingHealth } from "../../src/training/alarms.ts";
 import type { Config } from "../../src/training/config.ts";
 import { madeLoss } from "../../src/training/registry.ts";
 import { createTrainer, type StepResult, type Trainer } from "../../src/training/trainer.ts";
@@ -167,6 +167,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
         filters: weights && filterTiles(weights, first.outputs, first.kernel),
         layers: seen.flatMap(layersOf),
         health,
+        collapsed: health !== undefined && collapseAlarm(health) !== undefined,
       },
     });
     const now = performance.now();

@@ -3,7 +3,7 @@
 import { wrong } from "../../program/errors.ts";
 import { type AnyOperation, type Program, persistentTensors } from "../../program/program.ts";
 import { offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
-import { type Backend, type Engine, type Numbers, notHere } from "../backend.ts";
+import { type Backend, type Engine, type Numbers, notesAtHand, notHere } from "../backend.ts";
 import { type Kernel, type Operand, referenceKernels } from "./kernels.ts";
 
 type Store = Map<Tensor, Operand["data"]>;
@@ -49,17 +49,22 @@ function referenceEngine(programs: readonly Program[]): Engine {
     (referenceKernels[kind] as unknown as Kernel<"adam">)(operands as never, attributes as never);
   }
 
+  const read = async (tensor: Tensor): Promise<Numbers> => {
+    if (!persistent.has(ownerOf(tensor)) && !step.has(ownerOf(tensor))) throw notHere(tensor);
+    return numbersOf(tensor).slice();
+  };
+  const { note, notes } = notesAtHand(read);
+
   return {
     bytes: [...persistent.values()].reduce((sum, { byteLength }) => sum + byteLength, 0),
     write: (tensor, numbers) => writeInto(persistent.get(ownerOf(tensor)), tensor, numbers),
-    run: async (program) => {
+    run: async (program, noted = []) => {
       step = new Map();
       for (const operation of program.operations) execute(operation);
+      await note(noted);
     },
-    read: async (tensor) => {
-      if (!persistent.has(ownerOf(tensor)) && !step.has(ownerOf(tensor))) throw notHere(tensor);
-      return numbersOf(tensor).slice();
-    },
+    notes,
+    read,
     dispose: async () => {
       persistent.clear();
       step.clear();

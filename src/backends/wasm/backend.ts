@@ -6,7 +6,7 @@ import { fuse } from "../../program/fusion.ts";
 import { planMemory } from "../../program/plan.ts";
 import { type Program, persistentTensors } from "../../program/program.ts";
 import { bytesOf, offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
-import { type Backend, type Engine, type Numbers, notHere } from "../backend.ts";
+import { type Backend, type Engine, type Numbers, notesAtHand, notHere } from "../backend.ts";
 import { runHere } from "./here.ts";
 import type { Launch, Places, Word } from "./launch.ts";
 import { lowerStage } from "./lower.ts";
@@ -219,6 +219,14 @@ async function wasmEngine(
   const persistent = new Set(persistentTensors(programs));
   const results = new Map(programs.map((program) => [program, new Set(program.results.map(ownerOf))]));
   let ran: Program | undefined;
+  const read = async (tensor: Tensor): Promise<Numbers> => {
+    const owner = ownerOf(tensor);
+    const here = persistent.has(owner) || (ran !== undefined && results.get(ran)?.has(owner));
+    const address = here ? layout.addressOf(tensor) : undefined;
+    if (address === undefined) throw notHere(tensor);
+    return view(tensor, memory, address).slice();
+  };
+  const { note, notes } = notesAtHand(read);
 
   return {
     bytes: layout.bytes,
@@ -229,19 +237,15 @@ async function wasmEngine(
         throw wrong("write", tensor.name, `${sizeOf(tensor.shape)} numbers`, `${numbers.length}`);
       view(tensor, memory, address).set(numbers);
     },
-    run: async (program) => {
+    run: async (program, noted = []) => {
       const index = programs.indexOf(program);
       if (index < 0) throw new SaccadeError(`wasm: program "${program.name}" was not prepared`);
       ran = program;
       if (layout.programs[index].length > 0) await pool.run(index);
+      await note(noted);
     },
-    read: async (tensor): Promise<Numbers> => {
-      const owner = ownerOf(tensor);
-      const here = persistent.has(owner) || (ran !== undefined && results.get(ran)?.has(owner));
-      const address = here ? layout.addressOf(tensor) : undefined;
-      if (address === undefined) throw notHere(tensor);
-      return view(tensor, memory, address).slice();
-    },
+    notes,
+    read,
     dispose: pool.end,
   };
 }

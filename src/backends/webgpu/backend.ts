@@ -4,12 +4,13 @@
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { fuse } from "../../program/fusion.ts";
 import { type Program, persistentTensors } from "../../program/program.ts";
-import { bytesOf, offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
+import { offsetOf, ownerOf, sizeOf, type Tensor } from "../../program/tensor.ts";
 import { type Backend, type Engine, type Numbers, notHere } from "../backend.ts";
 import { planBuffers, type Slot } from "./buffers.ts";
-import { type AdapterFacts, type Device, factsOf, mapRead, openDevice, requestAdapter, usage } from "./device.ts";
+import { type AdapterFacts, type Device, factsOf, openDevice, requestAdapter, usage } from "./device.ts";
 import { type Dispatch, isScratch, type Place } from "./kernel.ts";
 import { lowerStage } from "./lower.ts";
+import { openNotes, readBack, type Stored, startOf } from "./notes.ts";
 
 /** What an adapter is called: its own name, and that it is none of silicon. */
 export const adapterName = ({ name, software }: AdapterFacts): string => (software ? `${name} (software)` : name);
@@ -22,6 +23,7 @@ export async function webgpuBackend(gpu: GPU): Promise<Backend> {
   return {
     name: "webgpu",
     description: `float32, ${adapterName(facts)}`,
+    notesEvery: 32,
     prepare: async (programs) => {
       shared ??= { device: openDevice(gpu), engines: 0 };
       const own = shared;
@@ -122,7 +124,17 @@ async function webgpuEngine(programs: readonly Program[], device: Device, leave:
   const known = new Set(persistent);
   const results = new Map(programs.map((program) => [program, new Set(program.results.map(ownerOf))]));
   let ran: Program | undefined;
-  const inFlight: Promise<unknown>[] = [];
+  const inFlight: Promise<void>[] = [];
+  const notes = openNotes(device);
+
+  /** A tensor that may be read, where it is. */
+  function stored(tensor: Tensor): Stored {
+    const owner = ownerOf(tensor);
+    const here = known.has(owner) || (ran !== undefined && results.get(ran)?.has(owner));
+    const buffer = here ? bufferOf(owner) : undefined;
+    if (buffer === undefined) throw notHere(tensor);
+    return { tensor, buffer };
+  }
 
   return {
     bytes: slots.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -134,11 +146,12 @@ async function webgpuEngine(programs: readonly Program[], device: Device, leave:
         throw wrong("write", tensor.name, `${sizeOf(tensor.shape)} numbers`, `${numbers.length}`);
       gpu.queue.writeBuffer(buffer, startOf(tensor), wholeWords(tensor, numbers));
     },
-    run: async (program) => {
+    run: async (program, noted = []) => {
       check();
       const found = steps.get(program);
       if (found === undefined) throw new SaccadeError(`webgpu: program "${program.name}" was not prepared`);
       ran = program;
+      const wanted = noted.map(stored);
       const encoder = gpu.createCommandEncoder({ label: program.name });
       const pass = encoder.beginComputePass();
       for (const { pipeline, group, workgroups } of found) {
@@ -147,46 +160,29 @@ async function webgpuEngine(programs: readonly Program[], device: Device, leave:
         pass.dispatchWorkgroups(...workgroups);
       }
       pass.end();
+      notes.copy(encoder, wanted);
       gpu.queue.submit([encoder.finish()]);
       // The queue keeps the order: what is read or written from now on comes after.
       inFlight.push(gpu.queue.onSubmittedWorkDone());
-      if (inFlight.length > mostInFlight) await inFlight.shift();
+      if (inFlight.length > mostInFlight) await inFlight.shift()?.catch(device.failed);
       check();
+    },
+    notes: async () => {
+      check();
+      return notes.take();
     },
     read: async (tensor): Promise<Numbers> => {
       check();
-      const owner = ownerOf(tensor);
-      const here = known.has(owner) || (ran !== undefined && results.get(ran)?.has(owner));
-      const buffer = here ? bufferOf(owner) : undefined;
-      if (buffer === undefined) throw notHere(tensor);
-      const start = startOf(tensor);
-      const from = Math.floor(start / 4) * 4;
-      const size = Math.ceil((start + bytesOf(tensor)) / 4) * 4 - from;
-      const staging = gpu.createBuffer({ size, usage: usage.mapRead | usage.copyTarget });
-      const encoder = gpu.createCommandEncoder();
-      encoder.copyBufferToBuffer(buffer, from, staging, 0, size);
-      gpu.queue.submit([encoder.finish()]);
-      try {
-        await staging.mapAsync(mapRead);
-      } catch (error) {
-        check();
-        throw error;
-      }
-      const numbers = numbersOf(tensor, staging.getMappedRange().slice(start - from, start - from + bytesOf(tensor)));
-      staging.destroy();
-      check();
-      return numbers;
+      return readBack(device, stored(tensor));
     },
     dispose: async () => {
       await Promise.allSettled(inFlight);
+      notes.free();
       free();
       await leave();
     },
   };
 }
-
-/** First byte of a tensor inside its owner. */
-const startOf = (tensor: Tensor): number => (offsetOf(tensor) * bytesOf(tensor)) / sizeOf(tensor.shape);
 
 /** The host's numbers as the bytes of whole 32-bit words of the tensor's type. */
 function wholeWords(
@@ -212,18 +208,5 @@ function wholeWords(
     }
     default:
       return tensor.dtype satisfies never;
-  }
-}
-
-function numbersOf({ dtype }: Tensor, bytes: ArrayBuffer): Numbers {
-  switch (dtype) {
-    case "f32":
-      return new Float32Array(bytes);
-    case "i32":
-      return new Int32Array(bytes);
-    case "u8":
-      return new Uint8Array(bytes);
-    default:
-      return dtype satisfies never;
   }
 }

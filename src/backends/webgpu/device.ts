@@ -15,6 +15,9 @@ export interface AdapterFacts {
   readonly maxBufferSize: number;
 }
 
+/** Milliseconds in which a device that fails says that it is lost. */
+const patience = 200;
+
 /** Drivers that compute on the CPU; only some say so themselves. */
 const softwareNames = /llvmpipe|lavapipe|swiftshader|basic render|software/i;
 
@@ -46,6 +49,8 @@ export interface Device {
   readonly facts: AdapterFacts;
   /** Throws if the device is gone or has reported an error. */
   readonly check: () => void;
+  /** What a command failed of: a device that is lost tells so a moment later. */
+  readonly failed: (error: unknown) => Promise<never>;
   readonly pipeline: (dispatch: Dispatch) => Promise<GPUComputePipeline>;
   readonly close: () => void;
 }
@@ -58,11 +63,19 @@ export async function openDevice(gpu: GPU): Promise<Device> {
     requiredLimits: Object.fromEntries(wanted.map((limit) => [limit, adapter.limits[limit]])),
   });
   let trouble: string | undefined;
-  void device.lost.then(({ reason, message }) => {
-    if (reason !== "destroyed") trouble = `the device was lost (${message}); go on from the last checkpoint`;
+  let closed = false;
+  const lost = device.lost.then(({ message }) => {
+    if (!closed) trouble = `the device was lost (${message}); go on from the last checkpoint`;
   });
   device.onuncapturederror = ({ error }) => {
-    trouble ??= error.message;
+    const { name } = error.constructor;
+    trouble ??=
+      name === "GPUOutOfMemoryError"
+        ? `${facts.name} ran out of memory (${error.message}); close what else uses it, and go on from the last checkpoint`
+        : error.message;
+  };
+  const check = (): void => {
+    if (trouble !== undefined) throw new SaccadeError(`webgpu: ${trouble}`);
   };
   const pipelines = new Map<string, Promise<GPUComputePipeline>>();
 
@@ -94,15 +107,21 @@ export async function openDevice(gpu: GPU): Promise<Device> {
   return {
     gpu: device,
     facts,
-    check: () => {
-      if (trouble !== undefined) throw new SaccadeError(`webgpu: ${trouble}`);
+    check,
+    failed: async (error) => {
+      await Promise.race([lost, new Promise((resolve) => setTimeout(resolve, patience))]);
+      check();
+      throw error;
     },
     pipeline: (dispatch) => {
       const known = pipelines.get(dispatch.source) ?? compile(dispatch);
       pipelines.set(dispatch.source, known);
       return known;
     },
-    close: () => device.destroy(),
+    close: () => {
+      closed = true;
+      device.destroy();
+    },
   };
 }
 

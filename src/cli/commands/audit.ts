@@ -66,8 +66,8 @@ function formatAudit({ name, learning, update, loss, batch, summary, lessons, in
     const reasons = because.length === 0 ? "" : `; ${word}: ${because.join(", ")}`;
     return wrap(`(${numerals[i]}) ${demands[i]}${reasons}`, 6);
   });
-  const optimiser = (line: string): boolean => line.startsWith("the optimiser");
-  const leftAside = [...new Set(layers.flatMap((layer) => layer.leftAside.filter((line) => !optimiser(line))))];
+  // Without the counts, in which layers differ.
+  const leftAside = new Set(layers.flatMap((layer) => layer.leftAside.map((line) => line.replace(/ \(\d+\)/, ""))));
   const disagreements = layers.flatMap(({ layer, disagreements: lines }) => lines.map((line) => `${layer}: ${line}`));
   return [
     `${name}: learning ${learning}, update ${update}, loss ${loss.kind}, ${batch} images a step`,
@@ -84,7 +84,7 @@ function formatAudit({ name, learning, update, loss, batch, summary, lessons, in
         "between; the memory of the layer that compares them",
       2,
     ),
-    wrap(`left aside by the paper: ${[...leftAside, "the optimiser's numbers in every synapse"].join(", ")}`, 2),
+    wrap(`left aside by the paper: ${[...leftAside].map((line) => line.replace("; ", ", and ")).join("; ")}`, 2),
     wrap(
       `confirmed: on ${interventions.images} random pictures (${interventions.backend}), a synapse's change is the same to the ` +
         "bit with noise in everything that it must not know if (i) passes, and in all forward weights if (iii) passes, and " +

@@ -11,7 +11,7 @@ import { floors, probe, summarise } from "../../evaluation/probe.ts";
 import { writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { mean } from "../../program/mean.ts";
-import { latestCheckpoint } from "../../runs/checkpoints.ts";
+import { latestCheckpoint, noCheckpoint } from "../../runs/checkpoints.ts";
 import { type Alike, alikeIn, type CodeFigure, drawComparison } from "../../runs/comparison-figure.ts";
 import { environment } from "../../runs/environment.ts";
 import { costOf } from "../../runs/forecast.ts";
@@ -272,7 +272,7 @@ async function readOut(
 /** The encoder's synapses of a run's newest checkpoint, without heads and optimiser. */
 function encoderOf(run: RunFolder, network: Encoder): ReadonlyMap<string, Float32Array> {
   const checkpoint = latestCheckpoint(run.checkpoints);
-  if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
+  if (!checkpoint) throw noCheckpoint(run.path);
   const names = new Set(synapsesOf(createModel(network)).map(({ name }) => name));
   return new Map([...checkpoint.state].filter(([name]) => names.has(name)));
 }

@@ -42,11 +42,11 @@ export async function dataCommand(
   options: DataOptions,
 ): Promise<number> {
   if (options.from !== undefined && what !== "get")
-    throw wrong("saccade data", "--from", "left out, except for get", `--from with ${what}`);
+    throw wrong("data", "--from", "left out, except for get", `--from with ${what}`);
   if (options.deform !== undefined && what !== "show")
-    throw wrong("saccade data", "--deform", "left out, except for show", `--deform with ${what}`);
+    throw wrong("data", "--deform", "left out, except for show", `--deform with ${what}`);
   if (overrides.length > 0 && what !== "show")
-    throw wrong(`saccade data ${what}`, "arguments", "one dataset", [name, ...overrides]);
+    throw wrong(`data ${what}`, "arguments", "one dataset", [name, ...overrides]);
   switch (what) {
     case "list":
       return list(options);
@@ -143,7 +143,7 @@ function fileDataset(name: string): string {
   if (Object.hasOwn(knownDatasets, name))
     throw new SaccadeError(`${name}: has no files, it is rendered; saccade data show ${name} draws some`);
   const close = nearest(name, known);
-  throw wrong("saccade data", "the dataset", `one of ${known.join(", ")}`, name, close && `did you mean ${close}?`);
+  throw wrong("data", "the dataset", `one of ${known.join(", ")}`, name, close && `did you mean ${close}?`);
 }
 
 /** Goes through the proxy that the environment names; Node before 24.14 does not know how. */
@@ -152,12 +152,7 @@ function useProxy(): void {
     http.setGlobalProxyFromEnv?.();
   } catch (error) {
     const got = (error as Error).message;
-    throw wrong(
-      "saccade data get",
-      "http_proxy and https_proxy",
-      "addresses of a proxy, such as http://host:3128",
-      got,
-    );
+    throw wrong("data get", "http_proxy and https_proxy", "addresses of a proxy, such as http://host:3128", got);
   }
 }
 

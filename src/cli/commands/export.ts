@@ -13,7 +13,7 @@ import { encodeStateDict } from "../../exchange/state-dict.ts";
 import { writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { requireTensors } from "../../record/checkpoint-file.ts";
-import { bestCheckpoint, latestCheckpoint } from "../../runs/checkpoints.ts";
+import { bestCheckpoint, latestCheckpoint, noCheckpoint } from "../../runs/checkpoints.ts";
 import { imported } from "../../runs/resume.ts";
 import { openRun } from "../../runs/run-folder.ts";
 import type { Config } from "../../training/config.ts";
@@ -41,7 +41,7 @@ export async function exportCommand(
   if (options.seed !== undefined) throw wrong("export", "--seed", "left out", options.seed, "a run keeps its seed");
   const { run, config } = openRun(path);
   const checkpoint = (options.best ? bestCheckpoint : latestCheckpoint)(run.checkpoints);
-  if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
+  if (!checkpoint) throw noCheckpoint(path);
   const network = networkOf(config.encoder);
   requireTensors(checkpoint, synapsesOf(createModel(network)));
   const { step } = checkpoint.position;

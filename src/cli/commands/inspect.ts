@@ -11,9 +11,9 @@ import { type LayerScore, neuroReadOuts } from "../../evaluation/neuro/scores.ts
 import { readResponses } from "../../exchange/response-file.ts";
 import { drawInspection } from "../../figures/inspect-figures.ts";
 import { shellWord, writeWhole } from "../../files/files.ts";
-import { SaccadeError, wrong } from "../../program/errors.ts";
+import { wrong } from "../../program/errors.ts";
 import { requireTensors } from "../../record/checkpoint-file.ts";
-import { latestCheckpoint } from "../../runs/checkpoints.ts";
+import { latestCheckpoint, noCheckpoint } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { openRun } from "../../runs/run-folder.ts";
 import { lockRun } from "../../runs/run-lock.ts";
@@ -40,7 +40,7 @@ export async function inspectCommand(
 ): Promise<number> {
   const { run, config } = openRun(path);
   const checkpoint = latestCheckpoint(run.checkpoints);
-  if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
+  if (!checkpoint) throw noCheckpoint(path);
   const network = networkOf(config.encoder);
   requireTensors(checkpoint, synapsesOf(createModel(network)));
   const responses = options.responses === undefined ? undefined : await readResponses(options.responses);

@@ -16,7 +16,7 @@ import { readText, shellWord, writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { requireTensors } from "../../record/checkpoint-file.ts";
 import { leftOutOf } from "../../record/data-record.ts";
-import { latestCheckpoint, newestStep } from "../../runs/checkpoints.ts";
+import { latestCheckpoint, newestStep, noCheckpoint } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { openRun, type RunFolder, runFolder } from "../../runs/run-folder.ts";
 import { lockRun } from "../../runs/run-lock.ts";
@@ -107,7 +107,7 @@ export async function measureRun(
   signals: Signals,
 ): Promise<ProbeReport> {
   const checkpoint = latestCheckpoint(run.checkpoints);
-  if (!checkpoint) throw new SaccadeError(`${run.path}: has no checkpoint; train it first`);
+  if (!checkpoint) throw noCheckpoint(run.path);
   requireTensors(checkpoint, synapsesOf(createModel(networkOf(config.encoder))));
   signals.handle((code) => {
     process.stderr.write(`\nstopped the probe; start it again with: saccade probe ${shellWord(run.path)}\n`);

@@ -22,11 +22,11 @@ import { writeFigure } from "../../figures/write-figure.ts";
 import { writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { requireTensors } from "../../record/checkpoint-file.ts";
-import { latestCheckpoint } from "../../runs/checkpoints.ts";
+import { latestCheckpoint, noCheckpoint } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { isSupervised, ownClassifier } from "../../runs/own-classifier.ts";
 import { loadPlugins } from "../../runs/plugins.ts";
-import { openRun, type RunFolder } from "../../runs/run-folder.ts";
+import { makeRunsFolder, openRun, type RunFolder } from "../../runs/run-folder.ts";
 import type { Config } from "../../training/config.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, openBackend, parseValue } from "../options.ts";
@@ -58,6 +58,9 @@ export async function robustnessCommand(words: readonly string[], options: Robus
   if (augmentation.kind !== "none")
     throw wrong("robustness", "probe.augmentation", "none", augmentation.kind, "add augmentation='{kind: none}'");
   const recipe = recipeWith("robustness", options.recipe, recipeKeys(ofRecipe));
+  const out = options.out ?? run.path;
+  // Before the measurement, not after it.
+  makeRunsFolder(out);
   const signals = catchSignals();
   try {
     const backend = await openBackend(options);
@@ -80,7 +83,6 @@ export async function robustnessCommand(words: readonly string[], options: Robus
     } finally {
       progress.end();
     }
-    const out = options.out ?? run.path;
     const figures = options.out ?? run.figures;
     const readers = subjects.some(({ classifier }) => classifier === undefined);
     for (const readOut of readers ? told.readOuts : (["own"] as const)) {
@@ -146,7 +148,7 @@ function subjectsOf(
   };
   const measured = runs.map(({ path, run, config }, i): RobustnessSubject => {
     const checkpoint = latestCheckpoint(run.checkpoints);
-    if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
+    if (!checkpoint) throw noCheckpoint(path);
     requireTensors(checkpoint, synapsesOf(createModel(networkOf(config.encoder))));
     const encoder = frozen(config, checkpoint.state);
     const supervised = isSupervised(config);

@@ -2,13 +2,13 @@
 
 import { basename, join } from "node:path";
 import type { z } from "zod";
-import { methodsOf, tableFigures } from "../../experiments/assemble.ts";
+import { bestRows, methodsOf, tableFigures } from "../../experiments/assemble.ts";
 import { createPlan } from "../../experiments/plan.ts";
 import { writeReport } from "../../experiments/report/write.ts";
-import type { Report } from "../../experiments/report.ts";
+import type { Report, ReportTable } from "../../experiments/report.ts";
 import { planRows } from "../../experiments/rows.ts";
 import { type Outcome, openStore, readRecords } from "../../experiments/store.ts";
-import { type Sweep, sweepRows, sweepSchema, valuesOf } from "../../experiments/sweep.ts";
+import { type Sweep, sweepRows, sweepSchema, testedOnTestSet, valuesOf, varied } from "../../experiments/sweep.ts";
 import { shellWord } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
 import { loadPlugins } from "../../runs/plugins.ts";
@@ -51,17 +51,20 @@ export async function sweepCommand(path: string, overrides: readonly string[], o
   const ended = await runPlan(plan, store, options);
   if (options.dryRun) return ended ?? exitCodes.done;
   const read: Parameters<typeof planned.table>[0] = ({ key }) => store.outcome(key)?.value as never;
-  const table = planned.table(read, { name: "sweep", caption: captionOf(sweep, seeds) });
+  const what = varied(sweep);
+  const title = what.length === 0 ? name : `${name}: ${what.join(" × ")}`;
+  const table = { ...planned.table(read, { name: "sweep", caption: captionOf(sweep, seeds) }), title };
+  const notes = holdOut === undefined ? [testedOnTestSet(probe)] : [];
   const outcomes = plan.tasks().flatMap(({ key }) => store.outcome(key) ?? []);
   const command = commandOf(path, overrides, options);
-  const report = await reportOf(name, table, planned.methods(read), { outcomes, seeds, command });
+  const report = await reportOf(name, table, planned.methods(read), { outcomes, seeds, command, notes });
   const folder = options.report ?? join(out, "report");
   await writeReport(folder, report);
   await writeOutcomes(folder, plan.tasks(), store);
-  if (options.json) process.stdout.write(`${JSON.stringify({ report: join(folder, "index.html"), table })}\n`);
+  if (options.json) process.stdout.write(`${JSON.stringify({ report: join(folder, "index.html"), table, notes })}\n`);
   else
     process.stdout.write(
-      `${formatTable(tableRows(table), 1)}\n\n${wrap(table.caption)}\n${wrap(`The report is ${join(folder, "index.html")}`)}\n`,
+      `${formatTable(tableRows(table), 1)}\n\n${[table.caption, ...notes].map((line) => wrap(line)).join("\n")}\n${wrap(`The report is ${join(folder, "index.html")}`)}\n`,
     );
   return ended ?? exitCodes.done;
 }
@@ -111,18 +114,24 @@ function commandOf(
 
 async function reportOf(
   name: string,
-  table: Report["experiments"][number]["tables"][number],
+  table: ReportTable,
   text: readonly string[],
   {
     outcomes,
     seeds,
     command,
-  }: { readonly outcomes: readonly Outcome[]; readonly seeds: readonly number[]; readonly command: string },
+    notes,
+  }: {
+    readonly outcomes: readonly Outcome[];
+    readonly seeds: readonly number[];
+    readonly command: string;
+    readonly notes: readonly string[];
+  },
 ): Promise<Report> {
   if (table.rows.length === 0) throw wrong("sweep", "rows", "at least one", 0);
   const part = {
     name: "sweep",
-    title: `Sweep: ${name}`,
+    title: "Every setting",
     text: [],
     training: text,
     substitutes: [],
@@ -132,11 +141,9 @@ async function reportOf(
   const figures = await tableFigures({ tables: [table], ledger: [] });
   return {
     title: `Sweep: ${name}`,
-    scale: "as configured",
-    preset: "as configured",
-    scope: [table.caption],
+    scope: [table.caption, ...notes],
     done: [`${outcomes.length} results.`],
-    results: [],
+    results: bestRows(table),
     experiments: [{ ...part, tables: [table], figures }],
     methods: [["seeds", seeds.join(", ")], ...methodsOf(outcomes)],
     seconds: outcomes.reduce((sum, { seconds }) => sum + seconds, 0),

@@ -146,6 +146,7 @@ async function trainHeld(
   let run: RunFolder;
   let probed: { readonly wanted: ProbeConfig; readonly sets: ProbeSets } | undefined;
   let heldOut: HeldOut | undefined;
+  let changed: string | undefined;
   try {
     if (config.probe && options.probe)
       probed = { wanted: config.probe, sets: await loadProbeSets(config.probe, networkOf(config.encoder), told) };
@@ -171,8 +172,7 @@ async function trainHeld(
       // A run that is lengthened, or probed otherwise, says so; so does one that goes on elsewhere.
       await writeConfig(run, config);
       const { step } = from.position;
-      const changed = step < trainer.totalSteps ? await continueEnvironment(run.path, step, here) : undefined;
-      if (changed !== undefined) process.stderr.write(`alarm: ${changed}\n`);
+      if (step < trainer.totalSteps) changed = await continueEnvironment(run.path, step, here);
     } else if (resumed) await writeEnvironment(run.path, here);
   } catch (error) {
     await trainer.dispose();
@@ -202,7 +202,7 @@ async function trainHeld(
       backend,
       run,
       trainer,
-      ...(from ? { from } : {}),
+      ...(from ? { from, changed } : {}),
       heldOut,
       signal: stop.signal,
       onStep: ({ position, loss }, { stepsPerEpoch, totalSteps }) => {

@@ -19,10 +19,10 @@ import {
   pictureLayers,
 } from "../../figures/tsne-figure.ts";
 import { shellWord, writeWhole } from "../../files/files.ts";
-import { SaccadeError, wrong } from "../../program/errors.ts";
+import { wrong } from "../../program/errors.ts";
 import { randomStream } from "../../program/random.ts";
 import { requireTensors } from "../../record/checkpoint-file.ts";
-import { latestCheckpoint } from "../../runs/checkpoints.ts";
+import { latestCheckpoint, noCheckpoint } from "../../runs/checkpoints.ts";
 import { openRun } from "../../runs/run-folder.ts";
 import { lockRun } from "../../runs/run-lock.ts";
 import type { Config, DataConfig } from "../../training/config.ts";
@@ -51,7 +51,7 @@ export async function tsneCommand(
   const { run, config } = openRun(path);
   const { points, perplexity, seed = config.seed } = options;
   const checkpoint = latestCheckpoint(run.checkpoints);
-  if (!checkpoint) throw new SaccadeError(`${path}: has no checkpoint; train it first`);
+  if (!checkpoint) throw noCheckpoint(path);
   const model = createModel(networkOf(config.encoder));
   requireTensors(checkpoint, synapsesOf(model));
   const { request, classes } = await requestOf(path, config, overrides);

@@ -13,7 +13,7 @@ import {
   sheetWidth,
 } from "../../figures/sheet.ts";
 import type { ReportTable } from "../report.ts";
-import { hasPublished, statistics } from "./summary.ts";
+import { isCompared, statistics, tableTitle } from "./summary.ts";
 
 /** Colours of the columns within a panel, dark enough for small marks on white. */
 const columnColours = [lineColour, "#d55e00", "#007a5a", "#a3527e", "#6b6b6b"] as const;
@@ -21,7 +21,8 @@ const [rowHeight, bandHeight, panelsAbreast, panelGap, titleSize] = [50, 24, 3, 
 
 /** Panels of one table in rows of three. Columns of one title have one colour in every panel. */
 export async function accuracyFigure(table: ReportTable): Promise<string> {
-  const { rows, columns, caption: title } = table;
+  const { rows, columns } = table;
+  const title = tableTitle(table);
   const measured = columns.flatMap((column, x) => {
     const values = rows.flatMap(({ cells }) => statistics(cells[x])?.values ?? []);
     return values.length > 0 ? [{ ...column, x, values }] : [];
@@ -123,7 +124,6 @@ export async function accuracyFigure(table: ReportTable): Promise<string> {
       ),
     ],
   }));
-  const compared = hasPublished(rows) && measured.some(({ asPublished }) => asPublished);
   return sheet({
     title,
     caption: "accuracy in %: dots are seeds, bars their means",
@@ -134,7 +134,9 @@ export async function accuracyFigure(table: ReportTable): Promise<string> {
       ...(floor
         ? [{ text: clip(printable(floor.title), fontSize, 480), colour: colours.quiet, thickness: 2, dashed: true }]
         : []),
-      ...(compared ? [{ text: "published", colour: colours.ink, thickness: 3 }] : []),
+      ...(isCompared({ ...table, columns: measured })
+        ? [{ text: "published", colour: colours.ink, thickness: 3 }]
+        : []),
     ],
     picture,
     pictureHeight: height,

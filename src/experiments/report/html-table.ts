@@ -2,7 +2,18 @@
 
 import type { ExperimentReport, Measured, ReportTable, TableCell, TableColumn, TableRow } from "../report.ts";
 import { html, type Markup, prose } from "./markup.ts";
-import { differenceText, failureText, hasPublished, publishedText, signed, spreadText, statistics } from "./summary.ts";
+import {
+  differenceText,
+  failureText,
+  hasGains,
+  hasPublished,
+  isCompared,
+  publishedText,
+  signed,
+  spreadText,
+  statistics,
+  tableTitle,
+} from "./summary.ts";
 
 /** Groups of columns that a reader can hide; the style knows as many. */
 export const mostGroups = 12;
@@ -13,7 +24,7 @@ export const commandId = (experiment: ExperimentReport, table: ReportTable, row:
   `repeat-${tableId(experiment, table)}-${row + 1}`;
 
 export function htmlTable(experiment: ExperimentReport, table: ReportTable): Markup {
-  const { columns, rows, caption } = table;
+  const { columns, rows } = table;
   const id = tableId(experiment, table);
   const groups = groupsOf(columns);
   const grouped = columns.some(({ group }) => group !== undefined);
@@ -26,8 +37,8 @@ export function htmlTable(experiment: ExperimentReport, table: ReportTable): Mar
   const heading = (column: TableColumn, x: number): Markup =>
     html`<th scope="col" class="${classOf(x)}">${column.title}${axis(strips[x])}</th>`;
   return html`<div class="table" id="${id}">
-<h3 id="${id}-caption">${caption}</h3>
-${legend(table, seeds, published)}${grouped && groups.length > 1 && toggles(groups)}
+<h3 id="${id}-caption">${tableTitle(table)}</h3>
+${legend(table, seeds)}${grouped && groups.length > 1 && toggles(groups)}
 <div class="scroll" role="region" aria-labelledby="${id}-caption" tabindex="0"><table aria-labelledby="${id}-caption">
 <thead><tr><th scope="col" class="title"${head}>Trained</th>${published && html`<th scope="col" class="paper"${head}>Paper, %</th>`}${
     grouped
@@ -94,15 +105,15 @@ function usualSeeds(rows: readonly TableRow[]): number {
   return [...counts].sort(([, a], [, b]) => b - a)[0]?.[0] ?? 0;
 }
 
-function legend({ columns, rows }: ReportTable, seeds: number, published: boolean): Markup | false {
+function legend(table: ReportTable, seeds: number): Markup | false {
   if (seeds === 0) return false;
+  const { rows } = table;
   const floor = rows.find((row) => row.floor);
-  const compared = published && columns.some(({ asPublished }) => asPublished);
   return html`<p class="legend"><span>Accuracy in %${seeds > 1 && html`, mean ± sd over ${seeds} seeds of training`}</span>
 <span>${sample(html`<circle class="seed" cx="9" cy="8" r="3.5"/>`)} a seed</span>${
     floor &&
-    html` <span>${sample(html`<path class="floor" d="M9 0V16"/>`)} ${floor.title}; gain: points above it</span>`
-  }${compared && html` <span>${sample(diamond(9))} the paper’s number; paper: points above it</span>`}${
+    html` <span>${sample(html`<path class="floor" d="M9 0V16"/>`)} ${floor.title}${hasGains(table) && "; gain: points above it"}</span>`
+  }${isCompared(table) && html` <span>${sample(diamond(9))} the paper’s number; paper: points above it</span>`}${
     rows.some(({ command }) => command !== undefined) &&
     html` <span>A row’s name leads to the command that repeats it.</span>`
   }</p>`;

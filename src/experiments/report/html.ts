@@ -9,7 +9,7 @@ import { htmlLedger } from "./html-ledger.ts";
 import { commandId, htmlTable } from "./html-table.ts";
 import { html, Markup, prose } from "./markup.ts";
 import { style } from "./style.ts";
-import { figureName, notRun } from "./summary.ts";
+import { figureName, hasClaims, notRun, tableTitle } from "./summary.ts";
 
 /** Throws a SaccadeError where the report is incomplete. */
 export function reportHtml(report: Report): string {
@@ -45,19 +45,38 @@ function summary(report: Report): Markup {
   const { title, scale, preset, scope, done, results, experiments } = report;
   const missing = notRun(report);
   const stopped = [...missing.values()].flat().length;
+  const tags = [
+    ...(scale === undefined ? [] : [`scale ${scale}`]),
+    ...(preset === undefined ? [] : [`preset ${preset}`]),
+    ...(experiments.length === 1 && stopped === 0
+      ? []
+      : [
+          `${experiments.length} ${experiments.length === 1 ? "experiment" : "experiments"}${stopped > 0 ? `, ${stopped} not run` : ""}`,
+        ]),
+  ];
+  const found = results.length > 0 ? list(results) : html`<p>Nothing was measured.</p>`;
+  const claimed = hasClaims(report);
   return html`<header>
 <h1>${title}</h1>
-<p class="tags"><span>scale ${scale}</span> <span>preset ${preset}</span> <span>${experiments.length} ${experiments.length === 1 ? "experiment" : "experiments"}${stopped > 0 && `, ${stopped} not run`}</span></p>
+${tags.length > 0 && html`<p class="tags">${tags.map((tag, i) => html`${i > 0 && " "}<span>${tag}</span>`)}</p>`}
 </header>
 <div class="summary">
-<section aria-labelledby="claims"><h2 id="claims">What holds, and what does not</h2>
-${claimsOverview(report)}</section>
+${
+  claimed
+    ? html`<section aria-labelledby="claims"><h2 id="claims">What holds, and what does not</h2>
+${claimsOverview(report)}</section>`
+    : html`<section aria-labelledby="results"><h2 id="results">Results</h2>
+${found}</section>`
+}
 <section aria-labelledby="about"><h2 id="about">Scope</h2>
 ${paragraph(scope)}
 <h2>What was done</h2>
 ${paragraph(done)}
-<h2>Results</h2>
-${results.length > 0 ? list(results) : html`<p>Nothing was measured.</p>`}
+${
+  claimed &&
+  html`<h2>Results</h2>
+${found}`
+}
 ${
   missing.size > 0 &&
   html`<h2 id="not-run">Not run</h2>
@@ -69,17 +88,21 @@ ${
 </div>`;
 }
 
-function contents({ experiments }: Report): Markup {
+function contents(report: Report): Markup {
+  const { experiments, deviations } = report;
   return html`<nav aria-label="Contents"><h2>Contents</h2>
 <ol>
-<li><a href="#claims">What holds, and what does not</a></li>
+<li>${hasClaims(report) ? html`<a href="#claims">What holds, and what does not</a>` : html`<a href="#results">Results</a>`}</li>
 ${experiments.map(
   (experiment) =>
     html`<li><a href="#${experiment.name}">${experiment.title}</a>${experiment.missing !== undefined && html` <span class="source">not run</span>`}</li>
 `,
 )}<li><a href="#methods">Methods</a></li>
-<li><a href="#deviations">Known deviations</a></li>
-<li><a href="#repeat">How to repeat each number</a></li>
+${
+  deviations.length > 0 &&
+  html`<li><a href="#deviations">Known deviations</a></li>
+`
+}<li><a href="#repeat">How to repeat each number</a></li>
 <li><a href="#appendix">Appendix</a></li>
 </ol></nav>`;
 }
@@ -114,9 +137,12 @@ function ending({ methods, deviations, command, experiments, seconds }: Report):
   const { software, paper, doi, licence } = citation();
   return html`<section aria-labelledby="methods"><h2 id="methods">Methods</h2>
 <dl class="methods">${methods.map(([name, value]) => html`<div><dt>${name}</dt><dd>${prose(value)}</dd></div>`)}</dl></section>
-<section aria-labelledby="deviations"><h2 id="deviations">Known deviations</h2>
-${deviations.length > 0 ? list(deviations) : html`<p>None is known.</p>`}</section>
-<section aria-labelledby="repeat"><h2 id="repeat">How to repeat each number</h2>
+${
+  deviations.length > 0 &&
+  html`<section aria-labelledby="deviations"><h2 id="deviations">Known deviations</h2>
+${list(deviations)}</section>
+`
+}<section aria-labelledby="repeat"><h2 id="repeat">How to repeat each number</h2>
 <p>All of it:</p>
 <pre tabindex="0"><code>${command}</code></pre>
 ${experiments.map((experiment) =>
@@ -125,7 +151,7 @@ ${experiments.map((experiment) =>
     const repeatable = rows.filter(({ command: one }) => one !== undefined);
     return (
       repeatable.length > 0 &&
-      html`<h3>${experiment.title}: ${table.caption}</h3>
+      html`<h3>${experiment.title}: ${tableTitle(table)}</h3>
 <dl class="commands">${repeatable.map((row) => html`<div id="${row.id}"><dt>${row.title}</dt><dd><code>${row.command}</code></dd></div>`)}</dl>`
     );
   }),

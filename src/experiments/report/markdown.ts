@@ -14,12 +14,16 @@ import {
   differenceText,
   failureText,
   figureName,
+  hasClaims,
+  hasGains,
   hasPublished,
+  isCompared,
   notRun,
   publishedText,
   signed,
   spreadText,
   statistics,
+  tableTitle,
   verdictOf,
 } from "./summary.ts";
 
@@ -29,11 +33,11 @@ export function reportMarkdown(report: Report, { figures }: { readonly figures: 
   const { title, scale, preset, scope, done, results, experiments } = report;
   const parts = [
     `# ${plain(title)}`,
-    `Scale ${plain(scale)}, preset ${plain(preset)}.`,
+    scale === undefined || preset === undefined ? "" : `Scale ${plain(scale)}, preset ${plain(preset)}.`,
     section("Scope", prose(scope.join(" "))),
     section("What was done", prose(done.join(" "))),
     section("Results", list(results)),
-    section("What holds, and what does not", overview(report)),
+    hasClaims(report) ? section("What holds, and what does not", overview(report)) : "",
     section(
       "Not run",
       list([...notRun(report)].map(([reason, stopped]) => `${stopped.map((one) => one.title).join(", ")}: ${reason}`)),
@@ -122,7 +126,8 @@ function experimentPart(experiment: ExperimentReport, folder: string): string {
   return section(plain(title), parts.filter(Boolean).join("\n\n"));
 }
 
-function markdownTable({ caption, columns, rows }: ReportTable): string {
+function markdownTable(table: ReportTable): string {
+  const { columns, rows } = table;
   const published = hasPublished(rows);
   const notes = [...new Set(rows.flatMap((row) => row.notes))];
   const headings = columns.map(({ title, group }) => plain(group === undefined ? title : `${group}, ${title}`));
@@ -135,9 +140,13 @@ function markdownTable({ caption, columns, rows }: ReportTable): string {
     ]);
   });
   return [
-    `### ${plain(caption)}`,
+    `### ${plain(tableTitle(table))}`,
     "",
-    "Accuracy in %, mean ± sd over seeds of training; in brackets points above the random encoder; “paper”: points above the paper’s number.",
+    `${[
+      "Accuracy in %, mean ± sd over seeds of training",
+      ...(hasGains(table) ? ["in brackets points above the random encoder"] : []),
+      ...(isCompared(table) ? ["“paper”: points above the paper’s number"] : []),
+    ].join("; ")}.`,
     "",
     tableRow(["", ...(published ? ["paper"] : []), ...headings]),
     tableRow(["---", ...(published ? ["--:"] : []), ...columns.map(() => "--:")]),
@@ -206,7 +215,7 @@ function ending({ methods, deviations, command, experiments, seconds }: Report):
   );
   return [
     section("Methods", methods.map(([name, value]) => `- **${plain(name)}**: ${prose(value)}`).join("\n")),
-    section("Known deviations", deviations.length > 0 ? list(deviations) : "None is known."),
+    section("Known deviations", list(deviations)),
     section("How to repeat each number", fenced(command)),
     rows.length > 0 ? [tableRow(["experiment", "row", "command"]), "| --- | --- | --- |", ...rows].join("\n") : "",
     section(

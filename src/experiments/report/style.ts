@@ -13,11 +13,13 @@ export const style = `
   color-scheme: light dark;
   --paper: #ffffff; --ink: #1a1a1a; --quiet: #595959; --rule: #d9d9d9; --faint: #f5f5f3; --link: #005a94;
   --holds: #005f9e; --not: #a63d00; --open: #595959; --mark: #0072b2; --cut: #ffffff;
+  --tint: rgb(60 60 40 / .05); --shade: rgb(0 0 0 / .32);
 }
 @media (prefers-color-scheme: dark) {
   :root {
     --paper: #15171a; --ink: #e9e9e6; --quiet: #aeb3b8; --rule: #3a3f45; --faint: #1e2125; --link: #8ccbff;
     --holds: #7cc4fa; --not: #ffa06a; --open: #b9bdc1; --mark: #56b4e9; --cut: #15171a;
+    --tint: rgb(220 230 255 / .05); --shade: rgb(0 0 0 / .9);
   }
 }
 * { box-sizing: border-box; }
@@ -37,6 +39,7 @@ code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu 
 code { overflow-wrap: anywhere; }
 pre { margin: 0 0 1rem; padding: .7rem .9rem; background: var(--faint); border-radius: 4px; overflow-x: auto; }
 section { margin-top: 3.5rem; }
+header { margin-bottom: 1.6rem; }
 .tags { display: flex; flex-wrap: wrap; gap: .4rem; margin: 0 0 1.6rem; font-size: .875rem; }
 .tags span { border: 1px solid var(--rule); border-radius: 1rem; padding: .05rem .7rem; color: var(--quiet); }
 .source, .small, .axis, .legend, .conditions, figcaption { color: var(--quiet); font-size: .875rem; }
@@ -89,6 +92,12 @@ nav ol ol a { color: var(--quiet); }
 .toggles label { display: inline-flex; align-items: center; gap: .4rem; min-height: 2rem; }
 .toggles input { width: 1.1rem; height: 1.1rem; accent-color: var(--mark); }
 .scroll { overflow-x: auto; border-block: 1px solid var(--ink); max-width: 100%; width: fit-content; }
+/* A shade where columns are scrolled away: paper that moves with them covers it where they end. */
+.scroll { background:
+  linear-gradient(to right, var(--paper) 40%, transparent) left / 3.5rem 100% no-repeat local,
+  linear-gradient(to left, var(--paper) 40%, transparent) right / 3.5rem 100% no-repeat local,
+  linear-gradient(to right, var(--shade), transparent) left / 1.4rem 100% no-repeat scroll,
+  linear-gradient(to left, var(--shade), transparent) right / 1.4rem 100% no-repeat scroll; }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; line-height: 1.35; }
 th, td { padding: .45rem .6rem; vertical-align: top; text-align: left; }
 thead th { vertical-align: bottom; border-bottom: 1px solid var(--ink); }
@@ -98,7 +107,7 @@ tbody th { font-weight: 400; min-width: 8.5rem; max-width: 18rem; }
 tbody th a { color: inherit; text-decoration-color: var(--rule); }
 tbody sup a { color: var(--link); padding: 0 .2rem; }
 sup { line-height: 0; font-size: .85em; }
-.floor > * { background: var(--faint); }
+.floor > * { background: var(--tint); }
 .mean { display: block; font-weight: 600; white-space: nowrap; }
 .axis { display: flex; justify-content: space-between; width: 104px; font-weight: 400; font-size: .8rem; }
 .strip { display: block; margin: .15rem 0; }
@@ -159,7 +168,7 @@ ${hiddenGroups}
   h2, h3, .legend, .substitute { break-after: avoid; }
   tr, figure, .claim, .commands div, .counts, .legend { break-inside: avoid; }
   thead { display: table-header-group; }
-  .scroll { overflow: visible; }
+  .scroll { overflow: visible; background: none; }
   tbody th, thead .title { position: static; }
   table { font-size: 7.5pt; }
   th, td { padding: .25rem .4rem; }

@@ -10,6 +10,7 @@ import type {
   Report,
   ReportedClaim,
   ReportFigure,
+  ReportTable,
   TableCell,
   TableRow,
 } from "../report.ts";
@@ -56,6 +57,15 @@ export const publishedText = ({ published = [] }: Pick<TableRow, "published">, b
 
 export const hasPublished = (rows: readonly TableRow[]): boolean => rows.some(({ published = [] }) => published.length);
 
+export const tableTitle = ({ title, caption }: ReportTable): string => title ?? caption;
+
+/** Whether a difference to a published number means something in it. */
+export const isCompared = ({ rows, columns }: ReportTable): boolean =>
+  hasPublished(rows) && columns.some(({ asPublished }) => asPublished);
+
+export const hasGains = ({ rows }: ReportTable): boolean =>
+  rows.some(({ floor, cells }) => !floor && cells.some((cell) => typeof cell !== "string" && cell.gain !== undefined));
+
 /** `1 of 3 failed`, where a seed has no number. */
 export function failureText({ values }: Measured): string | undefined {
   const failed = values.filter((share) => !Number.isFinite(share)).length;
@@ -66,6 +76,9 @@ export type Verdict = Decision | "not measured";
 export const verdicts = ["holds", "does not hold", "not decided", "not measured"] as const satisfies readonly Verdict[];
 
 export const verdictOf = ({ decision }: ReportedClaim): Verdict => decision ?? "not measured";
+
+/** A sweep claims nothing, so that a page of it opens with its results. */
+export const hasClaims = ({ experiments }: Report): boolean => experiments.some(({ claims }) => claims.length > 0);
 
 export interface PlacedClaim {
   readonly claim: ReportedClaim;

@@ -52,6 +52,19 @@ export function firstViews({ program, writersOf }: Dataflow, origins: ReadonlySe
   return find;
 }
 
+/**
+ * Whether an error sums to zero over the views, unit by unit, whatever the images: where distances of a and b are compared, every sign
+ * that one of them is sent goes to the other reversed.
+ */
+export function sumsToZero({ program: { operations }, writersOf }: Dataflow, reader: number, error: Tensor): boolean {
+  const writers = writersOf(reader, error).map((number) => operations[number]);
+  const anchors = writers.find(({ kind }) => kind === "hingeAnchorError");
+  const views = writers.find(({ kind }) => kind === "hingeViewError");
+  if (anchors?.kind !== "hingeAnchorError" || views?.kind !== "hingeViewError") return false;
+  const same = (["a", "b", "gates"] as const).every((name) => anchors.inputs[name] === views.inputs[name]);
+  return same && writers.length === 2 && rowsOf(anchors.outputs.error) + rowsOf(views.outputs.error) === rowsOf(error);
+}
+
 const rowByRow: ReadonlySet<string> = new Set([
   "transmission",
   "unit",

@@ -1,8 +1,10 @@
-// A small training run that is the same in Node and in a page: 16 pictures of bars, the MNIST network, BP end to end.
+// Small training runs that are the same in Node and in a page: 16 pictures of bars, the MNIST network.
 
+import type { Backend } from "../../../src/backends/backend.ts";
 import { wasmBackend } from "../../../src/backends/wasm/backend.ts";
 import type { ImageSet } from "../../../src/data/images.ts";
 import { randomStream } from "../../../src/program/random.ts";
+import type { Config } from "../../../src/training/config.ts";
 import { parseConfig } from "../../../src/training/parse-config.ts";
 import { createTrainer } from "../../../src/training/trainer.ts";
 
@@ -13,23 +15,28 @@ export interface Trained {
 }
 
 const steps = 4;
-const config = parseConfig(
-  {
-    name: "browser",
-    data: { dataset: "bars" },
-    augmentation: { kind: "affine" },
-    encoder: "mnist",
-    batch: 8,
-    epochs: 2,
-  },
-  "tests/browser",
-);
+const configured = (change: object): Config =>
+  parseConfig(
+    {
+      name: "browser",
+      data: { dataset: "bars" },
+      augmentation: { kind: "affine" },
+      encoder: "mnist",
+      batch: 8,
+      epochs: 2,
+      ...change,
+    },
+    "tests/browser",
+  );
+const plain = configured({});
+/** Every layer by itself, by feedback that learns with the weights. */
+export const layerwise = configured({ learning: "RLL", update: "URF" });
 
 /** Pictures of one bright bar each, at a random place, on noise. */
 function bars(count: number, side: number): ImageSet {
   const pixels = new Uint8Array(count * side * side);
   for (let i = 0; i < count; i++) {
-    const random = randomStream(config.seed, i);
+    const random = randomStream(plain.seed, i);
     const [top, left] = [4 + random.integer(12), 4 + random.integer(12)];
     const [height, width] = i % 2 === 0 ? [10, 3] : [3, 10];
     for (let y = 0; y < side; y++)
@@ -51,8 +58,8 @@ function bars(count: number, side: number): ImageSet {
 }
 
 /** `steps` updates, two of each of the two epochs. */
-export async function train(threads: number | "here"): Promise<Trained> {
-  const trainer = await createTrainer({ config, dataset: bars(16, 28), backend: wasmBackend({ threads }) });
+export async function trainOn(backend: Backend, config: Config): Promise<Trained> {
+  const trainer = await createTrainer({ config, dataset: bars(16, 28), backend });
   try {
     const losses: number[] = [];
     for (let step = 0; step < steps; step++) losses.push((await trainer.step()).loss);
@@ -63,3 +70,5 @@ export async function train(threads: number | "here"): Promise<Trained> {
     await trainer.dispose();
   }
 }
+
+export const train = async (threads: number | "here"): Promise<Trained> => trainOn(wasmBackend({ threads }), plain);
