@@ -81,6 +81,7 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
       cores: navigator.hardwareConcurrency,
       backend: backend.name,
       backendDescription: backend.description,
+      arithmetic: backend.arithmetic,
     };
     const path = `checkpoints/${fileName(trainer.position().step)}`;
     return {
