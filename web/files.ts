@@ -90,7 +90,7 @@ function hear(message: FromFiles): void {
       const { step, losses, layer, ended } = message;
       curves.value = { ...curves.value, losses, readings: [] };
       run.value = { ...run.value, step, layer, ended, playing: false };
-      told.value = { sentence: `Goes on from step ${step}.`, wrong: false };
+      told.value = { sentence: `Continued from step ${step}.`, wrong: false };
       catchUp();
       return;
     }
@@ -101,7 +101,7 @@ function hear(message: FromFiles): void {
       link.download = message.name;
       link.click();
       setTimeout(() => URL.revokeObjectURL(address), 60_000);
-      told.value = { sentence: `${message.name} is with your downloads.`, wrong: false };
+      told.value = { sentence: `Downloaded ${message.name}.`, wrong: false };
       return;
     }
     case "fileProblem":

@@ -118,7 +118,7 @@ describe.skipIf(skipped)(inChromium, () => {
       await page.getByRole("button", { name: "Pause" }).click();
       await saves(page);
       await page.reload();
-      const offer = page.getByRole("button", { name: /Go on from step/ });
+      const offer = page.getByRole("button", { name: /Continue from step/ });
       await offer.waitFor();
       expect(await violations(page)).toEqual([]);
       const at = Number(/\d+/.exec((await offer.textContent()) ?? "")?.[0]);
@@ -186,7 +186,7 @@ describe.skipIf(skipped)(inChromium, () => {
     await withPage({ hash: "" }, async (page) => {
       await ready(page);
       await openIn(page, "run.zip", zip);
-      await page.getByText("Goes on from step 23.").waitFor();
+      await page.getByText("Continued from step 23.").waitFor();
       expect(new URL(page.url()).hash).toBe(toHash(raw));
       await take(page, 24);
       const [step24] = await lossesInNode(parseConfig(raw, "test"), 24);
@@ -204,7 +204,7 @@ describe.skipIf(skipped)(inChromium, () => {
       }, Buffer.from(zip).toString("base64"));
       await page.locator(".saved").waitFor({ state: "attached" });
       await page.dispatchEvent("main", "drop", { dataTransfer: transfer });
-      await page.getByText("Goes on from step 23.").waitFor();
+      await page.getByText("Continued from step 23.").waitFor();
     });
   });
 
@@ -214,7 +214,7 @@ describe.skipIf(skipped)(inChromium, () => {
     const text = readFileSync(join(foreign, "config.yaml"), "utf8");
     writeFileSync(join(foreign, "config.yaml"), text.replace("epochs: 5", "epochs: 5000000"));
     for (const [run, sentence] of [
-      [undisturbed, "Goes on from step 90."],
+      [undisturbed, "Continued from step 90."],
       [foreign, "epochs are too many; saccade train can"],
     ] as const) {
       const served = spawn(process.execPath, [

@@ -8,12 +8,12 @@ export function FilesDialog({ close }: { readonly close: () => void }) {
   useEffect(() => dialog.current?.showModal(), []);
   return (
     <dialog ref={dialog} aria-labelledby="files-title" onClose={close}>
-      <h2 id="files-title">Take it with you, or open one</h2>
+      <h2 id="files-title">Download this run, or open one</h2>
       <h3>Export</h3>
       <p>
-        The run as it stands: its configuration, metrics, checkpoint and curves. Unpacked, it is a run’s folder:{" "}
-        <code>npx saccade train --resume</code> goes on with it, <code>saccade probe</code> and{" "}
-        <code>saccade export</code> take it.
+        The run as it is now: configuration, metrics, checkpoint and curves. Unpacked, it is a run folder:{" "}
+        <code>npx saccade train --resume</code> continues it, and <code>saccade probe</code> and{" "}
+        <code>saccade export</code> read it.
       </p>
       <div class="dialog-buttons">
         <button
@@ -29,8 +29,8 @@ export function FilesDialog({ close }: { readonly close: () => void }) {
       </div>
       <h3>Open</h3>
       <p>
-        The zip of a run’s folder, from here or from the command line, or a checkpoint (.safetensors) of the
-        configuration that is there. Dropping it anywhere on the page does the same. Nothing is uploaded.
+        The zip of a run folder, from this page or from the command line, or a checkpoint (.safetensors) of the current
+        configuration. You can also drop the file anywhere on the page. Nothing is uploaded.
       </p>
       <label class="file">
         <span>Run or checkpoint</span>

@@ -8,10 +8,10 @@ export const Saved = () => (
       <p>
         A run of this address was saved here.
         <button type="button" onClick={goOn}>
-          Go on from step {saved.value}
+          Continue from step {saved.value}
         </button>
         <button type="button" onClick={beginAnew}>
-          Begin anew
+          Start over
         </button>
       </p>
     )}

@@ -137,7 +137,11 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
       }
     if (step === undefined && why !== undefined) {
       await saves.remove(key);
-      post({ kind: "fileProblem", id, sentence: `The run that was saved here is damaged, and begins anew: ${why}` });
+      post({
+        kind: "fileProblem",
+        id,
+        sentence: `The saved run is damaged, so this one starts from the beginning: ${why}`,
+      });
     }
     offered = step !== undefined;
     post({ kind: "saved", id, step });
