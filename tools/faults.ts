@@ -256,7 +256,7 @@ const foundation: readonly Fault[] = [
   },
   {
     name: "best-across-layers",
-    file: "src/runs/train.ts",
+    file: "src/record/bookkeeping.ts",
     find: 'config.learning === "GLL" &&',
     replace: 'config.learning === "E2E" && step < 0 &&',
     breaks: "under GLL the losses of different layers are compared",
@@ -265,8 +265,8 @@ const foundation: readonly Fault[] = [
   },
   {
     name: "stop-forgets-losses",
-    file: "src/runs/train.ts",
-    find: "from?.losses ?? { sum: 0, steps: 0 }",
+    file: "src/record/bookkeeping.ts",
+    find: "options.losses ?? { sum: 0, steps: 0 }",
     replace: "{ sum: 0, steps: 0 }",
     breaks: "what a checkpoint says of the losses depends on where the run was stopped",
     tests: ["training/training"],
@@ -274,7 +274,7 @@ const foundation: readonly Fault[] = [
   },
   {
     name: "checksum-of-nothing",
-    file: "src/runs/checkpoints.ts",
+    file: "src/record/checkpoint-file.ts",
     find: "if (metadata.crc32 !== sum)",
     replace: "if (metadata.crc32 === undefined)",
     breaks: "a flipped bit in a checkpoint is trained on",

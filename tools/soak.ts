@@ -19,8 +19,9 @@ import { areaColours, colours, fontSize, lineColour, margin, sheet, sheetWidth }
 import { writeFigure } from "../src/figures/write-figure.ts";
 import { writeWhole } from "../src/files/files.ts";
 import { formatBytes } from "../src/program/explain.ts";
+import { configText } from "../src/record/config-text.ts";
 import { environment } from "../src/runs/environment.ts";
-import { configText, createRun } from "../src/runs/run-folder.ts";
+import { createRun } from "../src/runs/run-folder.ts";
 import { train } from "../src/runs/train.ts";
 import { parseConfig } from "../src/training/parse-config.ts";
 import { growth } from "./growth.ts";

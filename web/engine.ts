@@ -3,6 +3,7 @@
 import { batch } from "@preact/signals";
 import type { Config } from "../src/training/config.ts";
 import { type Raw, ruleName, withInterventions } from "./configuration.ts";
+import type { FromFiles, ToFiles } from "./file-messages.ts";
 import type { Change, FromReader, FromTrainer, Role, ToReader, ToTrainer } from "./messages.ts";
 import { toHash } from "./share.ts";
 import * as state from "./state.ts";
@@ -134,6 +135,15 @@ export function auditStage(): void {
   audited = key;
 }
 
+/** Who hears what is said of files: web/files.ts, once it is there. */
+let hearFiles: ((message: FromFiles) => void) | undefined;
+export const listenToFiles = (hear: (message: FromFiles) => void): void => {
+  hearFiles = hear;
+};
+
+type Unnumbered<Message> = Message extends unknown ? Omit<Message, "id"> : never;
+export const tellFiles = (message: Unnumbered<ToFiles>): void => trainer.post({ ...message, id: newest } as ToFiles);
+
 function hearTrainer(message: FromTrainer): void {
   const { run } = state;
   if (message.id !== newest || (run.value.recorded && message.kind !== "made" && message.kind !== "course")) return;
@@ -206,12 +216,12 @@ function hearTrainer(message: FromTrainer): void {
       state.problem.value = message.sentence;
       return;
     default:
-      message satisfies never;
+      hearFiles?.(message);
   }
 }
 
 /** A run that stands still is read out where it stands. */
-function catchUp(): void {
+export function catchUp(): void {
   const { run, reading: newest } = state;
   if (!run.value.playing && !run.value.recorded && newest.value && newest.value.step !== run.value.step)
     askForReading();

@@ -10,6 +10,7 @@ import { Pairs } from "./parts/pairs.tsx";
 import { fromHash } from "./share.ts";
 import * as state from "./state.ts";
 
+const Saved = later("saved", async () => (await import("./parts/saved.tsx")).Saved);
 const LossPanel = later("panel loss", async () => (await import("./parts/curves.tsx")).LossPanel);
 const AccuracyPanel = later("panel accuracy", async () => (await import("./parts/curves.tsx")).AccuracyPanel);
 const Rule = later("panel rule", async () => (await import("./parts/rule.tsx")).Rule);
@@ -25,6 +26,7 @@ const Lab = () => (
   <>
     <Bar />
     <Problem />
+    <Saved />
     <main>
       <p class="opening">
         This network looks at two glimpses of the same thing; nobody tells it what it is. Press Play, then change how it

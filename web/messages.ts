@@ -6,6 +6,7 @@ import type { Config, Intervention } from "../src/training/config.ts";
 import type { FeedbackChange } from "../src/training/interventions.ts";
 import type { LayerNumbers } from "../src/training/xray.ts";
 import type { Raw } from "./configuration.ts";
+import type { FromFiles, ToFiles } from "./file-messages.ts";
 
 /** Pictures for a canvas, one after another: [count, height, width, 4] bytes. */
 export interface Tiles {
@@ -24,6 +25,7 @@ export interface Role {
 
 /** Every message about a configuration carries its number, so that what comes too late is known and dropped. */
 export type ToTrainer =
+  | ToFiles
   | { readonly kind: "make"; readonly id: number; readonly raw: Raw }
   /** Steps a second at most; undefined: as many as go. */
   | { readonly kind: "play"; readonly pace: number | undefined }
@@ -93,6 +95,7 @@ export interface Look {
 }
 
 export type FromTrainer =
+  | FromFiles
   | {
       readonly kind: "made";
       readonly id: number;

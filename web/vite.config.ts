@@ -1,8 +1,10 @@
 // How the lab is served while it is worked on, and built: a folder of static files that stands under any address.
 
-import { readFileSync } from "node:fs";
+import { createHash } from "node:crypto";
+import { globSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import type { Plugin, UserConfig } from "vite";
+import { type Plugin, transformWithOxc, type UserConfig } from "vite";
 
 /** They let the page share memory between threads; a host that cannot send them leaves it with one. */
 export const isolation = {
@@ -35,11 +37,34 @@ const withoutTrial: Plugin = {
     id.endsWith("/backends/wasm/simd-trial.ts") ? "export const tryKernels = () => undefined;" : undefined,
 };
 
+/** web/service-worker.ts beside the built page, with the names of its files. */
+const serviceWorker: Plugin = {
+  name: "service-worker",
+  apply: "build",
+  config: () => ({ define: { SACCADE_BUILT: "true" } }),
+  writeBundle: async ({ dir = "" }) => {
+    const own = "service-worker.js";
+    const names = globSync("**/*.*", { cwd: dir }).map((name) => name.replaceAll("\\", "/"));
+    const files = names.filter((name) => name !== own && name !== "index.html").sort();
+    const sum = createHash("sha256");
+    for (const name of [...files, "index.html"]) sum.update(name).update(readFileSync(join(dir, name)));
+    const source = folder("service-worker.ts");
+    const { code } = await transformWithOxc(readFileSync(source, "utf8"), source);
+    const constants = { FILES: ["./", ...files], VERSION: sum.digest("hex").slice(0, 12) };
+    const lines = Object.entries(constants).map(([name, value]) => `const ${name} = ${JSON.stringify(value)};\n`);
+    writeFileSync(join(dir, own), lines.join("") + code);
+  },
+};
+
+const { version } = JSON.parse(readFileSync(folder("../package.json"), "utf8")) as { version: string };
+
 const config: UserConfig = {
   root: folder("."),
   base: "./",
   cacheDir: folder("../node_modules/.vite-lab"),
   publicDir: false,
+  plugins: [serviceWorker],
+  define: { SACCADE_VERSION: JSON.stringify(version) },
   server: { host: "127.0.0.1", port: 8421, headers: isolation, fs: { allow: [folder("..")] } },
   preview: { host: "127.0.0.1", port: 8421, headers: isolation },
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },

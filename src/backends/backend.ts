@@ -13,6 +13,8 @@ export interface Backend {
   readonly name: string;
   /** What ran, for a run's record: threads, instruction set, adapter. */
   readonly description: string;
+  /** Where two backends of one name have one arithmetic too, their results are the same to the bit. */
+  readonly arithmetic: string;
   /** Runs whose notes are best asked for together, where asking makes a device wait; 1 unless told. */
   readonly notesEvery?: number;
   /** Places the tensors of programs that take turns; persistent tensors start at zero and are shared by all of them. */

@@ -522,14 +522,15 @@ const data = command(
 command(
   "lab",
   "Watch a network learn in a page, which is served to this machine's browser.",
-  ["lab", "lab --port 0 --no-open"],
+  ["lab", "lab runs/2026-11-24_10-00-00_lab_1a2b3c", "lab --port 0 --no-open"],
   {},
 )
+  .argument("[run]", "a run folder, which the page opens: training can go on there if the network is small enough")
   .option("--port <number>", "port on 127.0.0.1; 0: any free port", wholeNumber(0, 65_535), 8421)
   .option("--no-open", "do not open a browser")
-  .action(async (options) => {
+  .action(async (run, options) => {
     const { labCommand } = await import("./commands/lab.ts");
-    process.exitCode = await labCommand(options);
+    process.exitCode = await labCommand(run, options);
   });
 
 command(

@@ -3,7 +3,7 @@
 import { networkOf } from "../encoders/networks.ts";
 import { shellWord } from "../files/files.ts";
 import { duration } from "../program/duration.ts";
-import { type Evaluation, ofLastBlock } from "../runs/run-folder.ts";
+import { type Evaluation, ofLastBlock } from "../record/metrics.ts";
 import type { WatchedRun } from "../runs/watched-run.ts";
 import { progressLine } from "./progress.ts";
 import { formatTable, readOutNames, signed, sparkline, wrap } from "./table.ts";

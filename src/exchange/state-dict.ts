@@ -3,7 +3,7 @@
 import { type Encoder, hiddenName } from "../encoders/encoder.ts";
 import { networkData } from "../encoders/networks.ts";
 import { requireNumbers } from "../program/finite.ts";
-import type { Checkpoint } from "../runs/checkpoints.ts";
+import type { Checkpoint } from "../record/checkpoint-file.ts";
 import { encodeSafetensors } from "../training/safetensors.ts";
 import { type Array32, toTorch } from "../training/torch-layout.ts";
 

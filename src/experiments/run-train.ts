@@ -3,12 +3,13 @@
 import { rmSync } from "node:fs";
 import type { Backend } from "../backends/backend.ts";
 import type { ImageSet } from "../data/images.ts";
+import type { Metric } from "../record/metrics.ts";
 import { latestCheckpoint } from "../runs/checkpoints.ts";
 import { continueEnvironment, environment, writeEnvironment } from "../runs/environment.ts";
 import { flopsPerStep, needsOf, requireRoom, roomFor } from "../runs/forecast.ts";
 import { isSupervised } from "../runs/own-classifier.ts";
 import { unfinishedRun } from "../runs/resume.ts";
-import { createRun, type Metric, openRun, openRuns, type RunFolder, readMetrics } from "../runs/run-folder.ts";
+import { createRun, openRun, openRuns, type RunFolder, readMetrics } from "../runs/run-folder.ts";
 import { lockRun } from "../runs/run-lock.ts";
 import { train } from "../runs/train.ts";
 import { DivergedError } from "../training/alarms.ts";

@@ -4,7 +4,7 @@ import { existsSync, readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { readBytes, readText, writeWhole } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
-import type { Checkpoint } from "../runs/checkpoints.ts";
+import type { Checkpoint } from "../record/checkpoint-file.ts";
 import { decodeSafetensors, safetensorsParts } from "../training/safetensors.ts";
 import type { Results, Task } from "./task.ts";
 

@@ -20,6 +20,8 @@ export interface Environment {
   readonly memoryBytes: number;
   readonly backend: string;
   readonly backendDescription: string;
+  /** Under which the same steps are the same to the bit. */
+  readonly arithmetic: string;
 }
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
@@ -39,6 +41,7 @@ export function environment(backend: Backend): Environment {
     memoryBytes: totalmem(),
     backend: backend.name,
     backendDescription: backend.description,
+    arithmetic: backend.arithmetic,
   };
 }
 
@@ -50,8 +53,8 @@ export const writeEnvironment = (folder: string, content: object, session = 1): 
   writeWhole(environmentFile(folder, session), `${JSON.stringify(content, null, 2)}\n`);
 
 /**
- * Notes that a run goes on from `step` in this environment, where that is not the one it was in before. A sentence comes back if another
- * engine did the steps before: then the rest is not bit for bit what that engine would have made.
+ * Notes that a run goes on from `step` in this environment, where that is not the one it was in before. A sentence comes back if the
+ * arithmetic of the steps before was another, or is not known.
  */
 export async function continueEnvironment(folder: string, step: number, now: Environment): Promise<string | undefined> {
   let sessions = 0;
@@ -60,10 +63,9 @@ export async function continueEnvironment(folder: string, step: number, now: Env
   const { fromStep, ...known } = before ?? {};
   if (JSON.stringify(known) === JSON.stringify(now)) return undefined;
   await writeEnvironment(folder, { fromStep: step, ...now }, sessions + 1);
+  if (before?.backend === now.backend && before.arithmetic === now.arithmetic) return undefined;
   const engine = before === undefined ? "an engine that environment.json does not name" : engineOf(before);
-  return engine === engineOf(now)
-    ? undefined
-    : `until step ${step} this run was computed by ${engine}; from here on by ${engineOf(now)}: what follows is not what the first would have made, bit for bit`;
+  return `until step ${step} this run was computed by ${engine}; from here on by ${engineOf(now)}: what follows may differ in its last bits`;
 }
 
 type Noted = Partial<Environment> & { readonly fromStep?: number };
@@ -77,9 +79,8 @@ function readEnvironment(file: string): Noted | undefined {
   }
 }
 
-/** What decides the last bit: the backend and its arithmetic, whatever the number of threads. */
-const engineOf = ({ backend, backendDescription = "" }: Partial<Environment>): string =>
-  `${backend}: ${backendDescription.replace(/\b\w+ threads?, /, "")}`;
+const engineOf = ({ backend, arithmetic, backendDescription }: Partial<Environment>): string =>
+  `${backend}: ${arithmetic ?? backendDescription}`;
 
 export function commit(): string | null {
   const git = (...words: string[]): string =>

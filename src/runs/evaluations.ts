@@ -11,9 +11,9 @@ import {
   type HeldOutReadOut,
   heldOutReadOuts,
 } from "../evaluation/held-out.ts";
+import type { Evaluation } from "../record/metrics.ts";
 import type { Config } from "../training/config.ts";
 import type { Trainer } from "../training/trainer.ts";
-import type { Evaluation } from "./run-folder.ts";
 
 /** Whether one comes after this step: the last of every so many epochs, and the last of the run. */
 export const isEvaluated = (

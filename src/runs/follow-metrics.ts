@@ -3,7 +3,8 @@
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { notRead } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
-import { type Metric, parseMetrics, type RunFolder } from "./run-folder.ts";
+import { type Metric, parseMetrics } from "../record/metrics.ts";
+import type { RunFolder } from "./run-folder.ts";
 
 export interface FollowedMetrics {
   /** Reads on; whether there was anything new. */

@@ -16,6 +16,7 @@ import { mean } from "../program/mean.ts";
 import { planMemory } from "../program/plan.ts";
 import { recordProgram } from "../program/program.ts";
 import { bytesOf, persistent } from "../program/tensor.ts";
+import { healthEvery } from "../record/bookkeeping.ts";
 import type { RecordedRule } from "../rules/rule.ts";
 import { embeddingHealth } from "../training/alarms.ts";
 import type { Config } from "../training/config.ts";
@@ -23,7 +24,6 @@ import { configuredModel, recordConfigured, type TrainingShape } from "../traini
 import { stagesOf } from "../training/interventions.ts";
 import { runLength, type Trainer } from "../training/trainer.ts";
 import { evaluateBeside, evaluationsLeft } from "./evaluations.ts";
-import { healthEvery } from "./stretch.ts";
 
 /** Bytes that a run will ask for beyond what the process has when the trainer is made. */
 export interface Needs {

@@ -4,10 +4,10 @@ import { createModel } from "../encoders/model.ts";
 import { networkOf } from "../encoders/networks.ts";
 import type { Linear } from "../evaluation/standardise.ts";
 import { wrong } from "../program/errors.ts";
+import { type Checkpoint, requireTensors } from "../record/checkpoint-file.ts";
 import type { Config } from "../training/config.ts";
 import { recordConfigured } from "../training/configured-rule.ts";
 import { madeLoss } from "../training/registry.ts";
-import { type Checkpoint, requireTensors } from "./checkpoints.ts";
 
 /** Whether a configuration trains with labels, and so a classifier. */
 export const isSupervised = (config: Parameters<typeof madeLoss>[0]): boolean => madeLoss(config).labelled;

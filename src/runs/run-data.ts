@@ -2,10 +2,11 @@
 
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { copyPictures, type ImageSet } from "../data/images.ts";
+import type { ImageSet } from "../data/images.ts";
 import { checksum } from "../files/checksum.ts";
 import { readText, writeWhole } from "../files/files.ts";
 import { SaccadeError } from "../program/errors.ts";
+import { checkedParts, dataText } from "../record/data-record.ts";
 import type { RunFolder } from "./run-folder.ts";
 
 const dataFile = (run: RunFolder): string => join(run.path, "data.json");
@@ -14,18 +15,7 @@ const dataFile = (run: RunFolder): string => join(run.path, "data.json");
 export const isRecorded = (run: RunFolder): boolean => existsSync(dataFile(run));
 
 export async function recordData(run: RunFolder, dataset: ImageSet): Promise<void> {
-  const { name, count, height, width, channels, classes } = dataset;
-  const record = { name, count, height, width, channels, classes, sha256: checksumOf(dataset), ...leftOutOf(dataset) };
-  await writeWhole(dataFile(run), `${JSON.stringify(record, null, 2)}\n`);
-}
-
-/** Of files that a set has not taken in: what there is of each class, and each file with its reason. Nothing where there are none. */
-export function leftOutOf({ classes, labels, leftOut }: ImageSet): object {
-  if (leftOut === undefined) return {};
-  const byClass = Object.fromEntries(classes.map((name) => [name, { pictures: 0, leftOut: 0 }]));
-  for (const label of labels) byClass[classes[label]].pictures++;
-  for (const { class: name } of leftOut) byClass[name].leftOut++;
-  return { byClass, leftOut };
+  await writeWhole(dataFile(run), dataText(dataset, checksumOf(dataset)));
 }
 
 /** Whether a run says that it learnt from these very pictures. */
@@ -61,17 +51,4 @@ export function checkData(run: RunFolder, dataset: ImageSet): string[] {
   return [];
 }
 
-/** Of a streamed set: so many pictures, evenly spaced, stand for all. */
-const sampled = 1000;
-
-function checksumOf(set: ImageSet): string {
-  const { pixels, labels, height, width, channels, classes, count, streamed } = set;
-  const bytes = new Uint8Array(labels.buffer, labels.byteOffset, labels.byteLength);
-  const facts = JSON.stringify([height, width, channels, classes]);
-  if (!streamed) return checksum(facts, bytes, pixels);
-  const length = Math.min(sampled, count);
-  const images = Array.from({ length }, (_, i) => Math.floor((i * count) / length));
-  const some = new Uint8Array(length * height * width * channels);
-  copyPictures(set, images, some);
-  return checksum(facts, bytes, some);
-}
+const checksumOf = (set: ImageSet): string => checksum(...checkedParts(set));

@@ -10,9 +10,10 @@ import { pictureGrid } from "../figures/picture-grid.ts";
 import { svgToPng } from "../figures/png.ts";
 import { writeFigure } from "../figures/write-figure.ts";
 import { xrayFigure } from "../figures/xray.ts";
+import { type Evaluation, ofLastBlock } from "../record/metrics.ts";
 import type { Config } from "../training/config.ts";
 import type { Trainer } from "../training/trainer.ts";
-import { type Evaluation, ofLastBlock, type RunFolder, readMetrics } from "./run-folder.ts";
+import { type RunFolder, readMetrics } from "./run-folder.ts";
 
 /** Boxes in the grid. */
 export const boxes = 24;

@@ -4,18 +4,18 @@ import { createHash } from "node:crypto";
 import { accessSync, appendFileSync, constants, existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
-import { Document, isMap, isNode, isScalar, parseDocument, visit } from "yaml";
 import { networkOf } from "../encoders/networks.ts";
-import type { HeldOutReadOut } from "../evaluation/held-out.ts";
 import { isPart, nearestFolder, notRead, notWritten, readText, writeWhole } from "../files/files.ts";
 import { makeFolders } from "../files/folders.ts";
 import { SaccadeError } from "../program/errors.ts";
+import type { Checkpoint } from "../record/checkpoint-file.ts";
+import { asItWas, configText, parseYaml } from "../record/config-text.ts";
+import { isCounted, type Metric, parseMetrics } from "../record/metrics.ts";
 import { learnings } from "../rules/learning.ts";
-import { type Config, configKeys } from "../training/config.ts";
+import type { Config } from "../training/config.ts";
 import { parseConfig } from "../training/parse-config.ts";
 import type { Plugin } from "../training/plugin.ts";
 import type { LayerNumbers } from "../training/xray.ts";
-import type { Checkpoint } from "./checkpoints.ts";
 import { writeEnvironment } from "./environment.ts";
 
 export interface RunFolder {
@@ -31,87 +31,6 @@ export const runFolder = (path: string): RunFolder => ({
   figures: join(path, "figures"),
   metrics: join(path, "metrics.jsonl"),
 });
-
-/** One line of metrics.jsonl. */
-export type Metric =
-  | {
-      readonly kind: "step";
-      readonly step: number;
-      /** Epochs done, with a fraction. */
-      readonly epoch: number;
-      /** Summed or averaged over the batch, as the loss says. */
-      readonly loss: number;
-      /** The layer that learnt, from 1, where one learns at a time. */
-      readonly layer?: number;
-      /** Shares of positive pairs beyond m1 and of negative pairs within m2, under a loss with gates. */
-      readonly activePositives?: number;
-      readonly activeNegatives?: number;
-      /** Share of the batch that a supervised loss answers rightly. */
-      readonly accuracy?: number;
-      /** Under SCFF: mean goodness of the places of positives and of negatives, and the shares of them above and below their threshold. */
-      readonly positiveGoodness?: number;
-      readonly negativeGoodness?: number;
-      readonly positivesAbove?: number;
-      readonly negativesBelow?: number;
-      /** Of the embeddings, where they were looked at. */
-      readonly spread?: number;
-      readonly effectiveRank?: number;
-    }
-  | {
-      /** A look at the layers that learn, on the probe batch; one line for each lesson looked at. */
-      readonly kind: "xray";
-      readonly step: number;
-      readonly layer?: number;
-      readonly loss: number;
-      readonly activePositives?: number;
-      readonly activeNegatives?: number;
-      readonly accuracy?: number;
-      readonly positiveGoodness?: number;
-      readonly negativeGoodness?: number;
-      readonly positivesAbove?: number;
-      readonly negativesBelow?: number;
-      readonly layers: readonly LayerNumbers[];
-    }
-  | Evaluation
-  | {
-      /** Before this step the run was changed, as its configuration says. */
-      readonly kind: "intervention";
-      readonly step: number;
-      readonly epoch: number;
-      readonly what: string;
-    }
-  | {
-      readonly kind: "alarm";
-      readonly step: number;
-      readonly about: "collapse" | "loss" | "device";
-      readonly message: string;
-    };
-
-/** What the encoder in training is worth on labels held out, beside the random encoder from which it began. */
-export interface Evaluation {
-  readonly kind: "evaluation";
-  readonly step: number;
-  /** Epochs done, with a fraction. */
-  readonly epoch: number;
-  /** Pictures whose labels were learnt from, and pictures tested on. */
-  readonly fit: number;
-  readonly held: number;
-  /** Of the last block; under GLL before it of the block that has just learnt, where that is another. */
-  readonly scores: readonly HeldOutScore[];
-}
-
-export interface HeldOutScore {
-  /** The block's name: "conv3". */
-  readonly layer: string;
-  readonly readOut: HeldOutReadOut;
-  /** Shares answered rightly, of the encoder in training and of the random one. */
-  readonly accuracy: number;
-  readonly random: number;
-}
-
-/** Of an evaluation what is of the encoder's last block. */
-export const ofLastBlock = ({ scores }: Evaluation): HeldOutScore[] =>
-  scores.filter(({ layer }) => layer === scores[scores.length - 1].layer);
 
 /** Short and stable: two configurations with one fingerprint make the same run. */
 export const fingerprint = (value: unknown): string =>
@@ -157,17 +76,6 @@ function makeFolder(base: string): string {
   }
 }
 
-/** The resolved configuration as YAML, each list on one line. */
-export function configText(config: Config): string {
-  const document = new Document(config);
-  visit(document, {
-    Seq: (_, list) => {
-      list.flow = true;
-    },
-  });
-  return document.toString({ flowCollectionPadding: false });
-}
-
 export const writeConfig = (run: RunFolder, config: Config): Promise<void> =>
   writeWhole(join(run.path, "config.yaml"), configText(config));
 
@@ -184,60 +92,6 @@ export function openRun(path: string, plugins: readonly Plugin[] = []): OpenRun 
   return { run: runFolder(path), config: parseConfig(asItWas(parseYaml(file, readText(file))), file, plugins) };
 }
 
-/** A run's configuration is complete: what it lacks could not be chosen yet when the run was made, and is what it was then. */
-function asItWas(raw: unknown): unknown {
-  if (!isGroup(raw)) return raw;
-  const { augmentation, probe } = raw;
-  return {
-    ...raw,
-    ...(isGroup(augmentation) && (augmentation.kind === "simclr" || augmentation.kind === "affine")
-      ? { augmentation: { antialias: false, ...augmentation } }
-      : {}),
-    ...(isGroup(probe) ? { probe: { augmentation: { kind: "none" }, ...probe } } : {}),
-  };
-}
-
-const isGroup = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
-
-/**
- * Reads YAML, with merge keys (`<<`); what is wrong with it is told with its place, the first line of the parser's message. Keys that no
- * configuration has are left out where they hold an anchor: they are there for others to be merged from.
- */
-export function parseYaml(file: string, text: string): unknown {
-  const document = parseDocument(text, { merge: true });
-  const [error] = document.errors;
-  if (error?.code === "MULTIPLE_DOCS")
-    throw new SaccadeError(
-      `${file}: must hold one configuration, got several, with --- between them; put each into a file of its own`,
-    );
-  let raw: unknown;
-  try {
-    if (error) throw error;
-    visit(document, { Map: (_, { items }) => requireOneMerge(items) });
-    raw = document.toJS();
-    // What an alias leads back into has no end.
-    JSON.stringify(raw);
-  } catch (reason) {
-    const { message } = reason as Error;
-    const [why] = /circular/.test(message) ? ["an alias stands within what it repeats"] : message.split("\n");
-    throw new SaccadeError(`${file}: not valid YAML: ${why.replace(/:$/, "")}; mend it there`);
-  }
-  if (!isMap(document.contents)) return raw;
-  const forMerging = document.contents.items.flatMap(({ key, value }) =>
-    isNode(value) && "anchor" in value && value.anchor !== undefined ? [String(key)] : [],
-  );
-  return Object.fromEntries(
-    Object.entries(raw as object).filter(([key]) => configKeys.includes(key) || !forMerging.includes(key)),
-  );
-}
-
-/** Of two merge keys in one group some readers take the first one's value, others the last one's. */
-function requireOneMerge(items: readonly { readonly key: unknown }[]): void {
-  const merges = items.filter(({ key }) => isScalar(key) && key.type === "PLAIN" && key.source === "<<");
-  if (merges.length > 1) throw new Error("<< stands twice in one group, where one list does: <<: [*first, *second]");
-}
-
 export function appendMetric(run: RunFolder, metric: Metric): void {
   try {
     appendFileSync(run.metrics, `${JSON.stringify(metric)}\n`);
@@ -251,40 +105,6 @@ export function readMetrics(run: RunFolder): Metric[] {
   if (!existsSync(run.metrics)) return [];
   return parseMetrics(readText(run.metrics).split("\n").slice(0, -1), run.metrics);
 }
-
-/** Whole lines of the file, of which the first is the file's line `first`. */
-export function parseMetrics(lines: readonly string[], file: string, first = 1): Metric[] {
-  return lines.map((line, i) => {
-    let metric: unknown;
-    try {
-      metric = JSON.parse(line);
-    } catch {
-      throw new SaccadeError(`${file}: line ${first + i} is not JSON; ${mendMetrics}`);
-    }
-    if (!isMetric(metric))
-      throw new SaccadeError(
-        `${file}: line ${first + i} is not a line of metrics, got ${line.slice(0, 60)}; ${mendMetrics}`,
-      );
-    return metric;
-  });
-}
-
-const mendMetrics = "mend the line or take it out";
-
-/** Whether a line has what every reader of its kind counts on. */
-function isMetric(value: unknown): value is Metric {
-  if (typeof value !== "object" || value === null) return false;
-  const { kind, step, epoch, loss, layers, scores, message, what } = value as Record<string, unknown>;
-  if (typeof step !== "number") return false;
-  if (kind === "step") return typeof epoch === "number" && typeof loss === "number";
-  if (kind === "xray") return Array.isArray(layers);
-  if (kind === "evaluation") return typeof epoch === "number" && Array.isArray(scores) && scores.length > 0;
-  if (kind === "intervention") return typeof epoch === "number" && typeof what === "string";
-  return kind === "alarm" && typeof message === "string";
-}
-
-/** A checkpoint's bytes are the same with evaluations and without: it does not count them. */
-export const isCounted = ({ kind }: Metric): boolean => kind !== "evaluation";
 
 /**
  * Refuses to go on beside metrics that lack lines which there were at a checkpoint, or have some twice. A file that was set aside is a

@@ -1,10 +1,8 @@
 // How many steps a run makes before it reads back what they found: as many as nothing else is asked of, and as a person waits for.
 
+import { healthEvery } from "../record/bookkeeping.ts";
 import type { Config } from "../training/config.ts";
 import type { Trainer } from "../training/trainer.ts";
-
-/** Steps between looks at the synapses, and at the embeddings. */
-export const healthEvery = 20;
 
 /** Milliseconds after which progress is told and signals are heard. */
 const patience = 250;

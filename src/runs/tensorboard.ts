@@ -5,9 +5,11 @@ import { rm, truncate } from "node:fs/promises";
 import { join } from "node:path";
 import type { Numbers } from "../backends/backend.ts";
 import { flushFile, notRead, notWritten, readBytes, writeWhole } from "../files/files.ts";
+import { configText } from "../record/config-text.ts";
+import { type Metric, ofLastBlock } from "../record/metrics.ts";
 import type { Config } from "../training/config.ts";
 import type { SynapseNumbers } from "../training/xray.ts";
-import { configText, type Metric, ofLastBlock, type RunFolder, readMetrics } from "./run-folder.ts";
+import { type RunFolder, readMetrics } from "./run-folder.ts";
 import {
   type Content,
   decodeEvents,

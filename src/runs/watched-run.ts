@@ -2,11 +2,13 @@
 
 import { statSync } from "node:fs";
 import { join } from "node:path";
+import { stepOf } from "../record/checkpoint-file.ts";
+import type { Evaluation, Metric } from "../record/metrics.ts";
 import type { Config } from "../training/config.ts";
 import type { LayerNumbers } from "../training/xray.ts";
-import { checkpointFiles, stepOf } from "./checkpoints.ts";
+import { checkpointFiles } from "./checkpoints.ts";
 import { followMetrics } from "./follow-metrics.ts";
-import { type Evaluation, epochsInAll, type Metric, newestLayers, openRun, type RunFolder } from "./run-folder.ts";
+import { epochsInAll, newestLayers, openRun, type RunFolder } from "./run-folder.ts";
 import { isHeld, runHolder } from "./run-lock.ts";
 import { type RunState, restingState } from "./run-state.ts";
 

@@ -19,8 +19,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { sparkline } from "../../src/cli/table.ts";
 import { textPlot } from "../../src/cli/text-plot.ts";
 import { endLine, news, watchLines } from "../../src/cli/watch-view.ts";
+import type { Evaluation } from "../../src/record/metrics.ts";
 import { followMetrics } from "../../src/runs/follow-metrics.ts";
-import { appendMetric, createRun, type Evaluation, type RunFolder, runFolder } from "../../src/runs/run-folder.ts";
+import { appendMetric, createRun, type RunFolder, runFolder } from "../../src/runs/run-folder.ts";
 import { watchRun } from "../../src/runs/watched-run.ts";
 import { parseConfig } from "../../src/training/parse-config.ts";
 

@@ -22,11 +22,17 @@ export interface PageOptions {
   readonly width?: number;
   readonly colorScheme?: "light" | "dark";
   readonly hash?: string;
+  /** Instead of the server of these tests. */
+  readonly at?: string;
+  /** Whether the page may have its service worker, behind which a test sees no request. */
+  readonly serviceWorker?: boolean;
   readonly before?: (page: Page) => Promise<void>;
 }
 
 export interface Lab {
   readonly address: () => string;
+  /** Where the built page lies. */
+  readonly folder: () => string;
   /** What went wrong in the page is a failure of the test. */
   readonly withPage: (options: PageOptions, use: (page: Page) => Promise<void>) => Promise<void>;
 }
@@ -49,21 +55,28 @@ export function openLab(): Lab {
   });
   return {
     address: () => lab.address,
-    withPage: async ({ width = 1440, colorScheme = "light", hash = toHash(small), before }, use) => {
-      const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+    folder: () => lab.folder,
+    withPage: async (
+      { width = 1440, colorScheme = "light", hash = toHash(small), at = lab.address, serviceWorker = false, before },
+      use,
+    ) => {
+      const serviceWorkers = serviceWorker ? "allow" : "block";
+      const context = await browser.newContext({ viewport: { width, height: 900 }, colorScheme, serviceWorkers });
+      const page = await context.newPage();
       page.setDefaultTimeout(patience);
       const errors: string[] = [];
       page.on("pageerror", (error) => errors.push(error.message));
       page.on("console", (message) => {
-        if (message.type() === "error" || message.type() === "warning") errors.push(message.text());
+        const blocked = message.text() === "Service Worker registration blocked by Playwright";
+        if ((message.type() === "error" || message.type() === "warning") && !blocked) errors.push(message.text());
       });
       try {
         await before?.(page);
-        await page.goto(lab.address + hash);
+        await page.goto(at + hash);
         await use(page);
         expect(errors).toEqual([]);
       } finally {
-        await page.close();
+        await context.close();
       }
     },
   };

@@ -213,7 +213,7 @@ describe.skipIf(skipped)(inChromium, () => {
     let holding = true;
     const before = async (page: Page): Promise<void> => {
       await page.route(
-        /\/(audit|readings|curves|network|angles|learnt|rule|intervene|stages|stories|apart)-/,
+        /\/(audit|keep|saved|readings|curves|network|angles|learnt|rule|intervene|stages|stories|apart)-/,
         async (route) => {
           if (holding) held.push(route);
           else await route.continue();

@@ -18,8 +18,9 @@ const pages = ["README.md", "CONTRIBUTING.md", ...globSync("docs/*.md")].map((pa
 const shellWords = (line: string): string[] =>
   [...line.matchAll(/(?:'[^']*'|[^\s'])+/g)].map(([word]) => word.replaceAll("'", ""));
 
-/** tests/lab has them: a server that runs until it is stopped, and the file that its page hands out. */
-const ofTheLab = (words: readonly string[]): boolean => words[0] === "lab" || words[1] === "lab.yaml";
+/** tests/lab has them: a server that runs until it is stopped, and the file and the run that its page hands out. */
+const ofTheLab = (words: readonly string[]): boolean =>
+  words[0] === "lab" || words[1] === "lab.yaml" || words.some((word) => word.startsWith("saccade-lab-step-"));
 
 /** Every quoted `npx saccade …`, without its comment. */
 const commands = pages

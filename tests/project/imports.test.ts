@@ -25,11 +25,13 @@ const allowed: Record<string, string[]> = {
   files: ["program"],
   datasets: ["program", "data", "files"],
   figures: [...inner, "training", "evaluation", "files"],
-  runs: [...inner, "training", "evaluation", ...disk],
-  exchange: [...inner, "training", "evaluation", ...disk, "runs"],
-  experiments: [...inner, "training", "evaluation", ...disk, "runs"],
+  // What a run's files hold, for whoever writes them: a folder, or a page.
+  record: [...inner, "training", "evaluation"],
+  runs: [...inner, "training", "evaluation", ...disk, "record"],
+  exchange: [...inner, "training", "evaluation", ...disk, "record", "runs"],
+  experiments: [...inner, "training", "evaluation", ...disk, "record", "runs"],
   cli: [
-    ...[...inner, "training", "evaluation", ...disk, "runs", "exchange", "experiments", "conformance"],
+    ...[...inner, "training", "evaluation", ...disk, "record", "runs", "exchange", "experiments", "conformance"],
     ...implementations,
   ],
   // The public lists: what a page can run, and all of it.
@@ -40,6 +42,7 @@ const allowed: Record<string, string[]> = {
     "training",
     "evaluation",
     ...disk,
+    "record",
     "runs",
     "exchange",
     "experiments",
@@ -51,6 +54,7 @@ const allowed: Record<string, string[]> = {
 const packages: Record<string, RegExp> = Object.fromEntries([
   ...[...engine, "data", "backends", "backends/webgpu", "evaluation", "conformance"].map((folder) => [folder, /^$/]),
   ["training", /^zod$/],
+  ["record", /^yaml$/],
   // The z that plugins write their schemas with.
   ["browser", /^zod$/],
   ...["backends/reference", "backends/wasm"].map((folder) => [folder, /^node:/]),
@@ -102,6 +106,8 @@ test.each([
   ["src/rules/a.ts", 'import { join } from "node:path";'],
   ["src/training/a.ts", 'import { join } from "node:path";'],
   ["src/data/a.ts", 'import { readFileSync } from "node:fs";'],
+  ["src/record/a.ts", 'import { crc32 } from "node:zlib";'],
+  ["src/record/a.ts", 'import { x } from "../runs/x.ts";'],
   ["src/evaluation/a.ts", 'import sharp from "sharp";'],
   ["src/evaluation/a.ts", 'import { x } from "../figures/x.ts";'],
   ["src/browser.ts", 'export { x } from "./runs/x.ts";'],

@@ -119,7 +119,8 @@ describe("steps at a time", () => {
     const config = configured({ xrayEvery: 3, checkpointEvery: 1, checkpointsKept: 9 });
     const asked: number[] = [];
     const counted: Backend = {
-      ...{ name: wasm.name, description: wasm.description, notesEvery: 32 },
+      ...wasm,
+      notesEvery: 32,
       prepare: async (programs) => {
         const engine = await wasm.prepare(programs);
         const notes = async () => {

@@ -11,6 +11,7 @@ import { loadDataset } from "../../src/datasets/datasets.ts";
 import { networks } from "../../src/encoders/networks.ts";
 import { holdOut } from "../../src/evaluation/held-out.ts";
 import { explain } from "../../src/program/explain.ts";
+import { healthEvery } from "../../src/record/bookkeeping.ts";
 import { saveCheckpoint } from "../../src/runs/checkpoints.ts";
 import { evaluationBytes } from "../../src/runs/evaluations.ts";
 import {
@@ -23,7 +24,6 @@ import {
   roomFor,
   timeSteps,
 } from "../../src/runs/forecast.ts";
-import { healthEvery } from "../../src/runs/stretch.ts";
 import type { Config } from "../../src/training/config.ts";
 import { parseConfig } from "../../src/training/parse-config.ts";
 import { createTrainer, type Trainer } from "../../src/training/trainer.ts";

@@ -12,27 +12,24 @@ import {
 } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
+import { crc32 as crc32Of } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import type { SimclrAugmentation } from "../../src/data/augmentation.ts";
 import { notRead, notWritten, writeWhole } from "../../src/files/files.ts";
 import { makeFolders } from "../../src/files/folders.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
 import { randomStream } from "../../src/program/random.ts";
 import { persistent } from "../../src/program/tensor.ts";
-import {
-  bestCheckpoint,
-  checksum,
-  latestCheckpoint,
-  loadCheckpoint,
-  requireTensors,
-} from "../../src/runs/checkpoints.ts";
+import { checksum, requireTensors } from "../../src/record/checkpoint-file.ts";
+import type { Metric } from "../../src/record/metrics.ts";
+import { bestCheckpoint, latestCheckpoint, loadCheckpoint } from "../../src/runs/checkpoints.ts";
 import { continueEnvironment, environment } from "../../src/runs/environment.ts";
 import { configKey } from "../../src/runs/resume.ts";
 import {
   appendMetric,
   createRun,
   listRuns,
-  type Metric,
   openRun,
   readMetrics,
   runFolder,
@@ -302,31 +299,31 @@ describe("the lock of a run", () => {
 });
 
 describe("where a run was computed", () => {
-  const wasm = (threads: string, simd: string) =>
-    environment({
-      name: "wasm",
-      description: `float32, ${threads}, ${simd} SIMD`,
-      prepare: async () => never("not here"),
-    });
-  const plain = wasm("1 thread", "plain");
+  const plain = environment(wasmBackend({ threads: 1, simd: "plain" }));
+  const relaxed = environment(wasmBackend({ threads: 2, simd: "relaxed" }));
   const noted = (path: string): string[] => readdirSync(path).filter((name) => name.startsWith("environment"));
 
   test("is noted again only where it changes, and told only where the arithmetic does", async () => {
     const { path } = await createRun(join(root, "sessions"), config, plain);
     expect(await continueEnvironment(path, 4, plain)).toBeUndefined();
     expect(noted(path)).toEqual(["environment.json"]);
-    expect(await continueEnvironment(path, 4, wasm("16 threads", "plain"))).toBeUndefined();
+    expect(
+      await continueEnvironment(path, 4, environment(wasmBackend({ threads: 16, simd: "plain" }))),
+    ).toBeUndefined();
     expect(noted(path)).toEqual(["environment-2.json", "environment.json"]);
-    expect(await continueEnvironment(path, 8, wasm("2 threads", "relaxed"))).toBe(
-      "until step 8 this run was computed by wasm: float32, plain SIMD; from here on by wasm: float32, relaxed SIMD: what follows is not what the first would have made, bit for bit",
+    expect(await continueEnvironment(path, 8, relaxed)).toBe(
+      "until step 8 this run was computed by wasm: float32, multiplications and additions apart; from here on by wasm: float32, multiply-add in one: what follows may differ in its last bits",
     );
     expect(JSON.parse(readFileSync(join(path, "environment.json"), "utf8"))).toEqual(plain);
     expect(JSON.parse(readFileSync(join(path, "environment-3.json"), "utf8"))).toEqual({
       fromStep: 8,
-      ...wasm("2 threads", "relaxed"),
+      ...relaxed,
     });
-    expect(await continueEnvironment(path, 9, wasm("2 threads", "relaxed"))).toBeUndefined();
+    expect(await continueEnvironment(path, 9, relaxed)).toBeUndefined();
     expect(noted(path)).toHaveLength(3);
+    // The same to the bit: noted, with nothing to tell.
+    expect(await continueEnvironment(path, 9, { ...relaxed, backendDescription: "float32, wide" })).toBeUndefined();
+    expect(noted(path)).toHaveLength(4);
   });
 
   test.each(["null", "{", "{}"])("is told where the file before says %s", async (text) => {
@@ -616,7 +613,7 @@ describe("a checkpoint", () => {
     const path = join(root, name);
     mkdirSync(join(path, ".."), { recursive: true });
     const metadata = JSON.parse(JSON.stringify({ ...sound, ...change })) as Record<string, string>;
-    const crc32 = checksum({ tensors: tensors(), metadata });
+    const crc32 = checksum({ tensors: tensors(), metadata }, crc32Of);
     const bytes = encodeSafetensors({ tensors: tensors(), metadata: { ...metadata, crc32 } });
     writeFileSync(path, damage?.(bytes) ?? bytes);
     return path;
@@ -791,7 +788,7 @@ describe("a checkpoint", () => {
     const spoilt = tensors();
     spoilt.get("head.weight")?.data.fill(Number.NaN, 3, 4);
     const metadata = { ...sound, ...at(2) };
-    const crc32 = checksum({ tensors: spoilt, metadata });
+    const crc32 = checksum({ tensors: spoilt, metadata }, crc32Of);
     const path = join(root, "wrong/step-00000002.safetensors");
     writeFileSync(path, encodeSafetensors({ tensors: spoilt, metadata: { ...metadata, crc32 } }));
     expect(() => latestCheckpoint(join(root, "wrong"))).toThrow(

@@ -9,7 +9,7 @@ import { datasetNames } from "../../src/datasets/known-datasets.ts";
 import { networkOf } from "../../src/encoders/networks.ts";
 import { decodeText } from "../../src/files/files.ts";
 import { SaccadeError } from "../../src/program/errors.ts";
-import { configText, parseYaml } from "../../src/runs/run-folder.ts";
+import { configText, parseYaml } from "../../src/record/config-text.ts";
 import type { Config } from "../../src/training/config.ts";
 import { override, parseConfig } from "../../src/training/parse-config.ts";
 

@@ -1,20 +1,30 @@
-// The button that opens the dialog of parts/share-dialog.tsx, which is fetched when it is pressed.
+// The buttons that open the dialogs of Share and Files, which are fetched when they are pressed.
 
 import type { FunctionComponent } from "preact";
 import { useState } from "preact/hooks";
 
-export function Share() {
-  const [Dialog, open] = useState<FunctionComponent<{ readonly close: () => void }> | undefined>(undefined);
+type Dialog = FunctionComponent<{ readonly close: () => void }>;
+
+interface Props {
+  readonly title: string;
+  readonly load: () => Promise<Dialog>;
+}
+
+function Opener({ title, load }: Props) {
+  const [Opened, open] = useState<Dialog | undefined>(undefined);
   return (
     <>
-      <button
-        type="button"
-        class="share"
-        onClick={() => void import("./share-dialog.tsx").then(({ ShareDialog }) => open(() => ShareDialog))}
-      >
-        Share
+      <button type="button" class="share" onClick={() => void load().then((dialog) => open(() => dialog))}>
+        {title}
       </button>
-      {Dialog && <Dialog close={() => open(undefined)} />}
+      {Opened && <Opened close={() => open(undefined)} />}
     </>
   );
 }
+
+export const Share = () => (
+  <>
+    <Opener title="Share" load={async () => (await import("./share-dialog.tsx")).ShareDialog} />
+    <Opener title="Files" load={async () => (await import("./files-dialog.tsx")).FilesDialog} />
+  </>
+);

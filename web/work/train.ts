@@ -9,8 +9,10 @@ import { collapseAlarm, embeddingHealth } from "../../src/training/alarms.ts";
 import type { Config } from "../../src/training/config.ts";
 import { madeLoss } from "../../src/training/registry.ts";
 import { createTrainer, type StepResult, type Trainer } from "../../src/training/trainer.ts";
+import type { Xray } from "../../src/training/xray.ts";
 import type { Raw } from "../configuration.ts";
 import type { Change, FromTrainer, ToTrainer } from "../messages.ts";
+import type { Keeper } from "./keep.ts";
 import { parseForPage } from "./limits.ts";
 import { createQueue } from "./queue.ts";
 import { layersOf } from "./seen.ts";
@@ -24,6 +26,10 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
   let trainer: Trainer | undefined;
   /** What the trainer was made of, and how many steps were done then: of those it has no pictures and no embeddings. */
   let made: { readonly raw: Raw; readonly at: number } = { raw: {}, at: 0 };
+  /** Keeps the run's files; its script comes after Play can be pressed, and no later than the second step. */
+  let keeper: Keeper | undefined;
+  /** What it has not been told yet: the first look of a run that begins, and its first step. */
+  let unkept: { readonly seen?: readonly Xray[] | undefined; readonly result?: StepResult } = {};
   /** Views of an image in a step. */
   let views = 1;
   let rendered: { readonly key: string; readonly set: ImageSet } | undefined;
@@ -54,8 +60,27 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     views = madeLoss(config).views;
     const { totalSteps, bytes } = trainer;
     post({ kind: "made", id, totalSteps, bytes, engine: backend.description });
-    await look(trainer);
+    unkept = { seen: await look(trainer) };
     void tellCourse(trainer, false);
+  }
+
+  async function keep(of: Trainer | undefined): Promise<Keeper> {
+    if (keeper === undefined) {
+      const { createKeeper } = await import("./keep.ts");
+      keeper ??= createKeeper({ backend, id: () => id, pictures, post, wentOn });
+    }
+    const { seen, result } = unkept;
+    unkept = {};
+    if (of && seen) await keeper.begin(of, seen);
+    if (of && result) await keeper.stepped(of, result);
+    return keeper;
+  }
+
+  async function wentOn(of: Trainer): Promise<void> {
+    made = { ...made, at: of.position().step };
+    untold = [];
+    last = undefined;
+    await look(of);
   }
 
   /** Not awaited: Play waits for none of it. */
@@ -95,11 +120,14 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
   }
 
   async function step(of: Trainer): Promise<void> {
+    if (unkept.result) await keep(of);
     const result = await of.step();
     untold.push(result.loss);
     last = result;
-    const now = performance.now();
     const ended = result.position.step === of.totalSteps;
+    unkept = { ...unkept, result };
+    if (keeper || ended) await keep(of);
+    const now = performance.now();
     if (!playing || ended || now - toldAt >= tellEvery) tell(of, result, now);
     if (!playing || ended || now >= nextLook) await look(of);
     if (ended) {
@@ -119,7 +147,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     toldAt = now;
   }
 
-  async function look(of: Trainer): Promise<void> {
+  async function look(of: Trainer): Promise<readonly Xray[]> {
     const began = performance.now();
     const { config } = of;
     const { step } = of.position();
@@ -144,6 +172,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     });
     const now = performance.now();
     nextLook = now + Math.max(lookEvery, (now - began) / lookShare);
+    return seen;
   }
 
   /** One step of a run that plays, and the next one behind whatever has been asked meanwhile. */
@@ -211,7 +240,10 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
         });
         return;
       default:
-        message satisfies never;
+        queue.add(async () => {
+          const own = message.id === id ? trainer : undefined;
+          await (await keep(own)).handle(message, own, made.raw);
+        });
     }
   };
 }

@@ -12,6 +12,7 @@ type Store = Map<Tensor, Operand["data"]>;
 export const referenceBackend: Backend = {
   name: "reference",
   description: "float64, one thread, plain loops",
+  arithmetic: "float64",
   prepare: async (programs) => referenceEngine(programs),
 };
 

@@ -58,6 +58,10 @@ export function wasmBackend(options: WasmOptions = {}): Backend {
       const where = threads === "here" ? "the calling thread" : `${threads} ${threads === 1 ? "thread" : "threads"}`;
       return `float32, ${where}, ${simdNames[asked ?? chooseSimd()]}`;
     },
+    get arithmetic() {
+      const plain = (asked ?? chooseSimd()) === "plain";
+      return plain ? "float32, multiplications and additions apart" : "float32, multiply-add in one";
+    },
     prepare: async (programs) => wasmEngine(programs, await kernelModule(asked ?? chooseSimd()), threads),
   };
 }

@@ -23,6 +23,7 @@ export async function webgpuBackend(gpu: GPU): Promise<Backend> {
   return {
     name: "webgpu",
     description: `float32, ${adapterName(facts)}`,
+    arithmetic: `float32, ${adapterName(facts)}`,
     notesEvery: 32,
     prepare: async (programs) => {
       shared ??= { device: openDevice(gpu), engines: 0 };

@@ -6,14 +6,8 @@ import { lossCurves, mostCurves } from "../../figures/loss-curve.ts";
 import { svgToPng } from "../../figures/png.ts";
 import { writeWhole } from "../../files/files.ts";
 import { SaccadeError } from "../../program/errors.ts";
-import {
-  type Metric,
-  newestLayers,
-  type RunSummary,
-  readMetrics,
-  runFolder,
-  summariseRun,
-} from "../../runs/run-folder.ts";
+import type { Metric } from "../../record/metrics.ts";
+import { newestLayers, type RunSummary, readMetrics, runFolder, summariseRun } from "../../runs/run-folder.ts";
 import type { Config } from "../../training/config.ts";
 import type { LayerNumbers } from "../../training/xray.ts";
 import { exitCodes } from "../exit-codes.ts";

@@ -1,13 +1,15 @@
-// saccade lab: serves the built page of web/ to browsers on this machine, with the headers that let it use all cores.
+// saccade lab: serves the built page of web/ to browsers on this machine, with the headers that let it use all cores, and a run that the page opens.
 
 import { spawn } from "node:child_process";
-import { createReadStream } from "node:fs";
+import { createReadStream, existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { SaccadeError } from "../../program/errors.ts";
+import { checkpointFiles } from "../../runs/checkpoints.ts";
+import { openRun, type RunFolder } from "../../runs/run-folder.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { catchSignals } from "../signals.ts";
 
@@ -34,11 +36,12 @@ const headers = {
   "Cache-Control": "no-cache",
 };
 
-/** Serves until a signal ends it. */
-export async function labCommand({ port, open, json = false }: LabOptions): Promise<number> {
+/** Serves until a signal ends it. `path`: a run's folder. */
+export async function labCommand(path: string | undefined, { port, open, json = false }: LabOptions): Promise<number> {
+  const run = path === undefined ? undefined : openRun(path).run;
   if (!(await isFile(join(page, "index.html"))))
     throw new SaccadeError("lab: the page is not built; in a clone, npm run build:lab builds it");
-  const server = createServer((request, response) => void answer(request, response));
+  const server = createServer((request, response) => void answer(run, request, response));
   await new Promise<void>((resolve, reject) => {
     server.once("error", (error: NodeJS.ErrnoException) =>
       reject(
@@ -49,7 +52,7 @@ export async function labCommand({ port, open, json = false }: LabOptions): Prom
     );
     server.listen(port, "127.0.0.1", resolve);
   });
-  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${run ? "?run" : ""}`;
   process.stdout.write(
     json ? `${JSON.stringify({ address })}\n` : `The lab is at ${address} until you press Ctrl-C.\n`,
   );
@@ -61,7 +64,19 @@ export async function labCommand({ port, open, json = false }: LabOptions): Prom
   return code === exitCodes.interrupted ? exitCodes.done : code;
 }
 
-async function answer({ method, url = "/", headers: asked }: IncomingMessage, response: ServerResponse): Promise<void> {
+/** What the page opens a run by: its configuration, its metrics and its newest checkpoint, by their paths in the folder. */
+function filesOf(run: RunFolder): string[] {
+  const newest = checkpointFiles(run.checkpoints).at(-1);
+  return ["config.yaml", "metrics.jsonl", ...(newest ? [`checkpoints/${newest}`] : [])].filter((name) =>
+    existsSync(join(run.path, name)),
+  );
+}
+
+async function answer(
+  run: RunFolder | undefined,
+  { method, url = "/", headers: asked }: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   const refuse = (status: number, sentence: string): void => {
     response.writeHead(status, { ...headers, "Content-Type": "text/plain; charset=utf-8" }).end(`${sentence}\n`);
   };
@@ -70,7 +85,13 @@ async function answer({ method, url = "/", headers: asked }: IncomingMessage, re
   if (method !== "GET" && method !== "HEAD") return refuse(405, "Only GET.");
   // Names of the build alone: no dot begins one, so none leads out of the folder.
   const path = /^\/((?:[\w-][\w.-]*\/)*[\w-][\w.-]*)?(?:\?.*)?$/.exec(url);
-  const file = join(page, path?.[1] ?? "index.html");
+  const name = path?.[1] ?? "index.html";
+  if (run && name === "run/files.json") {
+    response.writeHead(200, { ...headers, "Content-Type": "application/json" });
+    return void response.end(JSON.stringify(filesOf(run)));
+  }
+  const wanted = run && filesOf(run).find((one) => name === `run/${one}`);
+  const file = run && wanted ? join(run.path, wanted) : join(page, name);
   if (path === null || !(await isFile(file))) return refuse(404, "Not here.");
   response.writeHead(200, { ...headers, "Content-Type": types[extname(file)] ?? "application/octet-stream" });
   if (method === "HEAD") response.end();

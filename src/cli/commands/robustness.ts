@@ -21,7 +21,8 @@ import { drawDeformed, robustnessFigure } from "../../figures/robustness-figures
 import { writeFigure } from "../../figures/write-figure.ts";
 import { writeWhole } from "../../files/files.ts";
 import { SaccadeError, wrong } from "../../program/errors.ts";
-import { latestCheckpoint, noCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
+import { requireTensors } from "../../record/checkpoint-file.ts";
+import { latestCheckpoint, noCheckpoint } from "../../runs/checkpoints.ts";
 import { environment } from "../../runs/environment.ts";
 import { isSupervised, ownClassifier } from "../../runs/own-classifier.ts";
 import { loadPlugins } from "../../runs/plugins.ts";

@@ -3,8 +3,9 @@
 import { networkOf } from "../../encoders/networks.ts";
 import { ofLastLayer, summarise } from "../../evaluation/probe.ts";
 import { SaccadeError } from "../../program/errors.ts";
+import { configText } from "../../record/config-text.ts";
 import { imported } from "../../runs/resume.ts";
-import { configText, listRuns, type RunSummary, runFolder, summariseRun } from "../../runs/run-folder.ts";
+import { listRuns, type RunSummary, runFolder, summariseRun } from "../../runs/run-folder.ts";
 import { type RunState, runState } from "../../runs/run-state.ts";
 import { exitCodes } from "../exit-codes.ts";
 import type { CommonOptions } from "../options.ts";

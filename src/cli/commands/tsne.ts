@@ -21,7 +21,8 @@ import {
 import { shellWord, writeWhole } from "../../files/files.ts";
 import { wrong } from "../../program/errors.ts";
 import { randomStream } from "../../program/random.ts";
-import { latestCheckpoint, noCheckpoint, requireTensors } from "../../runs/checkpoints.ts";
+import { requireTensors } from "../../record/checkpoint-file.ts";
+import { latestCheckpoint, noCheckpoint } from "../../runs/checkpoints.ts";
 import { openRun } from "../../runs/run-folder.ts";
 import { lockRun } from "../../runs/run-lock.ts";
 import type { Config, DataConfig } from "../../training/config.ts";
