@@ -215,7 +215,9 @@ function lossText({ curve }: TrainResult): string {
   const last = curve.at(-1);
   if (last === undefined) return "";
   const own = curve.filter(({ layer }) => layer === last.layer).map(({ loss }) => loss);
-  const [first, end] = [own.slice(0, 10), own.slice(-10)].map((some) => Number(mean(some).toPrecision(3)));
+  // Never the same losses at both ends.
+  const count = Math.max(1, Math.min(10, Math.floor(own.length / 2)));
+  const [first, end] = [own.slice(0, count), own.slice(-count)].map((some) => Number(mean(some).toPrecision(3)));
   return `, loss ${first.toLocaleString("en-US")} → ${end.toLocaleString("en-US")}`;
 }
 
