@@ -233,6 +233,10 @@ test("a sweep of three learning rates and two seeds is one command, with its tab
   const outcomes = outcomesOf(place("swept/report"));
   expect(outcomes.filter(({ kind }) => kind === "train")).toHaveLength(6);
   expect(existsSync(place("swept/report/figures/sweep-sweep-accuracies.png"))).toBe(true);
+  const told = [...readFileSync(place("swept/report/README.md"), "utf8").matchAll(/, loss (\S+) → ([^\s;.]+\.?\d*)/g)];
+  expect(told).toHaveLength(3);
+  // Of four losses the first two, and the last two.
+  for (const [, first, end] of told) expect(end).not.toBe(first);
 
   // One more value and seed: what is known stays.
   const wider = words.map((word) => (word === rates ? `${rates},3e-5` : word));
