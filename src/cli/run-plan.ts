@@ -1,4 +1,4 @@
-// Runs what of a plan is still to be done, says beforehand what it will take, and afterwards what failed.
+// Runs what of a plan is still to be done, says beforehand what it will take, and afterwards what could not be done.
 
 import { describeDataset } from "../datasets/known-datasets.ts";
 import { missing, type Plan, type Planned } from "../experiments/plan.ts";
@@ -60,7 +60,7 @@ export async function runPlan(plan: Plan, store: Store, options: PlanOptions): P
     onProgress: table.progress,
     onEnd: table.end,
   }).finally(table.close);
-  for (const { task, message } of failures) say(`failed: ${task.title}: ${message}`);
+  for (const { task, message } of failures) say(`not done: ${task.title}: ${message}`);
   if (stopped !== undefined) {
     say("stopped; the same command resumes");
     return stopped;

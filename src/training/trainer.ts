@@ -138,6 +138,19 @@ function recordStages(config: Config, model: Model, dataset: TrainingShape, own:
   });
 }
 
+function requireInTime({ interventions = [] }: Config, totalSteps: number): void {
+  for (const [i, { step }] of interventions.entries())
+    if (step >= totalSteps)
+      throw wrong("train", `interventions.${i}.step`, `below ${totalSteps}, the steps of the run`, step);
+}
+
+/** Throws where a run could not be changed as its configuration says, as `createTrainer` does. */
+export function requireInterventions(config: Config, model: Model, dataset: TrainingShape): void {
+  if (config.interventions === undefined) return;
+  recordStages(config, model, dataset, {});
+  requireInTime(config, runLength(config, { name: "the dataset", ...dataset }).totalSteps);
+}
+
 /** What a trainer trains, on what, and where. */
 export interface TrainerOptions extends OwnParts {
   readonly config: Config;
@@ -173,9 +186,7 @@ export async function createTrainer({ config, dataset, backend, encoder, ...own 
   const totalSteps = stepsPerEpoch * config.epochs * first.lessons.length;
   if (totalSteps > mostSteps)
     throw wrong("train", "epochs", `such that the run has at most ${mostSteps} steps`, totalSteps, "lower epochs");
-  for (const [i, { step }] of (config.interventions ?? []).entries())
-    if (step >= totalSteps)
-      throw wrong("train", `interventions.${i}.step`, `below ${totalSteps}, the steps of the run`, step);
+  requireInTime(config, totalSteps);
   const schedule = { stepsPerLesson: stepsPerEpoch * config.epochs, lessons: first.lessons.length, seed: config.seed };
   const lessonOf = (step: number): number => learnings[config.learning].lessonOf(step, schedule);
   /** The stage that step `step` (from 1) belongs to: what intervenes after it has not happened yet. */

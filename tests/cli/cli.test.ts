@@ -367,6 +367,14 @@ describe("input that is refused", () => {
     ],
     [["explain", quick, "data.limit=9"], /batch must be at most the 9 images of the dataset, got 10/],
     [
+      ["explain", quick, "interventions=[{step: 1, freeze: conv9}]"],
+      /interventions must be about one of .*, got conv9/,
+    ],
+    [
+      ["explain", quick, "interventions=[{step: 999, freeze: conv1}]"],
+      /interventions\.0\.step must be below \d+, .* 999/,
+    ],
+    [
       ["explain", quick, "probe.test.dataset=fashion-mnist"],
       /: probe\.train and probe\.test must be of the same classes, got MNIST train \(0, 1, 2, …\) and Fashion-MNIST test \(T-shirt/,
     ],

@@ -126,7 +126,7 @@ describe("what is submitted", () => {
     );
     expect(failed).toContain("seed 0: job 101_2 has ended without a result (OUT_OF_MEMORY, OutOfMemory)");
     expect(failed).toContain("audit: job 102_1 has ended without a result (TIMEOUT, TimeLimit)");
-    expect(told.match(/^failed: /gm)).toHaveLength(4);
+    expect(told.match(/^not done: /gm)).toHaveLength(4);
     expect(existsSync(inFolder("out/report/report.json"))).toBe(true);
   });
 

@@ -73,10 +73,10 @@ describe.skipIf(slurmSkipped !== "")(`under Slurm${slurmSkipped && ` (skipped: $
     process.kill(JSON.parse(readFileSync(lock, "utf8")).pid, "SIGKILL");
     const failure = await ended(killed);
     expect(failure.told.replaceAll("\n", " ")).toContain(
-      `failed: table1: hinge, RLL, URF, block and 5 negatives, seed 0: job ${first}_1 has ended without a result (FAILED, NonZeroExitCode); the last lines of`,
+      `not done: table1: hinge, RLL, URF, block and 5 negatives, seed 0: job ${first}_1 has ended without a result (FAILED, NonZeroExitCode); the last lines of`,
     );
     expect(failure.told).toMatch(/^ {2}srun: error: .*: Killed$/m);
-    expect(failure.told.match(/^failed: /gm)).toHaveLength(1);
+    expect(failure.told.match(/^not done: /gm)).toHaveLength(1);
     expect(failure.code).toBe(1);
     expect(outcomesOf("disturbed")).toHaveLength(1);
 

@@ -6,6 +6,7 @@ import { type Explanation, explain, formatCount, formatExplanation } from "../..
 import type { Lesson } from "../../rules/rule.ts";
 import { describeData, describeKnownProbe } from "../../runs/configured-data.ts";
 import { configuredModel, recordConfigured } from "../../training/configured-rule.ts";
+import { requireInterventions } from "../../training/trainer.ts";
 import { exitCodes } from "../exit-codes.ts";
 import { type CommonOptions, readConfig } from "../options.ts";
 import { formatTable, textWidth, wrap } from "../table.ts";
@@ -19,7 +20,9 @@ export async function explainCommand(
   await describeKnownProbe(config, path);
   const model = configuredModel(config);
   const { encoder } = model;
-  const { lessons } = recordConfigured(config, model, await describeData(config, path));
+  const dataset = await describeData(config, path);
+  requireInterventions(config, model, dataset);
+  const { lessons } = recordConfigured(config, model, dataset);
   const blocks = blockCosts(encoder);
   // One program, or under GLL and RLL one for each layer.
   const explanations = lessons.map(({ program }) => explain(program));
