@@ -13,7 +13,7 @@ import { randomStream } from "../../src/program/random.ts";
 import { persistent, rows, type Shape, sizeOf, type Tensor } from "../../src/program/tensor.ts";
 import { backpropagation } from "../../src/rules/backpropagation.ts";
 import { compare } from "../support/tolerances.ts";
-import { softwareWebgpu, webgpuObstacle } from "../support/webgpu.ts";
+import { webgpuObstacle, webgpuUnderTest } from "../support/webgpu.ts";
 
 const here = webgpuObstacle === undefined;
 
@@ -103,14 +103,14 @@ function recordChain(name: string, [c, o]: readonly [number, number]): Program {
   return record.finish([output, ...more, db, dw, dx]);
 }
 
-describe.skipIf(!here)(`on a software driver${here ? "" : ` (skipped: ${webgpuObstacle})`}`, () => {
+describe.skipIf(!here)(`through Dawn${here ? "" : ` (skipped: ${webgpuObstacle})`}`, () => {
   let backend: Backend;
 
   beforeAll(() => {
-    backend = softwareWebgpu();
+    backend = webgpuUnderTest();
   });
 
-  test("its name says that it is software", () => {
+  test.skipIf(process.env.SACCADE_TEST_GPU !== undefined)("its name says that it is software", () => {
     expect(backend.description).toMatch(/^float32, .*(llvmpipe|SwiftShader).* \(software\)$/i);
   });
 

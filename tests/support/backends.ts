@@ -3,7 +3,7 @@
 import type { Backend } from "../../src/backends/backend.ts";
 import { wasmBackend } from "../../src/backends/wasm/backend.ts";
 import { simdObstacle } from "../../src/backends/wasm/simd.ts";
-import { softwareWebgpu, webgpuObstacle } from "./webgpu.ts";
+import { webgpuObstacle, webgpuUnderTest } from "./webgpu.ts";
 
 /** Why 256-bit SIMD is left out here; undefined where it runs. tests/engine/simd.test.ts says it. */
 export const wideObstacle = simdObstacle("wide");
@@ -17,7 +17,7 @@ export const backendsUnderTest: readonly { name: string; open: () => Promise<Bac
   ...(wideObstacle
     ? []
     : [{ name: "wasm, 2 threads, wide SIMD", open: async () => wasmBackend({ threads: 2, simd: "wide" }) }]),
-  ...(webgpuObstacle ? [] : [{ name: "webgpu", open: async () => softwareWebgpu() }]),
+  ...(webgpuObstacle ? [] : [{ name: "webgpu", open: async () => webgpuUnderTest() }]),
 ];
 
 /**
@@ -26,5 +26,5 @@ export const backendsUnderTest: readonly { name: string; open: () => Promise<Bac
  */
 export const float32Backends: readonly { readonly name: "wasm" | "webgpu"; readonly backend: Backend }[] = [
   { name: "wasm", backend: wasmBackend({ threads: 2 }) },
-  ...(webgpuObstacle ? [] : [{ name: "webgpu" as const, backend: softwareWebgpu() }]),
+  ...(webgpuObstacle ? [] : [{ name: "webgpu" as const, backend: webgpuUnderTest() }]),
 ];

@@ -6,7 +6,7 @@ export const Saved = () => (
   <section class="saved" aria-label="Files">
     {saved.value !== undefined && (
       <p>
-        A run of this address was saved here.
+        A run with these settings was saved in this browser.
         <button type="button" onClick={goOn}>
           Continue from step {saved.value}
         </button>
