@@ -1,7 +1,7 @@
 // A table of a report for the terminal.
 
+import { spreadText, statistics } from "../experiments/report/summary.ts";
 import type { ReportTable, TableCell } from "../experiments/report.ts";
-import { mean } from "../program/mean.ts";
 
 /** A row of headings, then a row for each of the table's, all of text. */
 export function tableRows({ columns, rows }: ReportTable): string[][] {
@@ -20,10 +20,9 @@ export function tableRows({ columns, rows }: ReportTable): string[][] {
   ];
 }
 
+/** As the written report has it, so that one number is never rounded in two ways. */
 function cellText(cell: TableCell): string {
   if (typeof cell === "string") return cell;
-  const { values } = cell;
-  const centre = mean(values);
-  const sd = Math.sqrt(values.reduce((sum, value) => sum + (value - centre) ** 2, 0) / (values.length - 1));
-  return `${(100 * centre).toFixed(1)}${Number.isFinite(sd) ? ` ± ${(100 * sd).toFixed(1)}` : ""}`;
+  const found = statistics(cell);
+  return found === undefined ? "–" : spreadText(found);
 }

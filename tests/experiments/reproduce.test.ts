@@ -235,6 +235,11 @@ test("a sweep of three learning rates and two seeds is one command, with its tab
   expect(existsSync(place("swept/report/figures/sweep-sweep-accuracies.png"))).toBe(true);
   const told = [...readFileSync(place("swept/report/README.md"), "utf8").matchAll(/, loss (\S+) → ([^\s;.]+\.?\d*)/g)];
   expect(told).toHaveLength(3);
+  // The terminal and the report round alike.
+  const spreads = (text: string): string[] => text.match(/\d+\.\d ± \d+\.\d/g) ?? [];
+  const lines = readFileSync(place("swept/report/README.md"), "utf8").split("\n");
+  const written = lines.filter((line) => /^\| (random encoder|pixels|optimiser)/.test(line));
+  expect(written.map(spreads)).toEqual(rows.map(spreads));
   // Of four losses the first two, and the last two.
   for (const [, first, end] of told) expect(end).not.toBe(first);
 
