@@ -112,7 +112,6 @@ describe.skipIf(skipped)(inChromium, () => {
       const expected = await ownLosses(config, set, 3);
       expect(expected).not.toEqual(await lossesInNode(config, 3));
       expect(await losses(page)).toEqual(expected);
-      await page.locator(".legend", { hasText: "own pictures" }).first().waitFor();
       await page.getByText("untrained network").first().waitFor();
       expect(await violations(page)).toEqual([]);
 

@@ -1,6 +1,6 @@
 // The size in a picture's header, against what sharp wrote: PNG, JPEG with and without a long profile in front, WebP in its three forms.
 
-import sharp from "sharp";
+import sharp, { type Sharp } from "sharp";
 import { describe, expect, test } from "vitest";
 import { pictureSize } from "../../web/work/picture-size.ts";
 
@@ -28,7 +28,7 @@ describe("pictureSize", () => {
   });
 
   test("the three forms of WebP are three", async () => {
-    const form = async (picture: sharp.Sharp) => (await picture.toBuffer()).toString("latin1", 12, 16);
+    const form = async (picture: Sharp) => (await picture.toBuffer()).toString("latin1", 12, 16);
     expect(await form(made(301, 17).webp())).toBe("VP8 ");
     expect(await form(made(301, 17).webp({ lossless: true }))).toBe("VP8L");
     expect(await form(made(301, 17, 4).withMetadata(long).webp())).toBe("VP8X");
