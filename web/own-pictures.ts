@@ -61,10 +61,7 @@ function refusalOf(): string | undefined {
     : `Own pictures are scaled to ${sides.join(" or ")} pixels, and this configuration takes ${size}.`;
 }
 
-function take(
-  { count, pixels, skipped, first }: Extract<FromDecoder, { kind: "decoded" }>,
-  tell: Tell,
-): void {
+function take({ count, pixels, skipped, first }: Extract<FromDecoder, { kind: "decoded" }>, tell: Tell): void {
   // It may have changed meanwhile.
   const refusal = refusalOf();
   if (refusal) {

@@ -205,9 +205,9 @@ describe.skipIf(skipped)(inChromium, () => {
         .first()
         .evaluate((canvas) => {
           const { width, height } = canvas as HTMLCanvasElement;
-          const { data } = (canvas as HTMLCanvasElement)
-            .getContext("2d")
-            ?.getImageData(0, 0, width, height) ?? { data: new Uint8ClampedArray() };
+          const { data } = (canvas as HTMLCanvasElement).getContext("2d")?.getImageData(0, 0, width, height) ?? {
+            data: new Uint8ClampedArray(),
+          };
           return {
             width,
             least: Math.min(...data.filter((_, i) => i % 4 < 3)),
