@@ -24,10 +24,14 @@ const leanZod: Plugin = {
   load: (id) => {
     if (/\/zod\/v4\/locales\/en\.js$/.test(id)) return "export default () => ({ localeError: () => undefined });";
     if (/\/zod\/v4\/core\/regexes\.js$/.test(id))
-      return readFileSync(id, "utf8").replace(
-        /^export const (email|guid|cuid2?|ulid|xid|ksuid|nanoid|ipv[46]|cidrv[46]|base64(?:url)?|duration|hostname|domain|e164) = \/.*;$/gm,
-        "export const $1 = /$^/;",
-      );
+      return readFileSync(id, "utf8")
+        .replace(
+          /^export const (email|guid|cuid2?|ulid|xid|ksuid|nanoid|ipv[46]|cidrv[46]|base64(?:url)?|duration|hostname|domain|e164) = \/.*;$/gm,
+          "export const $1 = /$^/;",
+        )
+        .replace(/^const dateSource = .*;$/m, 'const dateSource = "";')
+        .replace(/^export function (datetime|time|emoji|nanoidOfLength)\([\s\S]*?^\}/gm, "export const $1 = () => /$^/;")
+        .replace(/^export const (uuid|mac) = \([\s\S]*?^\};/gm, "export const $1 = () => /$^/;");
     if (!/\/zod\/v4\/core\/(to-json-schema|json-schema-processors)\.js$/.test(id)) return undefined;
     const exported = readFileSync(id, "utf8").matchAll(/^export (?:const|function|class) (\w+)/gm);
     return Array.from(exported, ([, name]) => `export const ${name} = () => undefined;`).join("\n");
