@@ -30,7 +30,10 @@ const leanZod: Plugin = {
           "export const $1 = /$^/;",
         )
         .replace(/^const dateSource = .*;$/m, 'const dateSource = "";')
-        .replace(/^export function (datetime|time|emoji|nanoidOfLength)\([\s\S]*?^\}/gm, "export const $1 = () => /$^/;")
+        .replace(
+          /^export function (datetime|time|emoji|nanoidOfLength)\([\s\S]*?^\}/gm,
+          "export const $1 = () => /$^/;",
+        )
         .replace(/^export const (uuid|mac) = \([\s\S]*?^\};/gm, "export const $1 = () => /$^/;");
     if (!/\/zod\/v4\/core\/(to-json-schema|json-schema-processors)\.js$/.test(id)) return undefined;
     const exported = readFileSync(id, "utf8").matchAll(/^export (?:const|function|class) (\w+)/gm);
