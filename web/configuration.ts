@@ -36,7 +36,8 @@ export const base: Raw = {
   epochs: 50,
 };
 
-const labelled = (loss: LossName): boolean => loss === "crossEntropy" || loss === "amitHinge";
+/** Whether it reads the names of classes. */
+export const labelled = (loss: LossName): boolean => loss === "crossEntropy" || loss === "amitHinge";
 
 /** The same with another loss: its own options, and labelled pictures where it reads labels. */
 export function withLoss(raw: Raw, kind: LossName): Raw {

@@ -1,6 +1,7 @@
 // The page's side of the two workers: starts them, sends what the controls ask for, and puts what they say into the page's state.
 
-import { batch } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
+import type { ImageSet } from "../src/data/images.ts";
 import type { Config } from "../src/training/config.ts";
 import { type Raw, ruleName, withInterventions } from "./configuration.ts";
 import type { FromFiles, ToFiles } from "./file-messages.ts";
@@ -33,6 +34,14 @@ function start<To, From>(role: Role["role"], own: Role["threads"], hear: (messag
   return { post: (message) => worker.postMessage(message) };
 }
 
+/** The visitor's own pictures, by the side they are scaled to. */
+export type OwnPictures = ReadonlyMap<number, ImageSet>;
+/** What the run learns from, where that is no rendered solids. */
+export const own = signal<OwnPictures | undefined>(undefined);
+const nameOf = (config: Config): string => `${ruleName(config)}${own.value ? ", own pictures" : ""}`;
+/** Of the side that the configuration has. */
+const ownSet = (): ImageSet | undefined => own.value?.get((state.raw.value.data as { readonly size: number }).size);
+
 let newest = 0;
 /** Play again once the run is made: a rule was changed while it played. */
 let playWhenMade = false;
@@ -51,22 +60,23 @@ function batched<Message>(hear: (message: Message) => void): (message: Message) 
 export function change(wanted: Raw): void {
   const raw = wanted.seed === state.raw.value.seed ? withInterventions(wanted, []) : wanted;
   if (state.shown.value) state.shown.value = { ...state.shown.value, ...raw } as Config;
-  configure(raw);
+  configure(raw, own.value);
 }
 
-/** Begins anew with a configuration; the schema has the first word. */
-export function configure(raw: Raw): void {
+/** Begins anew with a configuration, on these pictures or on rendered solids; the schema has the first word. */
+export function configure(raw: Raw, pictures?: OwnPictures): void {
   newest++;
   playWhenMade ||= state.run.value.playing;
   trainer.post({ kind: "pause" });
   batch(() => {
     state.raw.value = raw;
+    own.value = pictures;
     state.problem.value = undefined;
     state.forget(newest);
   });
   putInAddress(raw);
   audited = undefined;
-  reader.post({ kind: "check", id: newest, raw });
+  reader.post({ kind: "check", id: newest, raw, own: ownSet() });
 }
 
 const putInAddress = (raw: Raw): void =>
@@ -82,7 +92,7 @@ export const takeApart = (): void => trainer.post({ kind: "apart" });
 
 /** Begins anew with these interventions alone: what others did is in the weights. */
 export const keepInterventions = (kept: readonly unknown[]): void =>
-  configure(withInterventions(state.raw.value, kept));
+  configure(withInterventions(state.raw.value, kept), own.value);
 
 export function play(): void {
   const { made, ended, playing } = state.run.value;
@@ -107,7 +117,7 @@ export function step(): void {
 export function reset(): void {
   playWhenMade = false;
   state.run.value = { ...state.run.value, playing: false };
-  configure(state.raw.value);
+  configure(state.raw.value, own.value);
 }
 
 export function setPace(pace: number | undefined): void {
@@ -187,7 +197,7 @@ function hearTrainer(message: FromTrainer): void {
       state.course.value = course;
       const { length } = course.marks;
       const also = length === 0 ? "" : length === 1 ? ", 1 intervention" : `, ${length} interventions`;
-      state.curves.value = { ...state.curves.value, name: `${ruleName(course.stages[0].config)}${also}` };
+      state.curves.value = { ...state.curves.value, name: `${nameOf(course.stages[0].config)}${also}` };
       if (made) {
         state.raw.value = course.raw;
         putInAddress(course.raw);
@@ -247,9 +257,9 @@ function hearReader(message: FromReader): void {
       state.shown.value = checked.config;
       state.pairs.value = checked.pairs;
       const { config } = checked;
-      state.curves.value = { ...state.curves.value, name: ruleName(config), loss: JSON.stringify(config.loss) };
+      state.curves.value = { ...state.curves.value, name: nameOf(config), loss: JSON.stringify(config.loss) };
       reading = false;
-      trainer.post({ kind: "make", id, raw: state.raw.value });
+      trainer.post({ kind: "make", id, raw: state.raw.value, own: ownSet() });
       return;
     }
     case "audited":

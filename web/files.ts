@@ -1,7 +1,7 @@
 // The page's side of files: opening what is dropped on it or chosen, saving and going on, and the zip of Export. Fetched once Play can be pressed.
 
 import { batch, effect, signal } from "@preact/signals";
-import { catchUp, configure, listenToFiles, pause, tellFiles } from "./engine.ts";
+import { catchUp, configure, listenToFiles, own, pause, tellFiles } from "./engine.ts";
 import { figuresOf } from "./figures.ts";
 import type { Files, FromFiles } from "./file-messages.ts";
 import { startServiceWorker } from "./offline.ts";
@@ -19,9 +19,10 @@ export const told = signal<{ readonly sentence: string; readonly wrong: boolean 
 let asked = false;
 let opening = false;
 
-const problem = (sentence: string): void => {
-  told.value = { sentence: sentence.length > 400 ? `${sentence.slice(0, 400)} …` : sentence, wrong: true };
+const tell = (sentence: string, wrong: boolean): void => {
+  told.value = { sentence: sentence.length > 400 ? `${sentence.slice(0, 400)} …` : sentence, wrong };
 };
+const problem = (sentence: string): void => tell(sentence, true);
 
 export function goOn(): void {
   if (run.value.playing) pause();
@@ -48,6 +49,15 @@ export async function openFile(file: File): Promise<void> {
   if (!isZip && !/\.safetensors$/i.test(file.name))
     return problem(`${file.name}: is neither the zip of a run’s folder nor a .safetensors checkpoint.`);
   open(file.name, new Uint8Array(await file.arrayBuffer()));
+}
+
+/** Trains on these pictures. */
+export async function openPictures(files: readonly File[]): Promise<void> {
+  try {
+    (await import("./own-pictures.ts")).openPictures(files, tell);
+  } catch (error) {
+    problem(`The pictures cannot be read: ${(error as Error).message}`);
+  }
 }
 
 function open(name: string, from: Uint8Array | Files): void {
@@ -79,10 +89,11 @@ function hear(message: FromFiles): void {
       return;
     case "unpacked": {
       saved.value = undefined;
-      if (message.raw === undefined || JSON.stringify(message.raw) === JSON.stringify(raw.value)) goOn();
+      const wanted = message.raw ?? raw.value;
+      if (own.value === undefined && JSON.stringify(wanted) === JSON.stringify(raw.value)) goOn();
       else {
         opening = true;
-        configure(message.raw);
+        configure(wanted);
       }
       return;
     }
@@ -142,6 +153,7 @@ startServiceWorker();
 addEventListener("dragover", (event) => event.preventDefault());
 addEventListener("drop", (event) => {
   event.preventDefault();
-  const [file] = event.dataTransfer?.files ?? [];
-  if (file) void openFile(file);
+  const files = [...(event.dataTransfer?.files ?? [])];
+  if (files.length > 1 || files.some(({ type }) => type.startsWith("image/"))) void openPictures(files);
+  else if (files.length === 1) void openFile(files[0]);
 });

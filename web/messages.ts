@@ -1,5 +1,6 @@
 // What the page and its two workers tell each other: one of them trains, the other reads out what was learnt.
 
+import type { ImageSet } from "../src/data/images.ts";
 import type { Condition, ProgramAudit, Verdict } from "../src/program/audit.ts";
 import type { Health } from "../src/training/alarms.ts";
 import type { Config, Intervention } from "../src/training/config.ts";
@@ -26,7 +27,8 @@ export interface Role {
 /** Every message about a configuration carries its number, so that what comes too late is known and dropped. */
 export type ToTrainer =
   | ToFiles
-  | { readonly kind: "make"; readonly id: number; readonly raw: Raw }
+  /** `own`: the visitor's pictures, where they take the place of the rendered ones. */
+  | { readonly kind: "make"; readonly id: number; readonly raw: Raw; readonly own: ImageSet | undefined }
   /** Steps a second at most; undefined: as many as go. */
   | { readonly kind: "play"; readonly pace: number | undefined }
   | { readonly kind: "pause" }
@@ -130,7 +132,7 @@ export type FromTrainer =
   | { readonly kind: "failed"; readonly id: number; readonly sentence: string };
 
 export type ToReader =
-  | { readonly kind: "check"; readonly id: number; readonly raw: Raw }
+  | { readonly kind: "check"; readonly id: number; readonly raw: Raw; readonly own: ImageSet | undefined }
   /** Of a stage's configuration, where interventions have changed it. */
   | { readonly kind: "audit" | "confirm"; readonly id: number; readonly config: Config | undefined }
   | { readonly kind: "baseline"; readonly id: number }

@@ -18,8 +18,8 @@ export function Pairs() {
         role="img"
         aria-label={
           labelled
-            ? "Six pictures of rendered solids from the batch of this step."
-            : "Six pairs of pictures of rendered solids: each pair shows one solid in two crops and colours."
+            ? "Six pictures from the batch of this step."
+            : "Six pairs of pictures: each pair shows one picture in two crops and colours."
         }
       >
         {tiles &&

@@ -2,8 +2,8 @@
 
 import type { Config } from "../../src/training/config.ts";
 import type { LearningName, LossName, UpdateName } from "../../src/training/registry.ts";
-import { lossTitles, withLoss, withPart } from "../configuration.ts";
-import { change } from "../engine.ts";
+import { labelled, lossTitles, withLoss, withPart } from "../configuration.ts";
+import { change, own } from "../engine.ts";
 import { checked, raw, run, shown } from "../state.ts";
 import { blockWords, learningWords, lossWords, updateWords } from "../words.ts";
 import { Choice } from "./choice.tsx";
@@ -56,7 +56,9 @@ export function Rule() {
         title="Loss"
         about="what is asked of it"
         value={config.loss.kind}
-        options={offered(losses, lossWords, lossTitles)}
+        options={offered(losses, lossWords, lossTitles).map((loss) =>
+          own.value && labelled(loss.value) ? { ...loss, refused: "Your own pictures come without names." } : loss,
+        )}
         choose={(loss) => change(withLoss(raw.value, loss))}
       />
       {config.loss.kind === "contrastiveHinge" && <Hinge config={config} loss={config.loss} />}

@@ -1,6 +1,7 @@
 // The dialog of Share: the address that holds the configuration, and the YAML that trains it on the command line.
 
 import { useEffect, useRef, useState } from "preact/hooks";
+import { own } from "../engine.ts";
 import { raw } from "../state.ts";
 import { toYaml } from "../yaml.ts";
 
@@ -21,7 +22,9 @@ export function ShareDialog({ close }: { readonly close: () => void }) {
     <dialog ref={dialog} aria-labelledby="share-title" onClose={close}>
       <h2 id="share-title">Share this experiment</h2>
       <p>
-        The address holds the whole configuration and the seed: whoever opens it trains the same network, bit for bit.
+        {own.value
+          ? "Your own pictures stay in this browser: the address and the YAML hold the same configuration for rendered solids."
+          : "The address holds the whole configuration and the seed: whoever opens it trains the same network, bit for bit."}
       </p>
       <div class="copied-text">
         <input
@@ -36,7 +39,8 @@ export function ShareDialog({ close }: { readonly close: () => void }) {
       </div>
       <h3>On the command line</h3>
       <p>
-        The same as a file: <code>npx saccade train lab.yaml</code> takes the same steps, with checkpoints and figures.
+        {own.value ? "That configuration" : "The same"} as a file: <code>npx saccade train lab.yaml</code>{" "}
+        {own.value ? "trains it" : "takes the same steps"}, with checkpoints and figures.
       </p>
       <section class="yaml" tabIndex={0} aria-label="Configuration as YAML">
         <pre>{yaml}</pre>

@@ -26,6 +26,8 @@ export interface KeeperHost {
   readonly backend: Backend;
   /** Number of the run that is there. */
   readonly id: () => number;
+  /** Whether the run learns from the visitor's own pictures, which are not kept. */
+  readonly own: () => boolean;
   readonly pictures: (config: Config) => ImageSet;
   readonly post: (message: FromFiles) => void;
   /** The trainer has been put where a run stood: looks at it. */
@@ -39,7 +41,7 @@ export interface Keeper {
   readonly handle: (message: ToFiles, trainer: Trainer | undefined, raw: Raw) => Promise<void>;
 }
 
-export function createKeeper({ backend, id: current, pictures, post, wentOn }: KeeperHost): Keeper {
+export function createKeeper({ backend, id: current, own, pictures, post, wentOn }: KeeperHost): Keeper {
   const saves = openSaves();
   let books: Bookkeeping | undefined;
   let lines: string[] = [];
@@ -96,7 +98,7 @@ export function createKeeper({ backend, id: current, pictures, post, wentOn }: K
 
   async function save(trainer: Trainer): Promise<void> {
     const { step } = trainer.position();
-    if (books === undefined || offered || held === false || step === 0 || step === savedStep) return;
+    if (own() || books === undefined || offered || held === false || step === 0 || step === savedStep) return;
     const began = performance.now();
     try {
       const key = await fingerprint(trainer.config);

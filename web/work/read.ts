@@ -1,7 +1,8 @@
 // The worker that reads out: checks configurations, audits them, and says what an encoder has learnt, while the other one trains on.
 
 import type { Backend } from "../../src/backends/backend.ts";
-import { proceduralObjects } from "../../src/data/procedural-objects.ts";
+import type { ImageSet } from "../../src/data/images.ts";
+import { proceduralClasses, proceduralObjects } from "../../src/data/procedural-objects.ts";
 import { countParameters, pictures } from "../../src/encoders/encoder.ts";
 import { networkOf } from "../../src/encoders/networks.ts";
 import type { Config } from "../../src/training/config.ts";
@@ -22,7 +23,7 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
 
   const queue = createQueue((error) => post({ kind: "failed", id: newest, sentence: error.message }));
 
-  async function check(id: number, raw: Raw): Promise<void> {
+  async function check(id: number, raw: Raw, own: ImageSet | undefined): Promise<void> {
     if (id !== newest) return;
     let config: Config;
     try {
@@ -33,14 +34,14 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
     }
     current = { id, config };
     readings = undefined;
-    post({ kind: "checked", id, checked: await checkedOf(config) });
+    post({ kind: "checked", id, checked: await checkedOf(config, own) });
   }
 
-  async function checkedOf(config: Config): Promise<Checked> {
+  async function checkedOf(config: Config, own: ImageSet | undefined): Promise<Checked> {
     const encoder = networkOf(config.encoder);
     const { split, limit: count = 1, seed, size = 32 } = config.data;
     // Image i is the same however many are made, but which come first is not known before the order is drawn.
-    const set = proceduralObjects({ split, count, seed, size });
+    const set = own ?? proceduralObjects({ split, count, seed, size });
     const shapes = pictures(encoder);
     const counts = countParameters(encoder);
     return {
@@ -51,7 +52,7 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
         shape: shapes[i + 1],
         synapses: counts.blocks[i],
       })),
-      classes: set.classes,
+      classes: proceduralClasses,
       pairs: await firstPairs(config, set, shownPairs, backend),
     };
   }
@@ -81,7 +82,7 @@ export function readHere(backend: Backend, post: (message: FromReader) => void) 
     switch (message.kind) {
       case "check":
         newest = message.id;
-        queue.add(() => check(message.id, message.raw));
+        queue.add(() => check(message.id, message.raw, message.own));
         return;
       case "audit":
         queue.add(() => audit(message.id, message.config));

@@ -32,6 +32,8 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
   let unkept: { readonly seen?: readonly Xray[] | undefined; readonly result?: StepResult } = {};
   /** Views of an image in a step. */
   let views = 1;
+  /** In place of what is rendered. */
+  let own: ImageSet | undefined;
   let rendered: { readonly key: string; readonly set: ImageSet } | undefined;
   let playing = false;
   let pace: number | undefined;
@@ -48,10 +50,11 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     post({ kind: "failed", id, sentence: error.message });
   });
 
-  async function make(number: number, raw: Raw): Promise<void> {
+  async function make(number: number, raw: Raw, pictureSet: ImageSet | undefined): Promise<void> {
     await trainer?.dispose();
     trainer = undefined;
     id = number;
+    own = pictureSet;
     const config = parseForPage(raw);
     trainer = await createTrainer({ config, dataset: pictures(config), backend });
     made = { raw, at: 0 };
@@ -67,7 +70,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
   async function keep(of: Trainer | undefined): Promise<Keeper> {
     if (keeper === undefined) {
       const { createKeeper } = await import("./keep.ts");
-      keeper ??= createKeeper({ backend, id: () => id, pictures, post, wentOn });
+      keeper ??= createKeeper({ backend, id: () => id, own: () => own !== undefined, pictures, post, wentOn });
     }
     const { seen, result } = unkept;
     unkept = {};
@@ -113,6 +116,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
 
   /** Rendered once for all configurations that learn from the same. */
   function pictures({ data }: Config): ImageSet {
+    if (own) return own;
     const { split, limit: count = 1, seed, size = 32 } = data;
     const key = JSON.stringify([split, count, seed, size]);
     if (rendered?.key !== key) rendered = { key, set: proceduralObjects({ split, count, seed, size }) };
@@ -190,7 +194,7 @@ export function trainHere(backend: Backend, post: (message: FromTrainer) => void
     switch (message.kind) {
       case "make":
         playing = false;
-        queue.add(() => make(message.id, message.raw));
+        queue.add(() => make(message.id, message.raw, message.own));
         return;
       case "play": {
         const own = ++turns;
