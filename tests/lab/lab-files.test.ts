@@ -176,7 +176,7 @@ describe.skipIf(skipped)(inChromium, () => {
         }
       });
       await page.reload();
-      await page.getByRole("alert").getByText("damaged, and begins anew").waitFor();
+      await page.getByRole("alert").getByText("damaged, so this one starts from the beginning").waitFor();
       expect(await where(page)).toBe(0);
       await take(page, 1);
     });
