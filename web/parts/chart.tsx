@@ -27,6 +27,8 @@ interface Props {
 const [width, height] = [340, 176];
 /** Words of marks that stand close to each other are one below the other. */
 const markRows = 4;
+/** Points that a line shows with dots: with more of them the line is enough, and the page's elements do not grow with the run. */
+const mostDots = 100;
 const edge = { left: 42, right: 10, top: 10, bottom: 22 };
 
 export function Chart({ label, lines, marks, format, leastSteps, including, numbers }: Props) {
@@ -88,7 +90,9 @@ export function Chart({ label, lines, marks, format, leastSteps, including, numb
                 .map(([step, value], i) => `${i === 0 ? "M" : "L"}${x(step).toFixed(1)} ${y(value).toFixed(1)}`)
                 .join("")}
             />
-            {dots && points.map(([step, value]) => <circle key={step} cx={x(step)} cy={y(value)} r={2.4} />)}
+            {dots &&
+              points.length <= mostDots &&
+              points.map(([step, value]) => <circle key={step} cx={x(step)} cy={y(value)} r={2.4} />)}
           </g>
         ))}
         {near.length > 0 && at !== undefined && (
