@@ -75,9 +75,9 @@ async function withPageOf<T>(browser: Browser, way: keyof typeof serve, use: (pa
 const webgpuRequired = process.env.SACCADE_REQUIRE_WEBGPU !== undefined;
 
 describe.skipIf(skipped)(`WebGPU in Chromium${skipped ? " (skipped: no chromium on PATH)" : ""}`, () => {
-  test("on SwiftShader does every operation as the reference does, and a step of RLL-URF as WASM does, the same twice", async ({
-    skip,
-  }) => {
+  test("on SwiftShader does every operation as the reference does, and a step of RLL-URF as WASM does, the same twice", {
+    timeout: 900_000,
+  }, async ({ skip }) => {
     const browser = await launch("--enable-unsafe-webgpu");
     try {
       await withPageOf(browser, "dev server", async (page) => {
