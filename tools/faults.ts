@@ -205,8 +205,8 @@ const foundation: readonly Fault[] = [
   {
     name: "looks-at-nothing",
     file: "src/training/trainer.ts",
-    find: "learnt.add(last);",
-    replace: "",
+    find: "last = lesson;\n    learnt.add(lesson);",
+    replace: "last = lesson;",
     breaks: "numbers that are not finite are not noticed before a checkpoint",
     tests: ["training/training"],
     only: "that the loss hides|tells the state",
@@ -223,8 +223,8 @@ const foundation: readonly Fault[] = [
   {
     name: "schedule-not-told",
     file: "src/training/trainer.ts",
-    find: "clockValues(last, updatesOfOptimiser[number], factor)",
-    replace: "clockValues(last, updatesOfOptimiser[number])",
+    find: "clockValues(lesson, updatesOfOptimiser[number], factor)",
+    replace: "clockValues(lesson, updatesOfOptimiser[number])",
     breaks: "the learning rate stays what it is at first, whatever the schedule",
     tests: ["rules/optimiser"],
   },
@@ -601,8 +601,8 @@ const rules: readonly Fault[] = [
   {
     name: "shared-optimiser",
     file: "src/training/trainer.ts",
-    find: "clockValues(last, updatesOfOptimiser[number], factor)",
-    replace: "clockValues(last, done + 1, factor)",
+    find: "clockValues(lesson, updatesOfOptimiser[number], factor)",
+    replace: "clockValues(lesson, done + 1, factor)",
     breaks: "a layer that learns alone begins with a used optimiser",
     tests: ["rules/behaviour"],
     only: "LL BP contrastiveHinge",
