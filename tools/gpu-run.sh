@@ -25,7 +25,6 @@ nvidia=/usr/local/nvidia/share/vulkan/icd.d/nvidia_icd.json
 if [ -f "$nvidia" ]; then export VK_DRIVER_FILES=${VK_DRIVER_FILES:-$nvidia}; fi
 export XDG_RUNTIME_DIR=${XDG_RUNTIME_DIR:-/tmp} NO_COLOR=1 SACCADE_TEST_GPU=1 SACCADE_REQUIRE_WEBGPU=1
 node=node_modules/node/bin/node
-[ -x "$node" ] || node=$(find node_modules/node -type f -name node | head -n 1)
 
 failed=0
 "$node" dist/cli/main.js devices 2>&1 | tee "$results/devices.txt" || failed=1

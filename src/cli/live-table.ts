@@ -1,4 +1,5 @@
-// The tasks that run just now, on stderr: a few lines that move on a terminal; elsewhere a line for each that ends, and now and then how far the others are.
+// The tasks that run just now, on stderr: a few lines that move on a terminal; elsewhere a line for each that ends, and every half minute how
+// far the others are.
 
 import type { Planned } from "../experiments/plan.ts";
 import { duration } from "../program/duration.ts";
